@@ -1,0 +1,176 @@
+//! What callers hold: typed commands and their answers. A client draws the message id once, and asks again with the
+//! same id while the outcome is unknown.
+
+use std::{future::IntoFuture, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
+use uuid::Uuid;
+
+use crate::{
+    address::{Address, check_id},
+    aggregate::{Aggregate, Ask},
+    clock::{Clock, Ids},
+    commit::Outcome,
+    entity::Conflict,
+    message::{ClientMessage, Refusal},
+    receipt::{Answer, Invalid, Receipt, Told},
+};
+
+/// The way from a client to the owners.
+#[async_trait]
+pub trait Gate: Send + Sync + 'static {
+    /// Brings a message to its owner and the owner's answer back.
+    async fn tell(&self, message: ClientMessage) -> Told;
+
+    /// What an entity ended with, once it has; `None` when that can no longer be learned here (the node stops).
+    async fn ended(&self, entity: &Address) -> Option<Box<RawValue>>;
+}
+
+/// A client. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    gate: Arc<dyn Gate>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+}
+
+impl Client {
+    /// A client that goes through this gate.
+    pub fn new(gate: Arc<dyn Gate>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { gate, clock, ids }
+    }
+
+    /// A command to an aggregate; await it for the answer.
+    pub fn execute<A: Aggregate>(&self, ask: Ask<A>) -> Execute<A> {
+        Execute { client: self.clone(), ask, id: None, expect_version: None }
+    }
+
+    /// A message id, born now. Draw it before the first try when the answer must survive the caller.
+    #[must_use]
+    pub fn fresh_id(&self) -> Uuid {
+        self.ids.fresh(self.clock.now())
+    }
+
+    /// Sends an undecoded message; while the outcome is unknown it asks again with the same id, five times.
+    pub async fn tell(&self, message: ClientMessage) -> Told {
+        if let Err(bad) = check_id(&message.to.id) {
+            return Told::Invalid(bad.into());
+        }
+        let mut wait = Duration::from_millis(20);
+        for _ in 0..5 {
+            match self.gate.tell(message.clone()).await {
+                Told::Unknown => self.clock.wait_until(self.clock.now().plus(wait)).await,
+                told => return told,
+            }
+            wait = wait.saturating_mul(2);
+        }
+        self.gate.tell(message).await
+    }
+
+    /// What an entity (a saga) ended with, once it has; `None` when the node stops first.
+    pub async fn ended(&self, entity: &Address) -> Option<Box<RawValue>> {
+        self.gate.ended(entity).await
+    }
+}
+
+/// A command on its way. Await it, or set its id or the version it expects first.
+#[must_use = "a command does nothing until it is awaited"]
+pub struct Execute<A: Aggregate> {
+    client: Client,
+    ask: Ask<A>,
+    id: Option<Uuid>,
+    expect_version: Option<u64>,
+}
+
+impl<A: Aggregate> Execute<A> {
+    /// Uses this message id (UUIDv7): the same id within the window gets the same answer.
+    pub fn with_id(mut self, id: Uuid) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// Only if the entity has this version; [`Answer::Conflict`] otherwise.
+    pub fn expect_version(mut self, version: u64) -> Self {
+        self.expect_version = Some(version);
+        self
+    }
+
+    async fn run(self) -> Answer<A::Reply, A::Rejection> {
+        let id = self.id.unwrap_or_else(|| self.client.fresh_id());
+        let data = match to_raw_value(&self.ask.command) {
+            Ok(data) => data,
+            Err(e) => return bug(format!("command of a {}: {e}", A::KIND)),
+        };
+        let message = ClientMessage {
+            id,
+            to: Address::new(A::SERVICE, A::KIND, self.ask.id),
+            name: A::KIND.into(),
+            data,
+            expect_version: self.expect_version,
+            traceparent: None,
+        };
+        typed(id, self.client.tell(message).await)
+    }
+}
+
+impl<A: Aggregate> IntoFuture for Execute<A> {
+    type Output = Answer<A::Reply, A::Rejection>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+fn bug<R, N>(text: impl Into<Arc<str>>) -> Answer<R, N> {
+    Answer::Invalid(Invalid::Bug { text: text.into() })
+}
+
+/// An undecoded answer with its types.
+pub fn typed<R: DeserializeOwned, N: DeserializeOwned>(id: Uuid, told: Told) -> Answer<R, N> {
+    match told {
+        Told::Recorded { outcome, answer, receipt } => recorded(outcome, &answer, receipt),
+        Told::Invalid(why) => Answer::Invalid(why),
+        Told::Expired => Answer::Expired,
+        Told::Overloaded => Answer::Overloaded,
+        Told::Parked(why) => Answer::Parked { why },
+        Told::Unknown => Answer::Unknown { id },
+    }
+}
+
+fn recorded<R: DeserializeOwned, N: DeserializeOwned>(
+    outcome: Outcome,
+    answer: &RawValue,
+    receipt: Receipt<()>,
+) -> Answer<R, N> {
+    if outcome == Outcome::Accepted {
+        return match serde_json::from_str(answer.get()) {
+            Ok(reply) => Answer::Accepted(with(receipt, reply)),
+            Err(e) => bug(format!("the recorded reply is of another shape: {e}")),
+        };
+    }
+    let refusal: Refusal = match serde_json::from_str(answer.get()) {
+        Ok(refusal) => refusal,
+        Err(e) => return bug(format!("the recorded refusal is of another shape: {e}")),
+    };
+    let data = refusal.data.as_deref().unwrap_or(RawValue::NULL);
+    match outcome {
+        Outcome::Rejected => match serde_json::from_str(data.get()) {
+            Ok(rejection) => Answer::Rejected(with(receipt, rejection)),
+            Err(e) => bug(format!("the recorded rejection is of another shape: {e}")),
+        },
+        Outcome::Conflict => match serde_json::from_str::<Conflict>(data.get()) {
+            Ok(c) => Answer::Conflict { expected: c.expected, actual: c.actual, token: receipt.token },
+            Err(e) => bug(format!("the recorded conflict is of another shape: {e}")),
+        },
+        Outcome::Parked => Answer::Parked { why: refusal.text },
+        Outcome::Accepted | Outcome::Invalid => bug(refusal.text),
+    }
+}
+
+fn with<R>(receipt: Receipt<()>, reply: R) -> Receipt<R> {
+    Receipt { reply, version: receipt.version, token: receipt.token, time: receipt.time }
+}

@@ -1,0 +1,242 @@
+//! What the shard machine drives: entities behind an object-safe trait. Aggregates are adapted to it by
+//! `entity/aggregate.rs`; sagas adapt themselves from outside. An entity is pure: it sees inputs and its own state.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::value::RawValue;
+
+use crate::{
+    address::Address,
+    aggregate::Context,
+    commit::{EventRecord, Outcome, Peer, TimerChanges},
+    time::Micros,
+};
+
+mod aggregate;
+pub use aggregate::{AggregateKind, Conflict, decode_event, encode_event, panicked};
+
+/// A kind of entity of a service: makes them, reads their saved states.
+pub trait Kind: Send + Sync + 'static {
+    /// The kind's stable name.
+    fn name(&self) -> &str;
+
+    /// An entity nothing has happened to.
+    fn blank(&self, id: &Arc<str>) -> Box<dyn Entity>;
+
+    /// An entity from what [`Entity::save`] wrote.
+    ///
+    /// # Errors
+    /// When the state cannot be read: the machine then folds the entity from its events, or parks it.
+    fn restore(&self, id: &Arc<str>, saved: &[u8]) -> Result<Box<dyn Entity>, Unfit>;
+}
+
+/// One entity: its state, and how it takes inputs and events. Never panics out: user code is caught inside.
+pub trait Entity: Send {
+    /// Decides an input and *advances* to the state after its events. A refusal of any sort leaves it as it was.
+    ///
+    /// # Errors
+    /// [`Unfit`] when user code panicked while the state was changing, or the result is too large: the state can no
+    /// longer be trusted. The machine drops it, folds it again from the log, and refuses this input without asking.
+    fn handle(&mut self, input: &EntityInput<'_>, cx: &Context) -> Result<Decision, Unfit>;
+
+    /// Takes a recorded event into the state (recovery).
+    ///
+    /// # Errors
+    /// When it cannot be read or user code panicked: the entity is parked.
+    fn apply(&mut self, event: &EventRecord) -> Result<(), Unfit>;
+
+    /// The state, for a snapshot.
+    ///
+    /// # Errors
+    /// When it cannot be written: the entity stays in memory and the snapshot is not taken.
+    fn save(&self) -> Result<Vec<u8>, Unfit>;
+
+    /// Once at its end (a saga's terminal state): what it ended with.
+    fn ended(&self) -> Option<Box<RawValue>> {
+        None
+    }
+}
+
+/// A state that cannot be used any further, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unfit(pub Arc<str>);
+
+impl Unfit {
+    /// With this reason.
+    pub fn new(why: impl Into<Arc<str>>) -> Self {
+        Self(why.into())
+    }
+}
+
+/// One input of an entity.
+#[derive(Debug, Clone)]
+pub enum EntityInput<'a> {
+    /// A command or another message, from a client or another entity.
+    Message {
+        /// What it is: the kind for a command, or a word the kind knows.
+        name: &'a str,
+        /// The payload.
+        data: &'a RawValue,
+        /// The version the sender expects.
+        expect_version: Option<u64>,
+        /// The sending shard, when it came on a channel.
+        from: Option<&'a Peer>,
+    },
+    /// The answer to something this entity asked with a send.
+    Reply {
+        /// What the send said in [`SendRequest::re`].
+        re: &'a str,
+        /// The answer, undecoded: a [`crate::message::Reply`].
+        data: &'a RawValue,
+    },
+    /// A timer that is due and current.
+    Timer {
+        /// What it belongs to.
+        node: &'a str,
+        /// Which setting.
+        serial: u64,
+    },
+    /// The outcome of one attempt of an activity that this entity ran.
+    Activity(&'a ActivityResult),
+}
+
+/// The outcome of one attempt.
+#[derive(Debug, Clone)]
+pub struct ActivityResult {
+    /// The effect key.
+    pub key: Arc<str>,
+    /// The round.
+    pub round: u32,
+    /// The attempt.
+    pub attempt: u32,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+}
+
+/// How one attempt of an activity ended.
+#[derive(Debug, Clone)]
+pub enum AttemptOutcome {
+    /// Done, with its reply.
+    Done(Box<RawValue>),
+    /// A definite business no.
+    Refused {
+        /// For programs.
+        code: Arc<str>,
+        /// For people.
+        text: Arc<str>,
+    },
+    /// It certainly did not happen: try again.
+    Transient(Arc<str>),
+    /// It may have happened: timeout, panic, a broken connection.
+    Unknown(Arc<str>),
+    /// A person is needed.
+    Fatal(Arc<str>),
+    /// The owner that ran it is gone; what became of it is not known.
+    Lost,
+}
+
+/// What an entity made of an input.
+#[derive(Debug)]
+pub struct Decision {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The reply when accepted; a [`crate::message::Refusal`] otherwise.
+    pub answer: Option<Box<RawValue>>,
+    /// What happened. Empty unless accepted or parked.
+    pub events: Vec<EventRecord>,
+    /// Messages to other entities.
+    pub sends: Vec<SendRequest>,
+    /// Timers set and cleared.
+    pub timers: TimerChanges,
+    /// Attempts of activities to run once this is effective.
+    pub runs: Vec<RunRequest>,
+    /// The entity has come to its end with this.
+    pub ended: bool,
+}
+
+impl Decision {
+    /// Accepted, with nothing in it.
+    #[must_use]
+    pub fn accepted() -> Self {
+        Self::of(Outcome::Accepted, None)
+    }
+
+    /// This outcome and answer, with nothing else in it.
+    #[must_use]
+    pub fn of(outcome: Outcome, answer: Option<Box<RawValue>>) -> Self {
+        Self {
+            outcome,
+            answer,
+            events: Vec::new(),
+            sends: Vec::new(),
+            timers: TimerChanges::default(),
+            runs: Vec::new(),
+            ended: false,
+        }
+    }
+}
+
+/// A message to send.
+#[derive(Debug, Clone)]
+pub struct SendRequest {
+    /// Whom it is for.
+    pub to: Address,
+    /// What it is.
+    pub name: Arc<str>,
+    /// The payload.
+    pub data: Box<RawValue>,
+    /// When an answer is wanted: what it is about, returned unchanged in [`EntityInput::Reply`].
+    pub re: Option<Arc<str>>,
+}
+
+/// An attempt of an activity to run.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// The effect key inside the entity: fixed for ever.
+    pub key: Arc<str>,
+    /// Rises only after a definite refusal.
+    pub round: u32,
+    /// A try within the round.
+    pub attempt: u32,
+    /// The activity's stable name.
+    pub activity: Arc<str>,
+    /// The request's bytes: equal for all attempts of a round.
+    pub request: Box<RawValue>,
+}
+
+/// The kinds of one service, by name.
+#[derive(Clone, Default)]
+pub struct Kinds(BTreeMap<Arc<str>, Arc<dyn Kind>>);
+
+impl Kinds {
+    /// Adds a kind; gives it back when the name is taken.
+    ///
+    /// # Errors
+    /// The name that is there already.
+    pub fn add(&mut self, kind: Arc<dyn Kind>) -> Result<(), Arc<str>> {
+        let name: Arc<str> = kind.name().into();
+        if self.0.contains_key(&name) {
+            return Err(name);
+        }
+        self.0.insert(name, kind);
+        Ok(())
+    }
+
+    /// The kind of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Kind>> {
+        self.0.get(name)
+    }
+
+    /// All names.
+    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.0.keys()
+    }
+}
+
+/// When a timer set now for `span` is due.
+#[must_use]
+pub fn due(cx: &Context, span: std::time::Duration) -> Micros {
+    cx.time.plus(span)
+}

@@ -1,0 +1,1 @@
+//! The log contract as a suite.

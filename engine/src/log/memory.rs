@@ -1,0 +1,1 @@
+//! The reference log, meaner than Kafka.

@@ -1,0 +1,3 @@
+//! The shard machine: the pure heart. What counts in a log, and what an input becomes.
+
+pub mod fold;

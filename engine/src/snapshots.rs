@@ -1,0 +1,110 @@
+//! The snapshot port: effective states at a position, replaced by compare-and-set. A snapshot is derived from the log
+//! and can be deleted at any time; losing it costs only the time to fold the log again.
+//!
+//! # The contract
+//!
+//! S1. `save` replaces exactly the base it names (or none), together with its rows, or changes nothing.
+//! S2. `Unknown` is an outcome: the save may or may not have happened, and may not happen later.
+//! S3. `load` and `rows` answer from one consistent state: the base they return belongs to the rows they return.
+//! S4. What is loaded is what was saved, or an error; damaged rows are never returned.
+
+use async_trait::async_trait;
+
+use crate::{log::LogError, position::Position};
+
+/// A row of a snapshot: a piece of a shard's state under a section and a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Which part of the state.
+    pub section: Section,
+    /// The key inside the section.
+    pub key: String,
+    /// Number of the commit that last changed it.
+    pub pseq: u64,
+    /// The state, as JSON; `None` removes the row.
+    pub value: Option<Vec<u8>>,
+}
+
+/// The parts of a shard's state that are kept row by row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Section {
+    /// States of entities; loaded one by one when they are needed.
+    Entity,
+    /// Ids of clients inside the window.
+    Id,
+    /// Timers.
+    Timer,
+    /// Sends not yet known to be safe at their receiver.
+    Send,
+    /// Attempts of activities whose outcome is not recorded.
+    Run,
+}
+
+impl Section {
+    /// The name it is stored under.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Entity => "entity",
+            Self::Id => "id",
+            Self::Timer => "timer",
+            Self::Send => "send",
+            Self::Run => "run",
+        }
+    }
+}
+
+/// What a snapshot begins with: where it stands, and the small part of the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The last record that counted.
+    pub position: Position,
+    /// Counters of the channels, horizon, last time, as JSON.
+    pub shard_state: String,
+}
+
+/// A change from one snapshot to the next.
+#[derive(Debug, Clone)]
+pub struct Save {
+    /// The new head.
+    pub head: Head,
+    /// All rows that changed since the base.
+    pub rows: Vec<Row>,
+}
+
+/// What became of a save.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Saved {
+    /// It is the snapshot now.
+    Saved,
+    /// The base is another one: somebody else saved, or the database went back.
+    Lost,
+    /// It may have happened (S2).
+    Unknown(LogError),
+    /// It did not happen.
+    Refused(LogError),
+}
+
+/// The snapshot store of all shards. See the module's contract S1 to S4.
+#[async_trait]
+pub trait SnapshotStore: Send + Sync + 'static {
+    /// The head and every row outside [`Section::Entity`], or nothing when there is no snapshot.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    async fn load(&self, service: &str, shard: u32) -> Result<Option<(Head, Vec<Row>)>, LogError>;
+
+    /// The base's position and the rows of these entities, in the same statement; `None` where there is no row.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    async fn entities(
+        &self,
+        service: &str,
+        shard: u32,
+        keys: &[String],
+    ) -> Result<(Option<Position>, Vec<Option<Row>>), LogError>;
+
+    /// Replaces the snapshot at `base` by the next one (S1).
+    async fn save(&self, service: &str, shard: u32, base: Option<&Position>, save: Save) -> Saved;
+}

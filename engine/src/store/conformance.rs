@@ -1,0 +1,1 @@
+//! The snapshot contract as a suite.

@@ -1,0 +1,1 @@
+//! Snapshots and checkpoints in a map.

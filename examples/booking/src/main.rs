@@ -1,0 +1,3 @@
+//! Books trips through a saga over four services.
+
+fn main() {}

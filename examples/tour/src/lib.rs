@@ -1,0 +1,1 @@
+//! A ladder of short programs, one idea each: see `examples/`.

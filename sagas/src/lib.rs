@@ -1,0 +1,1 @@
+//! Sagas for Palinode: definitions as data, a pure coordinator, compensation that is never lost.

@@ -1,0 +1,1 @@
+//! Checkers that share no line with the engine.
