@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::{
     address::Address,
     aggregate::{Aggregate, Ask},
+    clock::Clock,
     entity::AttemptOutcome,
     time::Micros,
 };
@@ -164,7 +165,7 @@ pub trait Perform<A: Activity>: Send + Sync + 'static {
 }
 
 /// What one attempt knows of itself.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Attempt {
     /// The entity (saga) it runs for.
     pub entity: Address,
@@ -176,6 +177,8 @@ pub struct Attempt {
     pub attempt: u32,
     /// The intent's commit time.
     pub time: Micros,
+    /// The only clock to wait with.
+    pub clock: Arc<dyn Clock>,
     /// Ends when nobody waits for the outcome any more.
     pub cancel: tokio_util::sync::CancellationToken,
 }

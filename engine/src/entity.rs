@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::{
     address::Address,
     aggregate::Context,
-    commit::{EventRecord, Outcome, Peer, TimerChanges},
+    commit::{EventRecord, Outcome, Peer, RunRef, TimerChanges},
     time::Micros,
 };
 
@@ -151,6 +151,8 @@ pub struct Decision {
     pub timers: TimerChanges,
     /// Attempts of activities to run once this is effective.
     pub runs: Vec<RunRequest>,
+    /// Running attempts nobody waits for any more: their cancel token is set. Not recorded: a hint to save work.
+    pub stops: Vec<RunRef>,
     /// The entity has come to its end with this.
     pub ended: bool,
 }
@@ -172,6 +174,7 @@ impl Decision {
             sends: Vec::new(),
             timers: TimerChanges::default(),
             runs: Vec::new(),
+            stops: Vec::new(),
             ended: false,
         }
     }
