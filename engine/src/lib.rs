@@ -4,6 +4,7 @@
 pub mod activity;
 pub mod address;
 pub mod aggregate;
+pub mod checkpoint;
 pub mod client;
 pub mod clock;
 pub mod codec;
