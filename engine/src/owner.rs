@@ -25,7 +25,7 @@ use crate::{
     address::{EntityKey, Topic},
     commit::{Commit, Peer},
     log::Append,
-    machine::{Incoming, Input, Machine, Quiet, Step, fold::Dead},
+    machine::{Incoming, Input, Machine, Step, fold::Dead},
     position::{Position, Token},
     receipt::{Receipt, Told},
     record::Record,
