@@ -57,7 +57,7 @@ impl Machine {
                 self.entities.fold(&key, after, &commit.events, commit.pseq);
             }
         }
-        let sends: Result<Vec<_>, _> = commit.sends.iter().map(|raw| sent(raw)).collect();
+        let sends: Result<Vec<_>, _> = commit.sends.iter().map(sent).collect();
         let sends = sends.map_err(|e| misfit(format!("a message in it: {e}")))?;
         self.fold(commit, sends, digest, Some(offset));
         Ok(())
