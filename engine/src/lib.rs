@@ -21,6 +21,7 @@ pub mod record;
 pub mod service;
 pub mod snapshots;
 pub mod store;
+pub mod tail;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;
