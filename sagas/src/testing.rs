@@ -440,7 +440,10 @@ fn is_end(event: &Event) -> bool {
 }
 
 fn cause(why: &crate::event::Why) -> String {
-    serde_json::to_value(why).ok().and_then(|v| v["cause"].as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(why)
+        .ok()
+        .and_then(|v| v.get("cause")?.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 fn word(value: &impl Serialize) -> String {
