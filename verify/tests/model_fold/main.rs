@@ -83,7 +83,7 @@ fn alphabet(at: At) -> impl Iterator<Item = Rec> {
 }
 
 #[test]
-fn a_claim_id_for_each_node_instead_of_each_attempt_is_too_little() {
+fn cx1_a_claim_id_for_each_node_instead_of_each_attempt_is_too_little() {
     breaks(LeftOut::ClaimPerAttempt, &[BASE, GROWS]);
 }
 
@@ -108,7 +108,7 @@ fn a_number_that_was_must_not_count_again() {
 }
 
 #[test]
-fn a_commit_must_not_be_proven_before_the_one_ahead_of_it() {
+fn cx2_a_commit_must_not_be_proven_before_the_one_ahead_of_it() {
     breaks(LeftOut::NumberOrder, &[ACKNOWLEDGED]);
 }
 
@@ -118,6 +118,6 @@ fn a_gap_must_be_read() {
 }
 
 #[test]
-fn a_report_must_be_matched_with_its_claim() {
+fn cx22_a_report_must_be_matched_with_its_claim() {
     breaks(LeftOut::ReportClaim, &[ACKNOWLEDGED]);
 }
