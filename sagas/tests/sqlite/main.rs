@@ -1,0 +1,3 @@
+//! Sagas on a real node over the embedded log, from the outside, across restarts.
+
+mod node;
