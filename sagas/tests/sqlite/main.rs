@@ -8,4 +8,5 @@
     reason = "a test may be blunt"
 )]
 
+mod fence;
 mod node;
