@@ -40,7 +40,9 @@ async fn a_rejection_and_a_conflict_say_why() {
     let dir = tempfile::tempdir().unwrap();
     let node = open(dir.path()).await;
     let client = node.client();
-    let Answer::Rejected(no) = client.execute(Account::at("a").ask(Command::Withdraw(1))).await else { panic!() };
+    let Answer::Rejected(no) = client.execute(Account::at("a").ask(Command::Withdraw(1))).await else {
+        panic!()
+    };
     assert_eq!(no.reply, NotEnough { balance: 0 });
     let conflict = client.execute(Account::at("a").ask(Command::Deposit(1))).expect_version(7).await;
     assert!(matches!(conflict, Answer::Conflict { expected: 7, actual: 0, .. }), "{conflict:?}");
@@ -53,7 +55,8 @@ async fn an_entity_that_user_code_broke_in_memory_goes_on_from_its_events() {
     let node = open(dir.path()).await;
     let client = node.client();
     client.execute(Account::at("a").ask(Command::Deposit(5))).await.accepted().unwrap();
-    let Answer::Invalid(Invalid::Bug { text }) = client.execute(Account::at("a").ask(Command::Curse)).await else {
+    let Answer::Invalid(Invalid::Bug { text }) = client.execute(Account::at("a").ask(Command::Curse)).await
+    else {
         panic!("expected a refusal")
     };
     assert_eq!(&*text, "evolve panicked: cursed");

@@ -18,7 +18,7 @@ fn pair(messages: usize) -> (Bench, Bench, Vec<Input>) {
     for _ in 0..messages {
         let message = from.send_to(sender, &counter);
         let stepped = from.client(&message);
-        let (_, _, raw) = &stepped.sends[0];
+        let raw = &stepped.sends[0].message;
         sent.push(arriving(raw, None));
     }
     (from, to, sent)
@@ -71,7 +71,7 @@ fn cx25_another_predecessor_stops_the_channel() {
 fn an_answer_travels_back_and_an_acknowledgement_closes_without_a_commit_of_its_own() {
     let (mut from, mut to, sent) = pair(1);
     let answered = to.commit(&sent[0]);
-    let (_, _, raw) = &answered.sends[0];
+    let raw = &answered.sends[0].message;
     let reply = arriving(raw, None);
     let peer = to.machine.me().clone();
     assert!(from.machine.channels_mut().ack(&peer, 1));
@@ -112,7 +112,7 @@ fn a_message_from_more_than_a_minute_ahead_is_held_and_not_skipped() {
 fn messages_to_an_entity_of_the_same_shard_travel_on_the_shards_channel_to_itself() {
     let mut bench = Bench::single();
     let message = bench.send_to("s", "c");
-    let (to, seq, raw) = bench.client(&message).sends[0].clone();
+    let palinode::machine::Sent { to, seq, message: raw, .. } = bench.client(&message).sends[0].clone();
     assert_eq!((&to, seq), (bench.machine.me(), 1));
     bench.commit(&arriving(&raw, None));
     let add = bench.command("c", &Command::Add(1));

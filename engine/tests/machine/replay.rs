@@ -13,8 +13,8 @@ fn history(script: &[(u8, i64)]) -> Bench {
         let id = format!("c{}", who % 3);
         if who % 5 == 0 {
             let message = bench.send_to("s", &id);
-            let raw = bench.client(&message).sends[0].2.clone();
-            let answer = bench.commit(&arriving(&raw, None)).sends[0].2.clone();
+            let raw = bench.client(&message).sends[0].message.clone();
+            let answer = bench.commit(&arriving(&raw, None)).sends[0].message.clone();
             bench.commit(&arriving(&answer, None));
         } else {
             let message = bench.command(&id, &Command::Add(*amount));

@@ -22,7 +22,7 @@ fn a_message_is_accepted_after_the_time_it_was_sent() {
     let mut bench = Bench::single();
     let message = bench.send_to("s", "c");
     let stepped = bench.client(&message);
-    let (sent, raw) = (stepped.commit.time, stepped.sends[0].2.clone());
+    let (sent, raw) = (stepped.commit.time, stepped.sends[0].message.clone());
     bench.now = NOW.minus(Duration::from_secs(30));
     let accepted = bench.commit(&arriving(&raw, None)).commit.time;
     assert!(accepted > sent);
