@@ -11,20 +11,20 @@
 //!
 //! #[derive(Default, Serialize, Deserialize)]
 //! struct Account {
-//!     cents: i64,
+//!     cents: u64,
 //! }
 //!
 //! #[derive(Serialize, Deserialize)]
 //! enum Command {
-//!     Deposit(i64),
-//!     Withdraw(i64),
+//!     Deposit(u64),
+//!     Withdraw(u64),
 //! }
 //!
 //! #[derive(Serialize, Deserialize)]
 //! #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 //! enum Event {
-//!     Deposited(i64),
-//!     Withdrawn(i64),
+//!     Deposited(u64),
+//!     Withdrawn(u64),
 //! }
 //!
 //! impl Aggregate for Account {
@@ -32,7 +32,7 @@
 //!     const KIND: &'static str = "account";
 //!     type Command = Command;
 //!     type Event = Event;
-//!     type Reply = i64;
+//!     type Reply = u64;
 //!     type Rejection = String;
 //!
 //!     fn decide(&self, command: &Command, _cx: &Context) -> Result<Vec<Event>, String> {
@@ -50,7 +50,7 @@
 //!         }
 //!     }
 //!
-//!     fn reply(&self, _command: &Command) -> i64 {
+//!     fn reply(&self, _command: &Command) -> u64 {
 //!         self.cents
 //!     }
 //! }
