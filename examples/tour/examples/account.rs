@@ -1,8 +1,5 @@
 //! Account: decide, evolve, reply; the rules tested without any log; then the same rules on a node.
-//!
-//! ```text
-//! cargo run -p tour --example account
-//! ```
+//! Run it: `cargo run -p tour --example account`
 
 #![expect(clippy::print_stdout, reason = "it talks to its reader")]
 

@@ -1,19 +1,11 @@
 //! Hello: one aggregate, a few commands, and what stays of them in the log.
-//!
-//! ```text
-//! cargo run -p tour --example hello
-//! ```
+//! Run it: `cargo run -p tour --example hello`
 
 #![expect(clippy::print_stdout, reason = "it talks to its reader")]
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use palinode::{
-    Aggregate, Answer, Client, Context, Log, Node, Service, Topic,
-    address::EntityKey,
-    codec::{Entry, decode},
-    log::sqlite::SqliteLog,
-};
+use palinode::{Aggregate, Answer, Client, Context, Node, Service};
 use serde::{Deserialize, Serialize};
 
 #[tokio::main]
@@ -48,18 +40,13 @@ async fn greet(client: &Client, name: &str) {
     }
 }
 
-/// Prints the events of the one entity there is, straight from the log.
+/// Prints the commits of the one entity there is, straight from the log.
 async fn show(folder: &Path) -> anyhow::Result<()> {
-    let log = SqliteLog::open_read_only(folder)?;
-    let shard = EntityKey::new(Lobby::KIND, "main-entrance").shard(8);
-    for stored in log.read(&Topic::events(Lobby::SERVICE), shard, 0, 100).await? {
-        if let Some(Entry::Commit(commit)) = decode(&stored.record)? {
-            let events = commit.events.iter().map(|e| format!("{} {}", e.name, e.data));
-            let events: Vec<String> = events.collect();
-            println!("  commit {}: {:?}  {}", commit.pseq, commit.outcome, events.join(", "));
-        }
+    for commit in tour::commits(folder, &Lobby::at("main-entrance").address()).await? {
+        let events = commit.events.iter().map(|e| format!("{} {}", e.name, e.data));
+        let events: Vec<String> = events.collect();
+        println!("  commit {}: {:?}  {}", commit.pseq, commit.outcome, events.join(", "));
     }
-    log.close().await?;
     Ok(())
 }
 

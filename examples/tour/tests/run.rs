@@ -47,3 +47,24 @@ fn account() {
         ],
     );
 }
+
+#[test]
+fn trip() {
+    ends(
+        "trip",
+        &[
+            "saga.undone        hold-room",
+            "saga.compensated",
+            "",
+            "What happened to the rooms:",
+            r#"stock.held         "ada""#,
+            r#"stock.held         "grace""#,
+            r#"stock.released     "grace""#,
+        ],
+    );
+}
+
+#[test]
+fn crash() {
+    ends("crash", &["second life: 10 trips completed, 2 taken back", "The bank has made 10 charges."]);
+}
