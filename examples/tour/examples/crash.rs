@@ -35,10 +35,8 @@ fn watch() -> anyhow::Result<()> {
     }
     first.kill()?;
     first.wait()?;
-    println!(
-        "It was killed (SIGKILL). It is started again on the same folder, and asks for all trips again."
-    );
-
+    let charges = || fs::read_dir(folder.path().join("charges")).map(Iterator::count);
+    println!("It is killed (SIGKILL); the bank has made {} charges. It is started again:", charges()?);
     let mut second = start(folder.path())?;
     let ends: Vec<String> = lines(&mut second).collect();
     anyhow::ensure!(second.wait()?.success(), "the second life failed");

@@ -5,9 +5,7 @@
 
 use std::time::Duration;
 
-use palinode::{
-    Activity, Address, Aggregate, Answer, Attempt, Failure, NoUndo, Node, Perform, Service,
-};
+use palinode::{Activity, Address, Aggregate, Answer, Attempt, Failure, NoUndo, Node, Perform, Service};
 use palinode_sagas::{Saga, SagaClient, SagaService};
 use serde::{Deserialize, Serialize};
 use tour::stock::{Command, Stock};
