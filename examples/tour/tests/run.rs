@@ -49,6 +49,15 @@ fn account() {
 }
 
 #[test]
+fn read_model() {
+    let out = run("read_model");
+    let held: Vec<&str> =
+        out.lines().filter_map(|line| line.trim().strip_prefix("rooms are held by: ")).collect();
+    let behind = "ada, grace   (alan is missing: the table is behind)";
+    assert_eq!(held, ["ada, grace", behind, "ada, grace, alan"], "{out}");
+}
+
+#[test]
 fn trip() {
     ends(
         "trip",
