@@ -36,3 +36,10 @@ pub async fn commits(folder: &Path, of: &Address) -> anyhow::Result<Vec<Commit>>
     log.close().await?;
     Ok(found)
 }
+
+/// The code in the README and in the guides, run as tests.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+}
