@@ -296,12 +296,12 @@ fn an_assigned_shard_gets_an_owner() {
 }
 
 #[test]
-fn after_a_dead_claim_a_member_must_claim_again() {
+fn cx4_after_a_dead_claim_a_member_must_claim_again() {
     breaks(group(LeftOut::SecondClaim), OWNED);
 }
 
 #[test]
-fn an_unknown_confirmation_must_not_be_taken_for_a_refusal() {
+fn cx32_an_unknown_confirmation_must_not_be_taken_for_a_refusal() {
     breaks(group(LeftOut::Unknown), OWNED);
 }
 
