@@ -13,6 +13,8 @@ mod activities;
 mod definitions;
 mod linear;
 mod parked;
+mod performing;
+mod random;
 mod rows;
 mod table;
 mod undo_rules;
