@@ -42,4 +42,8 @@ pub async fn commits(folder: &Path, of: &Address) -> anyhow::Result<Vec<Commit>>
 mod pages {
     #[doc = include_str!("../../../README.md")]
     struct Readme;
+    #[doc = include_str!("../../../docs/guide.md")]
+    struct Guide;
+    #[doc = include_str!("../../../docs/sagas.md")]
+    struct Sagas;
 }
