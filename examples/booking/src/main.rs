@@ -1,3 +1,8 @@
 //! Books trips through a saga over four services.
 
+#![allow(dead_code, unused_imports, reason = "the saga and the commands come on top")]
+
+mod domain;
+mod trips;
+
 fn main() {}
