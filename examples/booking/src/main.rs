@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "the saga and the commands come on top")]
 
 mod domain;
+mod payment;
 mod trips;
 
 fn main() {}
