@@ -74,7 +74,7 @@ pub struct Commit {
     pub events: Vec<EventRecord>,
     /// Messages to other shards, each the very bytes ([`crate::message::Message`]) that travel on its channel.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sends: Vec<Box<RawValue>>,
+    pub sends: Vec<Arc<RawValue>>,
     /// Timers set and cleared.
     #[serde(default, skip_serializing_if = "TimerChanges::is_empty")]
     pub timers: TimerChanges,

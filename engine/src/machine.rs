@@ -1,3 +1,192 @@
-//! The shard machine: the pure heart. What counts in a log, and what an input becomes.
+//! The shard machine: the pure heart. One input becomes at most one commit; the same inputs in the same order give the
+//! same commits. It knows no log, no clock, no runtime: time comes in, commits and effects come out.
+//!
+//! The state is *speculative*: it runs ahead of what is known to be effective, and is thrown away and folded again from
+//! the log when something in flight dies. What leaves the shard waits, outside, until its commit is effective.
 
+use std::sync::Arc;
+
+use crate::{
+    address::EntityKey,
+    commit::Peer,
+    digest::Digest,
+    entity::{Kinds, Unfit},
+    snapshots::Row,
+    time::Micros,
+};
+
+pub mod channels;
+pub mod entities;
 pub mod fold;
+pub mod ids;
+pub mod input;
+pub mod runs;
+pub mod snapshot;
+pub mod timers;
+
+pub mod apply;
+mod build;
+mod step;
+
+pub use input::{Directory, Incoming, Input, Quiet, Step, Stepped};
+
+/// A shard's state, and the only place where it changes.
+pub struct Machine {
+    me: Peer,
+    partitions: u32,
+    kinds: Kinds,
+    directory: Arc<Directory>,
+    head: Head,
+    low: Low,
+    entities: entities::Entities,
+    channels: channels::Channels,
+    ids: ids::IdWindow,
+    timers: timers::Timers,
+    runs: runs::Runs,
+}
+
+/// Where the shard stands: what the next commit builds on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Term of the claim it writes under.
+    pub term: u64,
+    /// That claim.
+    pub claim_id: uuid::Uuid,
+    /// Number of the last commit.
+    pub pseq: u64,
+    /// Digest of the last commit, or of genesis.
+    pub digest: Digest,
+    /// Time of the last commit.
+    pub time: Micros,
+}
+
+/// Where the inbox of a shard resumes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Low {
+    /// The offset after the highest one taken in.
+    next: u64,
+    /// What the last commit said.
+    recorded: u64,
+}
+
+impl Machine {
+    /// The machine of a shard to which nothing has happened; `digest` is that of genesis.
+    #[must_use]
+    pub fn new(
+        me: Peer,
+        kinds: Kinds,
+        directory: Arc<Directory>,
+        window: ids::WindowSize,
+        digest: Digest,
+    ) -> Self {
+        let partitions = directory.get(&me.service).map_or(1, |(_, n)| n);
+        let head = Head { term: 0, claim_id: uuid::Uuid::nil(), pseq: 0, digest, time: Micros(0) };
+        Self {
+            me,
+            partitions,
+            kinds,
+            directory,
+            head,
+            low: Low::default(),
+            entities: entities::Entities::default(),
+            channels: channels::Channels::default(),
+            ids: ids::IdWindow::new(window),
+            timers: timers::Timers::default(),
+            runs: runs::Runs::default(),
+        }
+    }
+
+    /// Which shard this is.
+    #[must_use]
+    pub fn me(&self) -> &Peer {
+        &self.me
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// From here on commits are written under this claim.
+    pub fn claimed(&mut self, term: u64, claim_id: uuid::Uuid) {
+        self.head.term = term;
+        self.head.claim_id = claim_id;
+        self.channels.all_effective();
+    }
+
+    /// Genesis was read.
+    pub fn begun(&mut self, genesis: Digest) {
+        self.head.digest = genesis;
+    }
+
+    /// Its channels.
+    #[must_use]
+    pub fn channels(&self) -> &channels::Channels {
+        &self.channels
+    }
+
+    /// Its channels, to acknowledge on.
+    pub fn channels_mut(&mut self) -> &mut channels::Channels {
+        &mut self.channels
+    }
+
+    /// Its timers.
+    #[must_use]
+    pub fn timers(&self) -> &timers::Timers {
+        &self.timers
+    }
+
+    /// Attempts of activities without an outcome.
+    #[must_use]
+    pub fn runs(&self) -> &runs::Runs {
+        &self.runs
+    }
+
+    /// Where the inbox is to be read from.
+    #[must_use]
+    pub fn inbox_from(&self) -> u64 {
+        self.low.recorded
+    }
+
+    /// The kinds it serves.
+    #[must_use]
+    pub fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
+    /// The entity an input is for, when it is not in memory.
+    #[must_use]
+    pub fn missing(&self, input: &Input) -> Option<EntityKey> {
+        let key = match input {
+            Input::Client(message) => message.to.key(),
+            Input::Channel(incoming) => incoming.message.to.key(),
+            Input::Timer(id) => id.entity.clone(),
+            Input::Activity { entity, .. } => entity.clone(),
+            Input::Barrier => return None,
+        };
+        (!self.entities.has(&key) && self.kinds.get(&key.kind).is_some()).then_some(key)
+    }
+
+    /// Takes an entity in: its snapshot row, or nothing when it has none.
+    ///
+    /// # Errors
+    /// When the service has no such kind.
+    pub fn load(&mut self, key: &EntityKey, row: Option<&Row>) -> Result<(), Unfit> {
+        self.entities.load(&self.kinds, key, row)
+    }
+
+    /// What an entity ended with, if it has; and the commit that last changed it.
+    pub fn ended(&mut self, key: &EntityKey) -> Option<(u64, Box<serde_json::value::RawValue>)> {
+        let slot = self.entities.get(key)?;
+        match &slot.state {
+            entities::State::Live(state) => state.ended().map(|end| (slot.pseq, end)),
+            entities::State::Parked(_) => None,
+        }
+    }
+
+    /// The commit of a client's id is effective and lies here.
+    pub fn located(&mut self, id: uuid::Uuid, offset: u64) {
+        self.ids.located(id, offset);
+    }
+}

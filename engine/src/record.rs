@@ -26,13 +26,8 @@ pub struct Record {
 impl Record {
     /// A record of ours: marked with the format, its checksum taken.
     #[must_use]
-    pub fn ours(key: Arc<str>, value: Vec<u8>, wall: Micros) -> Self {
-        Self {
-            mark: Some(crate::commit::FORMAT),
-            crc: Some(crc32c::crc32c(&value)),
-            key,
-            value: value.into(),
-            wall,
-        }
+    pub fn ours(key: Arc<str>, value: impl Into<Bytes>, wall: Micros) -> Self {
+        let value = value.into();
+        Self { mark: Some(crate::commit::FORMAT), crc: Some(crc32c::crc32c(&value)), key, value, wall }
     }
 }

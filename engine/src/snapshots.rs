@@ -7,6 +7,7 @@
 //! S2. `Unknown` is an outcome: the save may or may not have happened, and may not happen later.
 //! S3. `load` and `rows` answer from one consistent state: the base they return belongs to the rows they return.
 //! S4. What is loaded is what was saved, or an error; damaged rows are never returned.
+//! S5. A save that goes back, behind the base it names or to another log, is refused ([`backward`]).
 
 use async_trait::async_trait;
 
@@ -41,6 +42,15 @@ pub enum Section {
 }
 
 impl Section {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Entity, Self::Id, Self::Timer, Self::Send, Self::Run];
+
+    /// The section stored under this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|section| section.name() == name)
+    }
+
     /// The name it is stored under.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -68,7 +78,7 @@ pub struct Head {
 pub struct Save {
     /// The new head.
     pub head: Head,
-    /// All rows that changed since the base.
+    /// All rows that changed since the base; of two rows with one key the last one counts.
     pub rows: Vec<Row>,
 }
 
@@ -77,7 +87,7 @@ pub struct Save {
 pub enum Saved {
     /// It is the snapshot now.
     Saved,
-    /// The base is another one: somebody else saved, or the database went back.
+    /// The base is another one: somebody else saved, or the database went back. Nothing changed.
     Lost,
     /// It may have happened (S2).
     Unknown(LogError),
@@ -85,7 +95,7 @@ pub enum Saved {
     Refused(LogError),
 }
 
-/// The snapshot store of all shards. See the module's contract S1 to S4.
+/// The snapshot store of all shards. See the module's contract S1 to S5.
 #[async_trait]
 pub trait SnapshotStore: Send + Sync + 'static {
     /// The head and every row outside [`Section::Entity`], or nothing when there is no snapshot.
@@ -107,4 +117,17 @@ pub trait SnapshotStore: Send + Sync + 'static {
 
     /// Replaces the snapshot at `base` by the next one (S1).
     async fn save(&self, service: &str, shard: u32, base: Option<&Position>, save: Save) -> Saved;
+}
+
+/// Why a snapshot at `next` must not replace the one at `base`: snapshots only go forward (S5).
+#[must_use]
+pub fn backward(base: &Position, next: &Position) -> Option<LogError> {
+    let forward = base.log_id == next.log_id && base.offset <= next.offset && base.pseq <= next.pseq;
+    (!forward).then(|| {
+        LogError::stop(format!(
+            "a snapshot goes back: from record {} (commit {}) of log {} to record {} (commit {}) of log {}; delete \
+             the snapshot if the log was replaced on purpose",
+            base.offset, base.pseq, base.log_id, next.offset, next.pseq, next.log_id
+        ))
+    })
 }

@@ -168,6 +168,22 @@ impl Fold {
         self.at.as_ref().map_or(0, |p| p.offset.saturating_add(1))
     }
 
+    /// Moves over a commit of one's own whose record is known to lie right after the last one that counted: no claim can
+    /// lie between, so it counts (`design.md`, acknowledging by adjacency). Returns false when it does not lie there.
+    #[must_use]
+    pub fn adjacent(&mut self, offset: u64, pseq: u64, digest: Digest) -> bool {
+        let next = self.next_offset();
+        match &mut self.at {
+            Some(at) if offset == next && pseq == at.pseq.saturating_add(1) => {
+                at.offset = offset;
+                at.pseq = pseq;
+                at.digest = digest;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Judges the next record. Records must come in offset order.
     ///
     /// # Errors

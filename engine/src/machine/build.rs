@@ -1,0 +1,210 @@
+//! A decision dressed as a commit: numbers, digests, channel messages, bytes, and the size limit.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::{Machine, Stepped};
+use crate::{
+    address::EntityKey,
+    codec::{MAX_COMMIT, encode_commit},
+    commit::{Cause, Commit, EntityRef, Outcome, Peer, RunRef},
+    digest::Digest,
+    entity::{Decision, SendRequest},
+    message::{Message, REPLY, Reply, ReplyTo, Target},
+    position::Token,
+    time::Micros,
+};
+
+/// What a commit is made from, besides the machine.
+pub(super) struct Draft<'a> {
+    pub(super) cause: Cause,
+    pub(super) time: Micros,
+    pub(super) entity: Option<(&'a EntityKey, u64)>,
+    pub(super) decision: Decision,
+    pub(super) answer_to: Option<(&'a Peer, &'a ReplyTo)>,
+    pub(super) parked: Option<Box<RawValue>>,
+    pub(super) traceparent: Option<Arc<str>>,
+}
+
+/// Why a decision cannot become a commit.
+pub(super) enum CannotBuild {
+    /// Its record would be larger than a record may be.
+    TooLarge(usize),
+    /// It sends to a service that is not in the directory.
+    Nowhere(Arc<str>),
+    /// A payload cannot be written.
+    Json(serde_json::Error),
+}
+
+impl std::fmt::Display for CannotBuild {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TooLarge(n) => write!(f, "the commit would have {n} bytes; at most {MAX_COMMIT}"),
+            Self::Nowhere(service) => write!(f, "it sends to service {service:?}, which is not known here"),
+            Self::Json(e) => write!(f, "a payload cannot be written: {e}"),
+        }
+    }
+}
+
+impl Machine {
+    /// Builds the commit. Changes nothing in the machine.
+    pub(super) fn build(&self, draft: Draft<'_>) -> Result<Stepped, CannotBuild> {
+        let Draft { cause, time, entity, mut decision, answer_to, parked, traceparent } = draft;
+        let pseq = self.head.pseq.saturating_add(1);
+        let events = decision.events.len() as u64;
+        let version = entity.map_or(0, |(_, version)| version.saturating_add(events));
+        let mut outbox = Outbox { machine: self, time, next: BTreeMap::new(), sends: Vec::new() };
+        for send in std::mem::take(&mut decision.sends) {
+            outbox.request(send, entity.map(|(key, _)| key), traceparent.as_ref())?;
+        }
+        if let Some((to, reply)) = answer_to {
+            let token = Token {
+                service: Arc::clone(&self.me.service),
+                log_id: self.me.log_id,
+                shard: self.me.shard,
+                pseq,
+            };
+            let answer = decision.answer.clone().unwrap_or_else(|| RawValue::NULL.to_owned());
+            let data = Reply { outcome: decision.outcome, answer, version, token };
+            outbox.reply(to, reply, &data, traceparent.as_ref())?;
+        }
+        let sends = outbox.sends;
+        let low = self.inbox_low();
+        let commit = Commit {
+            term: self.head.term,
+            claim_id: self.head.claim_id,
+            pseq,
+            prev: self.head.digest,
+            time,
+            cause,
+            low: (low > self.low.recorded).then_some(low),
+            closed: self.channels.closable(),
+            entity: entity.map(|(key, version)| EntityRef {
+                kind: Arc::clone(&key.kind),
+                id: Arc::clone(&key.id),
+                version,
+            }),
+            outcome: decision.outcome,
+            answer: decision.answer,
+            events: decision.events,
+            sends: sends.iter().map(|(_, _, raw)| Arc::clone(raw)).collect(),
+            timers: decision.timers,
+            runs: decision
+                .runs
+                .iter()
+                .map(|r| RunRef { key: Arc::clone(&r.key), round: r.round, attempt: r.attempt })
+                .collect(),
+            ended: decision.ended,
+            parked,
+            traceparent,
+        };
+        let value = encode_commit(&commit).map_err(CannotBuild::Json)?;
+        if value.len() > MAX_COMMIT {
+            return Err(CannotBuild::TooLarge(value.len()));
+        }
+        let key = entity.map_or_else(|| Arc::from(""), |(key, _)| key.to_string().into());
+        Ok(Stepped {
+            commit,
+            value: Bytes::from(value),
+            key,
+            sends,
+            runs: decision.runs,
+            stops: decision.stops,
+        })
+    }
+
+    /// The lowest inbox offset that still has to be read by a new owner.
+    fn inbox_low(&self) -> u64 {
+        self.channels.lowest_held().map_or(self.low.next, |held| held.min(self.low.next))
+    }
+
+    /// A commit without events, for an input that is refused or accepted for nobody.
+    pub(super) fn plain(outcome: Outcome, answer: Option<Box<RawValue>>) -> Decision {
+        Decision::of(outcome, answer)
+    }
+}
+
+/// The messages of one commit, numbered on top of the channels without touching them.
+struct Outbox<'a> {
+    machine: &'a Machine,
+    time: Micros,
+    next: BTreeMap<Peer, (u64, Digest)>,
+    sends: Vec<(Peer, u64, Arc<RawValue>)>,
+}
+
+impl Outbox<'_> {
+    fn request(
+        &mut self,
+        send: SendRequest,
+        from: Option<&EntityKey>,
+        trace: Option<&Arc<str>>,
+    ) -> Result<(), CannotBuild> {
+        let nowhere = || CannotBuild::Nowhere(Arc::clone(&send.to.service));
+        let peer = self.machine.directory.find(&send.to.service, &send.to.key()).ok_or_else(nowhere)?;
+        let reply = send.re.zip(from).map(|(re, key)| ReplyTo {
+            kind: Arc::clone(&key.kind),
+            id: Arc::clone(&key.id),
+            re,
+        });
+        let to = Target {
+            service: Arc::clone(&peer.service),
+            log_id: peer.log_id,
+            kind: send.to.kind,
+            id: send.to.id,
+        };
+        self.push(peer, to, send.name, send.data, reply, None, trace)
+    }
+
+    fn reply(
+        &mut self,
+        to: &Peer,
+        reply: &ReplyTo,
+        data: &Reply,
+        trace: Option<&Arc<str>>,
+    ) -> Result<(), CannotBuild> {
+        let target = Target {
+            service: Arc::clone(&to.service),
+            log_id: to.log_id,
+            kind: Arc::clone(&reply.kind),
+            id: Arc::clone(&reply.id),
+        };
+        let data = to_raw_value(data).map_err(CannotBuild::Json)?;
+        self.push(to.clone(), target, REPLY.into(), data, None, Some(Arc::clone(&reply.re)), trace)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of a message, once")]
+    fn push(
+        &mut self,
+        peer: Peer,
+        to: Target,
+        name: Arc<str>,
+        data: Box<RawValue>,
+        reply: Option<ReplyTo>,
+        re: Option<Arc<str>>,
+        trace: Option<&Arc<str>>,
+    ) -> Result<(), CannotBuild> {
+        let at = self.next.entry(peer.clone()).or_insert_with(|| self.machine.channels.next_to(&peer));
+        let (seq, prev) = *at;
+        let from = self.machine.me.clone();
+        let traceparent = trace.cloned();
+        let message = Message {
+            from,
+            seq,
+            prev,
+            time: self.time,
+            to,
+            shard: peer.shard,
+            name,
+            data,
+            reply,
+            re,
+            traceparent,
+        };
+        let raw = to_raw_value(&message).map_err(CannotBuild::Json)?;
+        *at = (seq.saturating_add(1), Digest::of(raw.get().as_bytes()));
+        self.sends.push((peer, seq, raw.into()));
+        Ok(())
+    }
+}

@@ -1,0 +1,280 @@
+//! Channels between shards, folded from the commits on both sides: what was accepted, what was sent and is not yet known
+//! to be safe. TCP with the log as its memory. Knows nothing of roads.
+//!
+//! | at the receiver, a message with | is |
+//! |---|---|
+//! | `seq` = last + 1 and `prev` = digest of the last | accepted |
+//! | `seq` <= last | old: dropped, acknowledged again |
+//! | `seq` > last + 1 | held back, within a bound; what is missing is asked for |
+//! | `seq` = last + 1 and another `prev` | one side was restored: the channel stops, with an alarm |
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{
+    commit::{Closed, Peer},
+    digest::Digest,
+    message::Message,
+    snapshots::{Row, Section},
+};
+
+/// How many messages one channel holds back at most; what is beyond is dropped and asked for again.
+pub const HELD: usize = 1_024;
+
+/// Both directions of all channels of a shard.
+#[derive(Debug, Default)]
+pub struct Channels {
+    incoming: BTreeMap<Peer, Incoming>,
+    outgoing: BTreeMap<Peer, Outgoing>,
+    dirty: BTreeMap<(Peer, u64), u64>,
+}
+
+#[derive(Debug, Default)]
+struct Incoming {
+    last: u64,
+    digest: Digest,
+    effective: u64,
+    held: BTreeMap<u64, Held>,
+    stopped: bool,
+}
+
+#[derive(Debug)]
+struct Held {
+    message: Message,
+    digest: Digest,
+    offset: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Outgoing {
+    last: u64,
+    digest: Digest,
+    closed: u64,
+    acked: u64,
+    open: VecDeque<(u64, Arc<RawValue>)>,
+}
+
+/// The counters of a shard's channels, as the snapshot's head keeps them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Counters {
+    incoming: Vec<(Peer, u64, Digest)>,
+    outgoing: Vec<(Peer, u64, Digest, u64)>,
+}
+
+/// What the receiver makes of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// The next one: accept it.
+    Next,
+    /// Already accepted.
+    Old,
+    /// Something is missing before it, from this number on.
+    Early {
+        /// The first number missing.
+        missing: u64,
+    },
+    /// The channel does not fit together any more.
+    Broken,
+}
+
+impl Channels {
+    /// What this message is to the receiver.
+    pub fn arrival(&mut self, message: &Message) -> Arrival {
+        let at = self.incoming.entry(message.from.clone()).or_default();
+        if at.stopped {
+            return Arrival::Broken;
+        }
+        let next = at.last.saturating_add(1);
+        match message.seq.cmp(&next) {
+            std::cmp::Ordering::Less => Arrival::Old,
+            std::cmp::Ordering::Greater => Arrival::Early { missing: next },
+            std::cmp::Ordering::Equal if message.prev == at.digest => Arrival::Next,
+            std::cmp::Ordering::Equal => {
+                at.stopped = true;
+                Arrival::Broken
+            }
+        }
+    }
+
+    /// Keeps an early message until what is missing has come. False when there is no room.
+    pub fn hold(&mut self, message: Message, digest: Digest, offset: Option<u64>) -> bool {
+        let at = self.incoming.entry(message.from.clone()).or_default();
+        if at.held.len() >= HELD {
+            return false;
+        }
+        at.held.insert(message.seq, Held { message, digest, offset });
+        true
+    }
+
+    /// A message held back whose turn has come.
+    pub fn release(&mut self, from: &Peer) -> Option<(Message, Digest, Option<u64>)> {
+        let at = self.incoming.get_mut(from)?;
+        let held = at.held.remove(&at.last.saturating_add(1))?;
+        Some((held.message, held.digest, held.offset))
+    }
+
+    /// The lowest inbox offset among what is held back.
+    #[must_use]
+    pub fn lowest_held(&self) -> Option<u64> {
+        self.incoming.values().flat_map(|at| at.held.values()).filter_map(|h| h.offset).min()
+    }
+
+    /// Folds an acceptance.
+    pub fn accepted(&mut self, from: &Peer, seq: u64, digest: Digest) {
+        let at = self.incoming.entry(from.clone()).or_default();
+        at.last = seq;
+        at.digest = digest;
+    }
+
+    /// The acceptance of this number is effective: it may be acknowledged.
+    pub fn effective(&mut self, from: &Peer, seq: u64) {
+        if let Some(at) = self.incoming.get_mut(from) {
+            at.effective = at.effective.max(seq);
+        }
+    }
+
+    /// Everything folded so far is effective (after a recovery).
+    pub fn all_effective(&mut self) {
+        self.incoming.values_mut().for_each(|at| at.effective = at.last);
+    }
+
+    /// The highest number whose acceptance is effective.
+    #[must_use]
+    pub fn acknowledged(&self, from: &Peer) -> u64 {
+        self.incoming.get(from).map_or(0, |at| at.effective)
+    }
+
+    /// The highest number accepted, effective or not.
+    #[must_use]
+    pub fn accepted_upto(&self, from: &Peer) -> u64 {
+        self.incoming.get(from).map_or(0, |at| at.last)
+    }
+
+    /// Number and predecessor of the next message to this peer.
+    #[must_use]
+    pub fn next_to(&self, to: &Peer) -> (u64, Digest) {
+        self.outgoing.get(to).map_or((1, Digest::ZERO), |at| (at.last.saturating_add(1), at.digest))
+    }
+
+    /// Folds a send.
+    pub fn sent(&mut self, to: &Peer, seq: u64, message: Arc<RawValue>, pseq: u64) {
+        let at = self.outgoing.entry(to.clone()).or_default();
+        at.last = seq;
+        at.digest = Digest::of(message.get().as_bytes());
+        at.open.push_back((seq, message));
+        self.dirty.insert((to.clone(), seq), pseq);
+    }
+
+    /// The receiver says that everything up to here is effective at its side. True when that is news.
+    pub fn ack(&mut self, to: &Peer, upto: u64) -> bool {
+        let Some(at) = self.outgoing.get_mut(to) else { return false };
+        let news = upto > at.acked && upto <= at.last;
+        if news {
+            at.acked = upto;
+        }
+        news
+    }
+
+    /// What is known to be safe and not yet recorded as such.
+    #[must_use]
+    pub fn closable(&self) -> Vec<Closed> {
+        let news = self.outgoing.iter().filter(|(_, at)| at.acked > at.closed);
+        news.map(|(to, at)| Closed { to: to.clone(), seq: at.acked }).collect()
+    }
+
+    /// Folds a closing.
+    pub fn close(&mut self, to: &Peer, upto: u64, pseq: u64) {
+        let Some(at) = self.outgoing.get_mut(to) else { return };
+        at.closed = at.closed.max(upto);
+        at.acked = at.acked.max(upto);
+        while let Some((seq, _)) = at.open.front() {
+            if *seq > upto {
+                break;
+            }
+            self.dirty.insert((to.clone(), *seq), pseq);
+            at.open.pop_front();
+        }
+    }
+
+    /// The sends to a peer that are not known to be safe, after a number, in order.
+    pub fn open_after<'a>(&'a self, to: &Peer, after: u64) -> impl Iterator<Item = (u64, &'a Arc<RawValue>)> {
+        let open = self.outgoing.get(to).into_iter().flat_map(move |at| {
+            let after = after.max(at.acked);
+            at.open.iter().filter(move |(seq, _)| *seq > after)
+        });
+        open.map(|(seq, message)| (*seq, message))
+    }
+
+    /// Every peer something was sent to, with the highest number sent and the highest known to be safe.
+    pub fn outgoing(&self) -> impl Iterator<Item = (&Peer, u64, u64)> {
+        self.outgoing.iter().map(|(to, at)| (to, at.last, at.acked))
+    }
+
+    /// The highest number sent to a peer and the highest known to be safe.
+    #[must_use]
+    pub fn outgoing_to(&self, to: &Peer) -> Option<(u64, u64)> {
+        self.outgoing.get(to).map(|at| (at.last, at.acked))
+    }
+
+    /// The counters, for the snapshot's head.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let incoming = self.incoming.iter().filter(|(_, at)| at.last > 0);
+        Counters {
+            incoming: incoming.map(|(p, at)| (p.clone(), at.last, at.digest)).collect(),
+            outgoing: self
+                .outgoing
+                .iter()
+                .map(|(p, at)| (p.clone(), at.last, at.digest, at.closed))
+                .collect(),
+        }
+    }
+
+    /// Rows of the open sends that changed since the last call.
+    pub(crate) fn drain_rows(&mut self, rows: &mut Vec<Row>) {
+        for ((to, seq), pseq) in std::mem::take(&mut self.dirty) {
+            let open = self.outgoing.get(&to).and_then(|at| {
+                let found = at.open.binary_search_by_key(&seq, |(s, _)| *s).ok()?;
+                at.open.get(found)
+            });
+            let value = open.map(|(_, message)| message.get().as_bytes().to_vec());
+            let key = format!("{}\n{}\n{}\n{seq:020}", to.service, to.log_id, to.shard);
+            rows.push(Row { section: Section::Send, key, pseq, value });
+        }
+    }
+
+    /// Takes back the counters of a snapshot's head.
+    pub(crate) fn restore(&mut self, counters: Counters) {
+        for (peer, last, digest) in counters.incoming {
+            self.incoming.insert(peer, Incoming { last, digest, effective: last, ..Incoming::default() });
+        }
+        for (peer, last, digest, closed) in counters.outgoing {
+            let open = VecDeque::new();
+            self.outgoing.insert(peer, Outgoing { last, digest, closed, acked: closed, open });
+        }
+    }
+
+    /// Takes back an open send of a snapshot. Rows of a channel must come in the order of their keys.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub(crate) fn restore_open(&mut self, value: &[u8]) -> Result<(), String> {
+        let text = String::from_utf8(value.to_vec()).map_err(|e| format!("open send: {e}"))?;
+        let message: Message = serde_json::from_str(&text).map_err(|e| format!("open send: {e}"))?;
+        let raw = RawValue::from_string(text).map_err(|e| format!("open send: {e}"))?;
+        let to = receiver(&message);
+        self.outgoing.entry(to).or_default().open.push_back((message.seq, raw.into()));
+        Ok(())
+    }
+}
+
+/// The shard a message goes to.
+#[must_use]
+pub fn receiver(message: &Message) -> Peer {
+    Peer { service: Arc::clone(&message.to.service), log_id: message.to.log_id, shard: message.shard }
+}

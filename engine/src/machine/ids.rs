@@ -1,0 +1,205 @@
+//! The window of client ids: which were used, for what, and where their answers lie. Folded from commits alone, so that
+//! owners with different clocks agree.
+//!
+//! The horizon is the later of the highest commit time less the window, and the latest birth among ids dropped for
+//! space. It never goes back. An id born at or before it is *expired*: whether it was executed cannot be told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    digest::Digest,
+    message::born,
+    snapshots::{Row, Section},
+    time::Micros,
+};
+
+/// How long and how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowSize {
+    /// How long an id is remembered after its birth.
+    pub span: Duration,
+    /// How many are remembered at most.
+    pub most: usize,
+}
+
+impl Default for WindowSize {
+    fn default() -> Self {
+        Self { span: Duration::from_secs(3_600), most: 262_144 }
+    }
+}
+
+/// The ids of a shard.
+#[derive(Debug, Default)]
+pub struct IdWindow {
+    size: WindowSize,
+    horizon: Micros,
+    known: BTreeMap<Uuid, Used>,
+    by_birth: BTreeSet<(Micros, Uuid)>,
+    dirty: BTreeMap<Uuid, u64>,
+}
+
+/// What is remembered of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Used {
+    /// Of type, data and expected version.
+    pub digest: Digest,
+    /// The commit that answered it.
+    pub pseq: u64,
+    /// Where that commit lies; `None` while it is in flight.
+    pub offset: Option<u64>,
+}
+
+/// What the window says of an id that comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Not used within the window.
+    New,
+    /// Used for the same thing: its answer is that commit's.
+    Again(Used),
+    /// Used for something else.
+    Reused,
+    /// Born at or before the horizon.
+    Expired,
+    /// Not a UUIDv7.
+    NotBorn,
+}
+
+impl IdWindow {
+    /// An empty window.
+    #[must_use]
+    pub fn new(size: WindowSize) -> Self {
+        Self { size, horizon: Micros(i64::MIN), ..Self::default() }
+    }
+
+    /// What is known of this id.
+    #[must_use]
+    pub fn look(&self, id: Uuid, digest: Digest) -> Seen {
+        match (self.known.get(&id), born(id)) {
+            (Some(used), _) if used.digest == digest => Seen::Again(*used),
+            (Some(_), _) => Seen::Reused,
+            (None, None) => Seen::NotBorn,
+            (None, Some(born)) if born <= self.horizon => Seen::Expired,
+            (None, Some(_)) => Seen::New,
+        }
+    }
+
+    /// Folds a commit's time, and its client's id if it has one.
+    pub fn fold(&mut self, time: Micros, pseq: u64, used: Option<(Uuid, Used)>) {
+        if let Some((id, used)) = used
+            && let Some(born) = born(id)
+        {
+            self.known.insert(id, used);
+            self.by_birth.insert((born, id));
+            self.dirty.insert(id, pseq);
+        }
+        self.horizon = self.horizon.max(time.minus(self.size.span));
+        while let Some((birth, id)) = self.by_birth.first().copied() {
+            if birth > self.horizon && self.known.len() <= self.size.most {
+                break;
+            }
+            self.horizon = self.horizon.max(birth);
+            self.by_birth.remove(&(birth, id));
+            self.known.remove(&id);
+            self.dirty.insert(id, pseq);
+        }
+    }
+
+    /// The commit of this id is effective and lies here.
+    pub fn located(&mut self, id: Uuid, offset: u64) {
+        if let Some(used) = self.known.get_mut(&id) {
+            used.offset = Some(offset);
+        }
+    }
+
+    /// The horizon, for the snapshot's head.
+    #[must_use]
+    pub fn horizon(&self) -> Micros {
+        self.horizon
+    }
+
+    /// Rows of what changed since the last call.
+    pub(crate) fn drain_rows(&mut self, rows: &mut Vec<Row>) {
+        for (id, pseq) in std::mem::take(&mut self.dirty) {
+            let value = self.known.get(&id).and_then(|used| serde_json::to_vec(used).ok());
+            rows.push(Row { section: Section::Id, key: id.to_string(), pseq, value });
+        }
+    }
+
+    /// Takes back what a snapshot wrote.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub(crate) fn restore(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
+        let id: Uuid = key.parse().map_err(|e| format!("id {key:?}: {e}"))?;
+        let used: Used = serde_json::from_slice(value).map_err(|e| format!("id {key:?}: {e}"))?;
+        if let Some(born) = born(id) {
+            self.known.insert(id, used);
+            self.by_birth.insert((born, id));
+        }
+        Ok(())
+    }
+
+    /// Takes the horizon of a snapshot's head.
+    pub(crate) fn restore_horizon(&mut self, horizon: Micros) {
+        self.horizon = self.horizon.max(horizon);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{CountedIds, Ids};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn used(pseq: u64) -> Used {
+        Used { digest: Digest::of(b"a"), pseq, offset: Some(pseq) }
+    }
+
+    #[test]
+    fn an_id_within_the_window_is_answered_again_and_another_payload_is_a_conflict() {
+        let ids = CountedIds::default();
+        let mut window = IdWindow::new(WindowSize::default());
+        let id = ids.fresh(Micros(1_000_000));
+        window.fold(Micros(1_000_001), 1, Some((id, used(1))));
+        assert_eq!(window.look(id, Digest::of(b"a")), Seen::Again(used(1)));
+        assert_eq!(window.look(id, Digest::of(b"b")), Seen::Reused);
+    }
+
+    #[test]
+    fn cx14_cx26_the_horizon_is_of_commit_times_and_what_is_behind_it_is_expired() {
+        let ids = CountedIds::default();
+        let mut window = IdWindow::new(WindowSize { span: MINUTE, most: 10 });
+        let old = ids.fresh(Micros(0).plus(MINUTE));
+        window.fold(Micros(0).plus(MINUTE * 2), 1, None);
+        assert_eq!(window.look(old, Digest::of(b"a")), Seen::Expired, "born at the horizon");
+        let young = ids.fresh(Micros(0).plus(MINUTE * 2));
+        assert_eq!(window.look(young, Digest::of(b"a")), Seen::New);
+        window.fold(Micros(5), 2, None);
+        assert_eq!(window.look(old, Digest::of(b"a")), Seen::Expired, "the horizon never goes back");
+    }
+
+    #[test]
+    fn cx14_a_full_window_moves_its_horizon_to_the_birth_of_what_it_drops() {
+        let ids = CountedIds::default();
+        let mut window = IdWindow::new(WindowSize { span: MINUTE * 60, most: 2 });
+        let at = |s| Micros(0).plus(Duration::from_secs(10_000 + s));
+        let all: Vec<_> = (0..3).map(|n| ids.fresh(at(n))).collect();
+        for (n, id) in (0..).zip(&all) {
+            window.fold(at(10), n, Some((*id, used(n))));
+        }
+        assert_eq!(window.look(all[0], Digest::of(b"a")), Seen::Expired);
+        assert_eq!(window.look(all[1], Digest::of(b"a")), Seen::Again(used(1)));
+        assert_eq!(
+            window.look(ids.fresh(at(0)), Digest::of(b"a")),
+            Seen::Expired,
+            "born with the dropped one"
+        );
+    }
+}

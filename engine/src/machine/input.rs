@@ -1,0 +1,161 @@
+//! What goes into the machine and what comes out, as data.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::{runs::RunId, timers::TimerId};
+use crate::{
+    address::EntityKey,
+    commit::{Commit, Peer, RunRef},
+    digest::Digest,
+    entity::{ActivityResult, RunRequest},
+    message::{ClientMessage, Message},
+    receipt::Told,
+};
+
+/// One input of a shard.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// From a client.
+    Client(Box<ClientMessage>),
+    /// From another shard (or this one), on a channel.
+    Channel(Box<Incoming>),
+    /// A timer that may be due.
+    Timer(TimerId),
+    /// The outcome of an attempt.
+    Activity {
+        /// Whose.
+        entity: EntityKey,
+        /// What came of it.
+        result: ActivityResult,
+    },
+    /// Nothing: a commit that proves, once effective, that the shard was owned when it was asked for.
+    Barrier,
+}
+
+/// A message of a channel as it arrived.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The message.
+    pub message: Message,
+    /// Of its bytes.
+    pub digest: Digest,
+    /// Where it lies in the inbox, when it came that way.
+    pub offset: Option<u64>,
+}
+
+impl Incoming {
+    /// A message from its bytes.
+    ///
+    /// # Errors
+    /// When the bytes are no message.
+    pub fn decode(bytes: &[u8], offset: Option<u64>) -> Result<Self, serde_json::Error> {
+        Ok(Self { message: serde_json::from_slice(bytes)?, digest: Digest::of(bytes), offset })
+    }
+}
+
+/// What an input became.
+#[derive(Debug)]
+pub enum Step {
+    /// One commit, decided on top of everything before it and not yet in the log.
+    Commit(Box<Stepped>),
+    /// No commit.
+    Quiet(Quiet),
+    /// This entity must be loaded first; ask again then.
+    Missing(EntityKey),
+    /// User code broke this entity's state in memory. Recover the shard, then use [`super::Machine::refuse`].
+    Unfit(Arc<str>),
+}
+
+/// A commit and what is to be done once it is effective.
+#[derive(Debug)]
+pub struct Stepped {
+    /// The commit.
+    pub commit: Commit,
+    /// Its encoded value.
+    pub value: Bytes,
+    /// The key of its record.
+    pub key: Arc<str>,
+    /// Its messages: to whom, with which number, the bytes.
+    pub sends: Vec<(Peer, u64, Arc<RawValue>)>,
+    /// Attempts to run.
+    pub runs: Vec<RunRequest>,
+    /// Attempts to stop.
+    pub stops: Vec<RunRef>,
+}
+
+/// Why an input makes no commit.
+#[derive(Debug)]
+pub enum Quiet {
+    /// A client's message that is answered without one.
+    Told(Told),
+    /// A client's id again: the answer is that commit's, once it is effective.
+    Again {
+        /// The commit.
+        pseq: u64,
+        /// Where it lies; `None` while it is in flight.
+        offset: Option<u64>,
+    },
+    /// A channel message that was accepted before: acknowledge again.
+    Old {
+        /// The sender.
+        from: Peer,
+    },
+    /// A channel message that came early: something is missing before it.
+    Early {
+        /// The sender.
+        from: Peer,
+        /// The first number missing.
+        missing: u64,
+    },
+    /// A channel message from too far in the future: held back.
+    Ahead {
+        /// The sender.
+        from: Peer,
+    },
+    /// A channel that does not fit together: an alarm.
+    BrokenChannel {
+        /// The sender.
+        from: Peer,
+    },
+    /// A timer that is not set any more, or was set again.
+    Late,
+}
+
+/// Where the services are: their logs and how many shards each has. From genesis, never from metadata.
+#[derive(Debug, Clone, Default)]
+pub struct Directory(BTreeMap<Arc<str>, (Uuid, u32)>);
+
+impl Directory {
+    /// Adds a service.
+    pub fn add(&mut self, service: Arc<str>, log_id: Uuid, partitions: u32) {
+        self.0.insert(service, (log_id, partitions));
+    }
+
+    /// The shard an entity of a service lives on.
+    #[must_use]
+    pub fn find(&self, service: &str, key: &EntityKey) -> Option<Peer> {
+        let (service, (log_id, partitions)) = self.0.get_key_value(service)?;
+        Some(Peer { service: Arc::clone(service), log_id: *log_id, shard: key.shard(*partitions) })
+    }
+
+    /// Log id and number of shards of a service.
+    #[must_use]
+    pub fn get(&self, service: &str) -> Option<(Uuid, u32)> {
+        self.0.get(service).copied()
+    }
+
+    /// All names.
+    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.0.keys()
+    }
+}
+
+/// The id of a run of an entity.
+#[must_use]
+pub fn run_id(entity: &EntityKey, run: &RunRef) -> RunId {
+    RunId { entity: entity.clone(), key: Arc::clone(&run.key), round: run.round, attempt: run.attempt }
+}

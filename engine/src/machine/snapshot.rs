@@ -1,0 +1,82 @@
+//! The shard's state as snapshot rows, and back.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Machine, channels::Counters};
+use crate::{
+    entity::Unfit,
+    position::Position,
+    snapshots::{Head, Row, Save, Section},
+    time::Micros,
+};
+
+#[derive(Serialize, Deserialize)]
+struct ShardState {
+    time: Micros,
+    horizon: Micros,
+    low: u64,
+    channels: Counters,
+}
+
+impl Machine {
+    /// Everything that changed since the last capture, as the next snapshot. The whole state must be effective.
+    ///
+    /// # Errors
+    /// When an entity's state cannot be written: no snapshot is taken.
+    pub fn capture(&mut self, position: Position) -> Result<Save, Unfit> {
+        let state = ShardState {
+            time: self.head.time,
+            horizon: self.ids.horizon(),
+            low: self.low.recorded,
+            channels: self.channels.counters(),
+        };
+        let shard_state = serde_json::to_string(&state).map_err(|e| Unfit::new(e.to_string()))?;
+        let mut rows = Vec::new();
+        self.entities.capture(&mut rows)?;
+        self.ids.drain_rows(&mut rows);
+        self.timers.drain_rows(&mut rows);
+        self.runs.drain_rows(&mut rows);
+        self.channels.drain_rows(&mut rows);
+        Ok(Save { head: Head { position, shard_state }, rows })
+    }
+
+    /// The captured snapshot is known to be stored.
+    pub fn captured(&mut self) {
+        self.entities.saved();
+    }
+
+    /// How many entities changed since the last capture.
+    #[must_use]
+    pub fn changed(&self) -> usize {
+        self.entities.changed()
+    }
+
+    /// Takes a snapshot into a machine to which nothing has happened.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn restore(&mut self, head: &Head, rows: &[Row]) -> Result<(), String> {
+        let state: ShardState =
+            serde_json::from_str(&head.shard_state).map_err(|e| format!("state of the shard: {e}"))?;
+        self.head.pseq = head.position.pseq;
+        self.head.digest = head.position.digest;
+        self.head.term = head.position.term;
+        self.head.claim_id = head.position.claim_id;
+        self.head.time = state.time;
+        self.low.recorded = state.low;
+        self.low.next = state.low;
+        self.channels.restore(state.channels);
+        self.ids.restore_horizon(state.horizon);
+        for row in rows {
+            let Some(value) = &row.value else { continue };
+            match row.section {
+                Section::Entity => {}
+                Section::Id => self.ids.restore(&row.key, value)?,
+                Section::Timer => self.timers.restore(value)?,
+                Section::Send => self.channels.restore_open(value)?,
+                Section::Run => self.runs.restore(value)?,
+            }
+        }
+        Ok(())
+    }
+}

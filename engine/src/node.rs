@@ -1,0 +1,311 @@
+//! A node is a value: started with ports and services, stopped in order, or dropped, which is a crash. It supervises one
+//! owner a shard and is the gate for its clients.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde_json::value::RawValue;
+use thiserror::Error;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    address::Address,
+    client::{Client, Gate},
+    clock::{Clock, Ids},
+    commit::Peer,
+    log::{Created, Log, LogError},
+    machine::Directory,
+    message::ClientMessage,
+    owner::{Counts, Halt, Limits, Ports},
+    receipt::{Invalid, Told},
+    relay::{Call, Note, Router},
+    service::Service,
+    snapshots::SnapshotStore,
+    tail::Tail,
+};
+
+mod supervise;
+
+/// Why a node does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// Mistakes in the definitions, all of them.
+    #[error("the services cannot be started:\n  {}", .0.join("\n  "))]
+    Definitions(Vec<String>),
+    /// The log cannot be opened or created.
+    #[error("the log cannot be used: {0}")]
+    Log(LogError),
+    /// The embedded folder cannot be used.
+    #[error("{0}")]
+    Folder(String),
+}
+
+/// Everything a node works through.
+#[derive(Clone)]
+pub struct Parts {
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The snapshot store.
+    pub store: Arc<dyn SnapshotStore>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids.
+    pub ids: Arc<dyn Ids>,
+}
+
+/// A node to be: services and limits, before anything is opened.
+#[must_use = "a node does nothing until it is started"]
+pub struct NodeBuilder {
+    name: Arc<str>,
+    services: Vec<Service>,
+    limits: Limits,
+    partitions: u32,
+    inbox: bool,
+}
+
+/// A running node.
+pub struct Node {
+    client: Client,
+    counts: Arc<Counts>,
+    stop: CancellationToken,
+    tasks: Mutex<JoinSet<()>>,
+    halted: Arc<Halted>,
+    services: BTreeMap<Arc<str>, Place>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A service of a running node: what a projection of it needs to know.
+#[derive(Clone)]
+pub struct Place {
+    /// The identity of its log.
+    pub log_id: Uuid,
+    /// How many shards it has.
+    pub partitions: u32,
+    /// How far its shards are effective.
+    pub tail: Tail,
+}
+
+/// Shards that had to stop, and why.
+#[derive(Default)]
+struct Halted(Mutex<BTreeMap<Peer, String>>);
+
+impl Halted {
+    fn note(&self, shard: &Peer, halt: &Halt) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(shard.clone(), halt.to_string());
+    }
+}
+
+impl NodeBuilder {
+    /// A node of this name (for people: it stands in its claims), without services.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self {
+            name: name.into(),
+            services: Vec::new(),
+            limits: Limits::default(),
+            partitions: 8,
+            inbox: false,
+        }
+    }
+
+    /// Adds a service.
+    pub fn service(mut self, service: Service) -> Self {
+        self.services.push(service);
+        self
+    }
+
+    /// Works within these limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How many shards a service gets that is created by this start (8 when not said); a service that exists keeps its
+    /// number.
+    pub fn partitions(mut self, partitions: u32) -> Self {
+        self.partitions = partitions.max(1);
+        self
+    }
+
+    /// Reads the inboxes too: needed as soon as another process owns shards of these services or their peers.
+    pub fn inbox(mut self) -> Self {
+        self.inbox = true;
+        self
+    }
+
+    /// Everything wrong with the definitions.
+    fn problems(&self) -> Vec<String> {
+        let mut problems: Vec<String> =
+            self.services.iter().flat_map(|s| s.problems.iter().cloned()).collect();
+        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+        for service in &self.services {
+            *names.entry(&service.name).or_default() += 1;
+        }
+        let twice = names.iter().filter(|(_, n)| **n > 1);
+        problems.extend(twice.map(|(name, _)| format!("two services are named {name:?}")));
+        problems
+    }
+
+    /// Creates the logs that are not there, and starts to own what is suggested.
+    ///
+    /// # Errors
+    /// Everything wrong with the definitions, together; or what the log refuses.
+    pub async fn start(self, parts: Parts) -> Result<Node, StartError> {
+        let problems = self.problems();
+        if !problems.is_empty() {
+            return Err(StartError::Definitions(problems));
+        }
+        let (directory, services) = self.create(&parts).await?;
+        let router = Arc::new(Router::new(Arc::clone(&parts.log), Arc::clone(&parts.clock)));
+        let counts = Arc::new(Counts::default());
+        let halted = Arc::new(Halted::default());
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        for service in self.services {
+            let Some(place) = services.get(&service.name) else { continue };
+            let membership = parts.log.join(&service.name).await.map_err(StartError::Log)?;
+            let ports = Ports {
+                log: Arc::clone(&parts.log),
+                store: Arc::clone(&parts.store),
+                clock: Arc::clone(&parts.clock),
+                ids: Arc::clone(&parts.ids),
+                router: Arc::clone(&router),
+                tail: place.tail.clone(),
+                counts: Arc::clone(&counts),
+            };
+            let member = supervise::Member {
+                service,
+                log_id: place.log_id,
+                node: Arc::clone(&self.name),
+                directory: Arc::clone(&directory),
+                ports,
+                limits: self.limits,
+                inbox: self.inbox,
+                halted: Arc::clone(&halted),
+                stop: stop.clone(),
+            };
+            tasks.spawn(member.run(membership));
+        }
+        let clock = Arc::clone(&parts.clock);
+        let gate = Doors { directory, router, clock: Arc::clone(&clock) };
+        let client = Client::new(Arc::new(gate), parts.clock, parts.ids);
+        Ok(Node { client, counts, stop, tasks: Mutex::new(tasks), halted, services, clock })
+    }
+
+    async fn create(&self, parts: &Parts) -> Result<(Arc<Directory>, BTreeMap<Arc<str>, Place>), StartError> {
+        let mut directory = Directory::default();
+        let mut services = BTreeMap::new();
+        for service in &self.services {
+            let log_id = parts.ids.fresh(parts.clock.now());
+            let genesis = match parts.log.create(&service.name, self.partitions, log_id).await {
+                Created::Ready { genesis, .. } => genesis,
+                Created::Refused(error) | Created::Unknown(error) => return Err(StartError::Log(error)),
+            };
+            directory.add(Arc::clone(&service.name), genesis.log_id, genesis.partitions);
+            let place = Place {
+                log_id: genesis.log_id,
+                partitions: genesis.partitions,
+                tail: Tail::new(genesis.partitions),
+            };
+            services.insert(Arc::clone(&service.name), place);
+        }
+        Ok((Arc::new(directory), services))
+    }
+}
+
+impl Node {
+    /// A client of this node. Cheap to clone.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// A service it runs.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Place> {
+        self.services.get(name)
+    }
+
+    /// The shards that had to stop, each with the reason: empty on a healthy node.
+    #[must_use]
+    pub fn halted(&self) -> Vec<String> {
+        self.halted.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Stops in order: what is in flight is finished, snapshots are stored. Waits at most `within` for that; what has
+    /// not ended by then is dropped, as in a crash, and nothing is lost. True when everything ended in order.
+    pub async fn stop(self, within: Duration) -> bool {
+        self.stop.cancel();
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let deadline = self.clock.wait_until(self.clock.now().plus(within));
+        tokio::pin!(deadline);
+        loop {
+            tokio::select! {
+                biased;
+                ended = tasks.join_next() => if ended.is_none() { return true },
+                () = &mut deadline => return false,
+            }
+        }
+    }
+}
+
+/// The gate to the owners of this process.
+struct Doors {
+    directory: Arc<Directory>,
+    router: Arc<Router>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Doors {
+    fn find(&self, to: &Address) -> Result<Peer, Invalid> {
+        self.directory.find(&to.service, &to.key()).ok_or_else(|| {
+            let known = self.directory.names().map(|n| &**n).collect::<Vec<_>>().join(", ");
+            Invalid::NotServed { what: "service", name: Arc::clone(&to.service), known }
+        })
+    }
+}
+
+#[async_trait]
+impl Gate for Doors {
+    async fn tell(&self, message: ClientMessage) -> Told {
+        let shard = match self.find(&message.to) {
+            Ok(shard) => shard,
+            Err(invalid) => return Told::Invalid(invalid),
+        };
+        let Some(owner) = self.router.owner(&shard) else { return Told::Unknown };
+        let (reply, answer) = oneshot::channel();
+        match owner.calls.try_send(Call { message, reply }) {
+            Ok(()) => answer.await.unwrap_or(Told::Unknown),
+            Err(mpsc::error::TrySendError::Full(_)) => Told::Overloaded,
+            Err(mpsc::error::TrySendError::Closed(_)) => Told::Unknown,
+        }
+    }
+
+    async fn ended(&self, entity: &Address) -> Option<Box<RawValue>> {
+        let shard = self.find(entity).ok()?;
+        loop {
+            let owner = self.router.owner(&shard)?;
+            let (reply, end) = oneshot::channel();
+            owner.notes.send(Note::Watch { entity: entity.key(), reply }).ok()?;
+            if let Ok(end) = end.await {
+                return Some(end);
+            }
+            // The owner began again: ask the next one.
+            self.clock.wait_until(self.clock.now().plus(Duration::from_millis(20))).await;
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! The owner: the shell around one shard's machine. It gathers inputs, lets the machine step, appends, and carries effects
+//! out once their commit is effective. One task a shard; nobody else holds the shard's state.
+//!
+//! | it ends | because | and then |
+//! |---|---|---|
+//! | `Stopped` | the node stops, or the shard was revoked | nothing |
+//! | `Deposed` | a newer claim was read | the group is asked again |
+//! | `Again` | something in flight may be lost, or a snapshot was | recovered and claimed anew |
+//! | `Unfit` | user code broke an entity in memory | recovered, and the input refused |
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesOrdered};
+use serde_json::value::RawValue;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    address::{EntityKey, Topic},
+    commit::{Commit, Peer},
+    log::Append,
+    machine::{Incoming, Input, Machine, Step, fold::Dead},
+    position::{Position, Token},
+    receipt::{Receipt, Told},
+    record::Record,
+    relay::{Arrived, Call, Note, arrived},
+    snapshots::{Save, Saved},
+    time::Micros,
+};
+
+mod answers;
+mod channels;
+mod claim;
+mod effects;
+mod pipeline;
+mod ports;
+mod recover;
+mod runs;
+mod snapshots;
+
+pub(crate) use claim::{Taken, take};
+pub use ports::Limits;
+pub(crate) use ports::{Place, Ports};
+pub use recover::Halt;
+pub(crate) use recover::{Recovered, recover};
+
+use pipeline::{Flight, Pipeline, Report};
+
+/// What an owner counts, for people: of all shards of a node together.
+#[derive(Debug, Default)]
+pub struct Counts {
+    commits: AtomicU64,
+    dead: AtomicU64,
+    snapshots: AtomicU64,
+}
+
+impl Counts {
+    /// Commits that became effective.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// Records met that do not count.
+    #[must_use]
+    pub fn dead_records(&self) -> u64 {
+        self.dead.load(Ordering::Relaxed)
+    }
+
+    /// Snapshots stored.
+    #[must_use]
+    pub fn snapshots(&self) -> u64 {
+        self.snapshots.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn dead(&self, why: Dead) {
+        self.dead.fetch_add(1, Ordering::Relaxed);
+        if why == Dead::Unmarked {
+            tracing::warn!(
+                "a record without our mark lies in an events partition: another program writes there"
+            );
+        }
+    }
+}
+
+/// Where an owner's inputs come from; it outlives the owner, so that what waits is not lost when it begins again.
+pub(crate) struct Intake {
+    pub(crate) calls: mpsc::Receiver<Call>,
+    pub(crate) notes: mpsc::UnboundedReceiver<Note>,
+}
+
+/// An input that broke its entity, to be refused by the next owner.
+pub(crate) struct Broken {
+    input: Input,
+    waiter: Option<oneshot::Sender<Told>>,
+    why: Arc<str>,
+}
+
+/// Why an owner ended.
+pub(crate) enum End {
+    Stopped,
+    Deposed,
+    Again(String),
+    Unfit(Box<Broken>),
+}
+
+/// One owner, under one claim.
+pub(crate) struct Owner<'a> {
+    place: &'a Place,
+    ports: &'a Ports,
+    limits: &'a Limits,
+    topic: Topic,
+    machine: Machine,
+    pipeline: Pipeline,
+    appends: FuturesOrdered<BoxFuture<'static, (usize, Append)>>,
+    links: channels::Links,
+    runs: runs::Running,
+    watchers: BTreeMap<EntityKey, Vec<oneshot::Sender<Box<RawValue>>>>,
+    snapshot: snapshots::Progress,
+    next_look: Micros,
+}
+
+/// An input and who waits for its answer.
+type Taking = (Input, Option<oneshot::Sender<Told>>);
+
+impl<'a> Owner<'a> {
+    /// An owner of a shard that was just claimed.
+    pub(crate) fn new(place: &'a Place, ports: &'a Ports, limits: &'a Limits, shard: Recovered) -> Self {
+        let Recovered { machine, fold, base } = shard;
+        let now = ports.clock.now();
+        Self {
+            place,
+            ports,
+            limits,
+            topic: Topic::events(Arc::clone(&place.me.service)),
+            links: channels::Links::new(machine.channels()),
+            pipeline: Pipeline::new(fold),
+            snapshot: snapshots::Progress::new(base, machine.head().pseq, now),
+            machine,
+            appends: FuturesOrdered::new(),
+            runs: runs::Running::default(),
+            watchers: BTreeMap::new(),
+            next_look: now.plus(limits.look),
+        }
+    }
+
+    /// Works until it must end.
+    pub(crate) async fn run(
+        mut self,
+        intake: &mut Intake,
+        stop: &CancellationToken,
+        broken: Option<Broken>,
+    ) -> Result<End, Halt> {
+        match self.work(intake, stop, broken).await {
+            Ok(never) => match never {},
+            Err(Exit::End(end)) => Ok(end),
+            Err(Exit::Halt(halt)) => Err(halt),
+        }
+    }
+
+    async fn work(
+        &mut self,
+        intake: &mut Intake,
+        stop: &CancellationToken,
+        broken: Option<Broken>,
+    ) -> Result<std::convert::Infallible, Exit> {
+        self.begin(broken).await?;
+        loop {
+            if stop.is_cancelled() {
+                self.drain().await?;
+                self.finish_snapshot().await?;
+                return Err(End::Stopped.into());
+            }
+            self.snapshot_if_due()?;
+            let now = self.ports.clock.now();
+            let room = if self.snapshot.wants_quiet() { 0 } else { self.room() };
+            if room > 0 {
+                let due = self.machine.timers().due(now, room);
+                if !due.is_empty() {
+                    self.take(due.into_iter().map(|id| (Input::Timer(id), None)).collect()).await?;
+                    continue;
+                }
+            }
+            let wake = self.machine.timers().next().filter(|_| room > 0).unwrap_or(self.next_look);
+            tokio::select! {
+                biased;
+                Some((count, report)) = self.appends.next() => self.reported(count, report).await?,
+                Some(note) = intake.notes.recv(), if room > 0 => self.gather(intake, Some(note), None, room).await?,
+                Some(call) = intake.calls.recv(), if room > 0 => self.gather(intake, None, Some(call), room).await?,
+                saved = self.snapshot.saved() => self.saved(saved)?,
+                (entity, result) = self.runs.next(), if room > 0 => {
+                    self.take(vec![(Input::Activity { entity, result }, None)]).await?;
+                }
+                () = stop.cancelled() => {}
+                () = self.ports.clock.wait_until(wake.min(self.next_look)) => self.look().await?,
+            }
+        }
+    }
+
+    /// What the take-over itself asks for: the refusal of what broke, lost attempts, open sends.
+    async fn begin(&mut self, broken: Option<Broken>) -> Result<(), Exit> {
+        if let Some(Broken { input, waiter, why }) = broken {
+            tracing::error!(shard = %self.shard(), %why, "an input broke its entity and is refused");
+            self.load_for(&[&input]).await?;
+            let step = self.machine.refuse(self.ports.clock.now(), &input, &why);
+            let mut records = Vec::new();
+            self.stepped(step, (input, waiter), &mut records)?;
+            self.append(records);
+        }
+        self.lost_runs().await?;
+        self.pump_all();
+        self.advertise_all();
+        Ok(())
+    }
+
+    fn shard(&self) -> String {
+        format!("{}/{}", self.place.me.service, self.place.me.shard)
+    }
+
+    fn room(&self) -> usize {
+        self.limits.pipeline.saturating_sub(self.pipeline.len())
+    }
+
+    /// Takes what waits, up to the room in the pipeline: notes first, so that work begun is finished before new work.
+    async fn gather(
+        &mut self,
+        intake: &mut Intake,
+        note: Option<Note>,
+        call: Option<Call>,
+        room: usize,
+    ) -> Result<(), Exit> {
+        let mut inputs = Vec::with_capacity(room);
+        if let Some(note) = note {
+            inputs.extend(self.note(note).await?);
+        }
+        if let Some(call) = call {
+            inputs.push((Input::Client(Box::new(call.message)), Some(call.reply)));
+        }
+        while inputs.len() < room {
+            let Ok(note) = intake.notes.try_recv() else { break };
+            inputs.extend(self.note(note).await?);
+        }
+        while inputs.len() < room {
+            let Ok(call) = intake.calls.try_recv() else { break };
+            inputs.push((Input::Client(Box::new(call.message)), Some(call.reply)));
+        }
+        self.take(inputs).await
+    }
+
+    /// A note as an input, unless it is dealt with at once.
+    async fn note(&mut self, note: Note) -> Result<Option<Taking>, Exit> {
+        let incoming = match note {
+            Note::Message(raw) => Incoming::decode(raw.get().as_bytes(), None),
+            Note::Inbox { offset, record, .. } => match arrived(&record) {
+                Arrived::Message(bytes) => Incoming::decode(&bytes, Some(offset)),
+                Arrived::Control(control) => {
+                    self.control(control);
+                    return Ok(None);
+                }
+                Arrived::Foreign(why) => {
+                    tracing::warn!(shard = %self.shard(), offset, why, "an inbox record is skipped");
+                    return Ok(None);
+                }
+            },
+            Note::Control(control) => {
+                self.control(control);
+                return Ok(None);
+            }
+            Note::Watch { entity, reply } => {
+                self.watch(entity, reply).await?;
+                return Ok(None);
+            }
+        };
+        match incoming {
+            Ok(incoming) => Ok(Some((Input::Channel(Box::new(incoming)), None))),
+            Err(e) => {
+                tracing::warn!(shard = %self.shard(), "a message that cannot be read is skipped: {e}");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Steps through inputs and appends what they became, as one batch.
+    async fn take(&mut self, inputs: Vec<Taking>) -> Result<(), Exit> {
+        self.load_for(&inputs.iter().map(|(input, _)| input).collect::<Vec<_>>()).await?;
+        let mut records = Vec::with_capacity(inputs.len());
+        let mut waiting: std::collections::VecDeque<Taking> = inputs.into();
+        while let Some(taking) = waiting.pop_front() {
+            let from = match &taking.0 {
+                Input::Channel(incoming) => Some(incoming.message.from.clone()),
+                _ => None,
+            };
+            match self.machine.step(self.ports.clock.now(), &taking.0) {
+                Step::Missing(_) => {
+                    self.load_for(&[&taking.0]).await?;
+                    waiting.push_front(taking);
+                    continue;
+                }
+                Step::Unfit(why) => {
+                    self.append(records);
+                    self.drain().await?;
+                    let (input, waiter) = taking;
+                    return Err(End::Unfit(Box::new(Broken { input, waiter, why })).into());
+                }
+                step => self.stepped(step, taking, &mut records)?,
+            }
+            let released = from.and_then(|from| self.machine.channels_mut().release(&from));
+            if let Some((message, digest, offset)) = released {
+                waiting.push_front((Input::Channel(Box::new(Incoming { message, digest, offset })), None));
+            }
+        }
+        self.append(records);
+        Ok(())
+    }
+
+    fn stepped(&mut self, step: Step, taking: Taking, records: &mut Vec<Record>) -> Result<(), Exit> {
+        let (_, waiter) = taking;
+        match step {
+            Step::Commit(stepped) => {
+                let wall = self.ports.clock.now();
+                let record = Record::ours(Arc::clone(&stepped.key), stepped.value.clone(), wall);
+                let digest = self.machine.head().digest;
+                records.push(record);
+                self.pipeline.push(Flight { stepped, digest, waiters: waiter.into_iter().collect() });
+            }
+            Step::Quiet(quiet) => self.quiet(quiet, waiter),
+            Step::Missing(key) => {
+                return Err(End::Again(format!("{key} was not in memory")).into());
+            }
+            Step::Unfit(why) => return Err(End::Again(why.to_string()).into()),
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, records: Vec<Record>) {
+        let count = records.len();
+        if count > 0 {
+            let outcome = self.ports.log.append(&self.topic, self.place.me.shard, records);
+            self.appends.push_back(Box::pin(async move { (count, outcome.await) }));
+        }
+    }
+
+    /// Loads the entities these inputs are for, all in one read.
+    async fn load_for(&mut self, inputs: &[&Input]) -> Result<(), Exit> {
+        let keys: BTreeMap<EntityKey, ()> =
+            inputs.iter().filter_map(|input| self.machine.missing(input)).map(|key| (key, ())).collect();
+        let keys: Vec<EntityKey> = keys.into_keys().collect();
+        let rows = match recover::rows(self.place, self.ports, &self.snapshot.bases(), &keys).await {
+            Ok(rows) => rows,
+            // The database is away or went back: this owner's picture of it is not to be trusted.
+            Err(Halt::Store { error, .. }) => return Err(End::Again(error.to_string()).into()),
+            Err(halt) => return Err(halt.into()),
+        };
+        for (key, row) in keys.iter().zip(rows) {
+            self.machine.load(key, row.as_ref()).map_err(|e| self.place.refused(e.to_string()))?;
+        }
+        Ok(())
+    }
+
+    async fn reported(&mut self, count: usize, report: Append) -> Result<(), Exit> {
+        match self.pipeline.report(count, report) {
+            Report::Proven(proven) => self.effective(proven),
+            Report::Read { proven, upto } => {
+                self.effective(proven);
+                self.read_back(upto).await?;
+            }
+            Report::Lost(error) if error.advice == crate::log::Advice::Stop => {
+                return Err(self.place.log_halt(error).into());
+            }
+            Report::Lost(error) => return Err(End::Again(error.to_string()).into()),
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing is in flight.
+    async fn drain(&mut self) -> Result<(), Exit> {
+        while let Some((count, report)) = self.appends.next().await {
+            self.reported(count, report).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The ways out of an owner's loop.
+pub(crate) enum Exit {
+    End(End),
+    Halt(Halt),
+}
+
+impl From<End> for Exit {
+    fn from(end: End) -> Self {
+        Self::End(end)
+    }
+}
+
+impl From<Halt> for Exit {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}

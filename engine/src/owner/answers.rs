@@ -1,0 +1,96 @@
+//! Answers to clients, and to those who wait for an entity's end.
+
+use super::*;
+use crate::{
+    codec::{Entry, decode},
+    machine::Quiet,
+};
+
+/// A commit as the answer to the client that caused it.
+pub(super) fn told(me: &Peer, commit: &Commit) -> Told {
+    let events = commit.events.len() as u64;
+    let version = commit.entity.as_ref().map_or(0, |e| e.version.saturating_add(events));
+    let token =
+        Token { service: Arc::clone(&me.service), log_id: me.log_id, shard: me.shard, pseq: commit.pseq };
+    let answer = commit.answer.clone().unwrap_or_else(|| RawValue::NULL.to_owned());
+    Told::Recorded {
+        outcome: commit.outcome,
+        answer,
+        receipt: Receipt { reply: (), version, token, time: commit.time },
+    }
+}
+
+impl Owner<'_> {
+    /// An input that made no commit.
+    pub(super) fn quiet(&mut self, quiet: Quiet, waiter: Option<oneshot::Sender<Told>>) {
+        match quiet {
+            Quiet::Told(told) => {
+                if let Some(waiter) = waiter {
+                    drop(waiter.send(told));
+                }
+            }
+            Quiet::Again { pseq, offset } => {
+                let Some(waiter) = waiter else { return };
+                match (self.pipeline.find(pseq), offset) {
+                    (Some(flight), _) => flight.waiters.push(waiter),
+                    (None, Some(offset)) => self.answer_from_log(offset, waiter),
+                    (None, None) => drop(waiter.send(Told::Unknown)),
+                }
+            }
+            Quiet::Old { from } => self.acknowledge(from),
+            Quiet::Early { from, missing } => self.ask_again(from, missing),
+            Quiet::Ahead { from } => {
+                tracing::warn!(shard = %self.shard(), ?from, "a message from more than a minute ahead is held back: check the clocks");
+            }
+            Quiet::BrokenChannel { from } => {
+                tracing::error!(shard = %self.shard(), ?from, "a channel does not fit together: one side was restored; it is stopped");
+            }
+            Quiet::Late => {}
+        }
+    }
+
+    /// The answer of an effective commit, read back from the log.
+    fn answer_from_log(&self, offset: u64, waiter: oneshot::Sender<Told>) {
+        let (log, topic, me) = (Arc::clone(&self.ports.log), self.topic.clone(), self.place.me.clone());
+        tokio::spawn(async move {
+            let records = log.read(&topic, me.shard, offset, 1).await.unwrap_or_default();
+            let entry = records.first().and_then(|stored| decode(&stored.record).ok().flatten());
+            let answer = match entry {
+                Some(Entry::Commit(commit)) => told(&me, &commit),
+                _ => Told::Unknown,
+            };
+            drop(waiter.send(answer));
+        });
+    }
+
+    /// Answers now if the entity has come to its end, and that is effective; else when it does.
+    pub(super) async fn watch(
+        &mut self,
+        entity: EntityKey,
+        reply: oneshot::Sender<Box<RawValue>>,
+    ) -> Result<(), Exit> {
+        let probe = Input::Timer(crate::machine::timers::TimerId {
+            entity: entity.clone(),
+            node: Arc::from(""),
+            serial: 0,
+        });
+        self.load_for(&[&probe]).await?;
+        let proven = self.pipeline.fold().position().map_or(0, |p| p.pseq);
+        match self.machine.ended(&entity) {
+            Some((pseq, end)) if pseq <= proven => drop(reply.send(end)),
+            _ => {
+                let waiting = self.watchers.entry(entity).or_default();
+                waiting.retain(|w| !w.is_closed());
+                waiting.push(reply);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn tell_watchers(&mut self, key: &EntityKey) {
+        let Some(waiting) = self.watchers.remove(key) else { return };
+        if let Some((_, end)) = self.machine.ended(key) {
+            waiting.into_iter().for_each(|w| drop(w.send(end.clone())));
+        }
+    }
+}

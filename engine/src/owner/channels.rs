@@ -1,0 +1,146 @@
+//! The sending and receiving ends of an owner's channels: what is handed over when, acknowledged, advertised, sent again.
+
+use super::*;
+use crate::{
+    machine::channels::Channels,
+    message::{Control, Says, Target},
+};
+
+/// How far each outgoing channel has come.
+pub(super) struct Links(BTreeMap<Peer, Link>);
+
+#[derive(Default)]
+struct Link {
+    /// The highest number whose commit is effective: only those may leave.
+    effective: u64,
+    /// The highest number handed over since the last resend.
+    relayed: u64,
+    /// The highest number acknowledged at the last look.
+    acked_then: u64,
+}
+
+impl Links {
+    /// Everything folded is effective, nothing is handed over yet.
+    pub(super) fn new(channels: &Channels) -> Self {
+        let link = |(to, last, acked): (&Peer, u64, u64)| {
+            (to.clone(), Link { effective: last, relayed: acked, acked_then: acked })
+        };
+        Self(channels.outgoing().map(link).collect())
+    }
+
+    /// The commit that sent this number is effective.
+    pub(super) fn effective(&mut self, to: &Peer, seq: u64) {
+        match self.0.get_mut(to) {
+            Some(link) => link.effective = seq,
+            None => drop(self.0.insert(to.clone(), Link { effective: seq, ..Link::default() })),
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Addressed {
+    to: Target,
+}
+
+impl Owner<'_> {
+    /// Hands over what is effective and not yet handed over, as far as the receiver's window goes.
+    pub(super) fn pump(&mut self, to: &Peer) {
+        let Some(link) = self.links.0.get_mut(to) else { return };
+        let acked = self.machine.channels().outgoing_to(to).map_or(0, |(_, acked)| acked);
+        let most = link.effective.min(acked.saturating_add(self.limits.window));
+        let ready = self.machine.channels().open_after(to, link.relayed).take_while(|(seq, _)| *seq <= most);
+        let local = self.ports.router.owner(to).is_some();
+        let mut batch = Vec::new();
+        for (seq, message) in ready {
+            link.relayed = seq;
+            let key = if local {
+                EntityKey::new("", "")
+            } else {
+                match serde_json::from_str::<Addressed>(message.get()) {
+                    Ok(addressed) => addressed.to.key(),
+                    Err(_) => continue,
+                }
+            };
+            batch.push((key, Arc::clone(message)));
+        }
+        if !batch.is_empty() {
+            self.ports.router.messages(to, &batch);
+        }
+    }
+
+    /// After a take-over: everything open, to everybody.
+    pub(super) fn pump_all(&mut self) {
+        let all: Vec<Peer> = self.links.0.keys().cloned().collect();
+        all.iter().for_each(|to| self.pump(to));
+    }
+
+    /// Says to every receiver how far this sender has come, so that a lost tail is noticed.
+    pub(super) fn advertise_all(&mut self) {
+        let open = self.machine.channels().outgoing().filter(|(_, last, acked)| last > acked);
+        let open: Vec<Peer> = open.map(|(to, ..)| to.clone()).collect();
+        open.into_iter().for_each(|to| self.advertise(to));
+    }
+
+    /// The same, to those receivers that have acknowledged nothing since the last look.
+    pub(super) fn advertise_stalled(&mut self) {
+        let mut stalled = Vec::new();
+        for (to, last, acked) in self.machine.channels().outgoing() {
+            let Some(link) = self.links.0.get_mut(to) else { continue };
+            if last > acked && link.acked_then == acked {
+                stalled.push(to.clone());
+            }
+            link.acked_then = acked;
+        }
+        stalled.into_iter().for_each(|to| self.advertise(to));
+    }
+
+    fn advertise(&self, to: Peer) {
+        let highest = self.links.0.get(&to).map_or(0, |link| link.effective);
+        self.say(to, Says::Advertise { highest });
+    }
+
+    /// Repeats the acknowledgement of what was accepted before.
+    pub(super) fn acknowledge(&self, from: Peer) {
+        let upto = self.machine.channels().acknowledged(&from);
+        if upto > 0 {
+            self.say(from, Says::Ack { upto });
+        }
+    }
+
+    pub(super) fn ask_again(&self, from: Peer, missing: u64) {
+        self.say(from, Says::Resend { from: missing });
+    }
+
+    fn say(&self, to: Peer, says: Says) {
+        self.ports.router.control(Control { from: self.place.me.clone(), to, says });
+    }
+
+    /// What the other end of a channel says.
+    pub(super) fn control(&mut self, control: Control) {
+        if control.to != self.place.me {
+            tracing::warn!(shard = %self.shard(), ?control, "a control message for another shard or another log is dropped");
+            return;
+        }
+        match control.says {
+            Says::Ack { upto } => {
+                if self.machine.channels_mut().ack(&control.from, upto) {
+                    self.pump(&control.from);
+                }
+            }
+            Says::Advertise { highest } => {
+                let accepted = self.machine.channels().accepted_upto(&control.from);
+                if highest > accepted {
+                    self.ask_again(control.from, accepted.saturating_add(1));
+                } else {
+                    self.acknowledge(control.from);
+                }
+            }
+            Says::Resend { from } => {
+                if let Some(link) = self.links.0.get_mut(&control.from) {
+                    link.relayed = link.relayed.min(from.saturating_sub(1));
+                    self.pump(&control.from);
+                }
+            }
+        }
+    }
+}

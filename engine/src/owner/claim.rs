@@ -1,0 +1,75 @@
+//! Taking a shard: read to the end, confirm, claim, read to the claim. Works only if that claim was met and counted.
+
+use std::sync::Arc;
+
+use super::{
+    ports::{Limits, Place, Ports},
+    recover::{Halt, Recovered},
+};
+use crate::{
+    address::Topic,
+    codec::claim_record,
+    commit::Claim,
+    log::{Append, Confirm, Confirmed},
+};
+
+/// What became of the attempt to take a shard.
+pub(crate) enum Taken {
+    /// It is ours: the claim was read and counts.
+    Ours,
+    /// The group says it is somebody else's.
+    Lost,
+    /// Not this time: confirm and claim again after a while.
+    NotYet(String),
+}
+
+/// One attempt.
+pub(crate) async fn take(
+    place: &Place,
+    ports: &Ports,
+    limits: &Limits,
+    confirm: &dyn Confirm,
+    shard: &mut Recovered,
+) -> Result<Taken, Halt> {
+    match confirm.confirm(place.me.shard).await {
+        Confirmed::Yes => {}
+        Confirmed::Refused => return Ok(Taken::Lost),
+        Confirmed::Unknown => return Ok(Taken::NotYet("the group did not answer".into())),
+    }
+    let Some(at) = shard.fold.position() else {
+        return Err(place.refused("the log has no genesis: create it first".into()));
+    };
+    let now = ports.clock.now();
+    let claim = Claim {
+        term: at.term.saturating_add(1),
+        claim_id: ports.ids.fresh(now),
+        owner: Arc::clone(&place.node),
+        time: now,
+    };
+    let record = claim_record(&claim, now).map_err(|e| place.refused(format!("a claim: {e}")))?;
+    let topic = Topic::events(Arc::clone(&place.me.service));
+    match ports.log.append(&topic, place.me.shard, vec![record]).await {
+        Append::Refused(error) if error.advice == crate::log::Advice::Stop => {
+            return Err(place.log_halt(error));
+        }
+        Append::Refused(error) => return Ok(Taken::NotYet(error.to_string())),
+        // Unknown: it may be there all the same, so it is looked for.
+        Append::Appended(_) | Append::Unknown(_) => {}
+    }
+    let deadline = ports.clock.now().plus(limits.patience);
+    loop {
+        let claims = shard.read_on(place, ports).await?;
+        match claims.last() {
+            Some(last) if last.claim_id == claim.claim_id => {
+                shard.machine.claimed(claim.term, claim.claim_id);
+                return Ok(Taken::Ours);
+            }
+            Some(last) => return Ok(Taken::NotYet(format!("{} claimed it first", last.owner))),
+            None => {}
+        }
+        if ports.clock.now() >= deadline {
+            return Ok(Taken::NotYet("its claim did not appear in the log".into()));
+        }
+        ports.clock.wait_until(ports.clock.now().plus(limits.look / 50)).await;
+    }
+}

@@ -1,0 +1,126 @@
+//! What happens once a commit is effective, and reading back where adjacency cannot tell.
+
+use super::*;
+use crate::{
+    commit::Cause,
+    machine::fold::Verdict,
+    message::{Control, Says},
+};
+
+impl Owner<'_> {
+    /// Carries out what these commits, now effective, ask for: in order.
+    pub(super) fn effective(&mut self, proven: Vec<(Flight, u64)>) {
+        let Some((_, last)) = proven.last() else { return };
+        self.ports.tail.advance(self.place.me.shard, last.saturating_add(1));
+        self.ports.counts.commits.fetch_add(proven.len() as u64, Ordering::Relaxed);
+        let mut acks: BTreeMap<Peer, u64> = BTreeMap::new();
+        let mut touched: BTreeMap<Peer, ()> = BTreeMap::new();
+        for (flight, offset) in proven {
+            let Flight { stepped, waiters, .. } = flight;
+            let commit = &stepped.commit;
+            match &commit.cause {
+                Cause::Client { id, .. } => self.machine.located(*id, offset),
+                Cause::Channel { from, seq, .. } => {
+                    self.machine.channels_mut().effective(from, *seq);
+                    acks.insert(from.clone(), *seq);
+                }
+                Cause::Timer { .. } | Cause::Activity { .. } | Cause::Control { .. } => {}
+            }
+            if !waiters.is_empty() {
+                let told = answers::told(&self.place.me, commit);
+                waiters.into_iter().for_each(|waiter| drop(waiter.send(told.clone())));
+            }
+            for (to, seq, _) in &stepped.sends {
+                self.links.effective(to, *seq);
+                touched.insert(to.clone(), ());
+            }
+            if let Some(entity) = &commit.entity {
+                let key = EntityKey { kind: Arc::clone(&entity.kind), id: Arc::clone(&entity.id) };
+                if commit.ended {
+                    self.tell_watchers(&key);
+                }
+                let time = commit.time;
+                for stop in &stepped.stops {
+                    self.runs.stop(&key, stop);
+                }
+                for run in stepped.runs {
+                    self.runs.start(self.place, self.ports, key.clone(), run, time);
+                }
+            }
+        }
+        touched.into_keys().for_each(|to| self.pump(&to));
+        for (to, upto) in acks {
+            let from = self.place.me.clone();
+            self.ports.router.control(Control { from, to, says: Says::Ack { upto } });
+        }
+    }
+
+    /// Reads from the last proven record until the commit of this number was met, or a newer claim.
+    pub(super) async fn read_back(&mut self, upto: u64) -> Result<(), Exit> {
+        let deadline = self.ports.clock.now().plus(self.limits.patience);
+        while self.pipeline.front().is_some_and(|flight| flight.stepped.commit.pseq <= upto) {
+            if self.catch_up().await? == 0 {
+                if self.ports.clock.now() >= deadline {
+                    return Err(End::Again("its own commit did not appear in the log".into()).into());
+                }
+                self.ports.clock.wait_until(self.ports.clock.now().plus(self.limits.look / 50)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what lies beyond the last proven record; how many records that was. A newer claim ends the owner.
+    pub(super) async fn catch_up(&mut self) -> Result<usize, Exit> {
+        let mut from = self.pipeline.fold().next_offset();
+        let mut met = 0;
+        loop {
+            let records = self.ports.log.read(&self.topic, self.place.me.shard, from, 512).await;
+            let records = records.map_err(|e| self.place.log_halt(e))?;
+            let Some(last) = records.last() else { return Ok(met) };
+            from = last.offset.saturating_add(1);
+            met += records.len();
+            for stored in &records {
+                let verdict = self.pipeline.fold().take(stored.offset, &stored.record);
+                match verdict.map_err(|v| Halt::Violation(Box::new(v)))? {
+                    Verdict::Claim(claim) => {
+                        tracing::info!(shard = %self.shard(), owner = %claim.owner, "a newer claim was met");
+                        return Err(End::Deposed.into());
+                    }
+                    Verdict::Commit(commit) => match self.pipeline.pop() {
+                        Some(flight) if flight.stepped.commit.pseq == commit.pseq => {
+                            self.effective(vec![(flight, stored.offset)]);
+                        }
+                        _ => {
+                            let what =
+                                format!("commit {} is under this owner's claim and not its own", commit.pseq);
+                            return Err(self.place.refused(what).into());
+                        }
+                    },
+                    Verdict::Dead(why) => self.ports.counts.dead(why),
+                    Verdict::Genesis(_) => {}
+                }
+            }
+        }
+    }
+
+    /// The periodic look: at the end of the partition when idle, and at channels that do not move.
+    pub(super) async fn look(&mut self) -> Result<(), Exit> {
+        let now = self.ports.clock.now();
+        if now < self.next_look {
+            return Ok(());
+        }
+        self.next_look = now.plus(self.limits.look);
+        self.advertise_stalled();
+        if self.pipeline.is_empty() {
+            match self.ports.log.end(&self.topic, self.place.me.shard).await {
+                Ok(end) if end > self.pipeline.fold().next_offset() => {
+                    self.catch_up().await?;
+                }
+                Ok(_) => {}
+                Err(e) if e.advice == crate::log::Advice::Stop => return Err(self.place.log_halt(e).into()),
+                Err(e) => tracing::warn!(shard = %self.shard(), "the end of the log cannot be seen: {e}"),
+            }
+        }
+        Ok(())
+    }
+}

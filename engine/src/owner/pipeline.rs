@@ -1,0 +1,108 @@
+//! Commits in flight, in the order of their numbers, and which of them are proven. A commit is proven when its offset is
+//! exactly one more than that of the last proven record, or when it was read and counts; reports are taken in order only.
+
+use std::collections::VecDeque;
+
+use tokio::sync::oneshot;
+
+use crate::{
+    digest::Digest,
+    log::Append,
+    machine::{Stepped, fold::Fold},
+    receipt::Told,
+};
+
+/// A commit in flight and who waits for it.
+pub(crate) struct Flight {
+    pub(crate) stepped: Box<Stepped>,
+    pub(crate) digest: Digest,
+    pub(crate) waiters: Vec<oneshot::Sender<Told>>,
+}
+
+/// What a report proves.
+pub(crate) enum Report {
+    /// These, at these offsets, in order.
+    Proven(Vec<(Flight, u64)>),
+    /// These; and the next ones, up to this number, landed where adjacency cannot tell: read.
+    Read {
+        /// What was proven before the gap.
+        proven: Vec<(Flight, u64)>,
+        /// The last number the report covers.
+        upto: u64,
+    },
+    /// It may or may not have landed: everything in flight is dropped and the shard is claimed anew.
+    Lost(crate::log::LogError),
+}
+
+/// The pipeline of one owner under one claim.
+pub(crate) struct Pipeline {
+    fold: Fold,
+    flights: VecDeque<Flight>,
+}
+
+impl Pipeline {
+    /// Empty, after the owner's own claim, which was read.
+    pub(crate) fn new(fold: Fold) -> Self {
+        Self { fold, flights: VecDeque::new() }
+    }
+
+    /// The fold after the last proven record.
+    pub(crate) fn fold(&mut self) -> &mut Fold {
+        &mut self.fold
+    }
+
+    /// How many are in flight.
+    pub(crate) fn len(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// Whether nothing is in flight.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.flights.is_empty()
+    }
+
+    /// One more.
+    pub(crate) fn push(&mut self, flight: Flight) {
+        self.flights.push_back(flight);
+    }
+
+    /// The commit of this number, if it is in flight.
+    pub(crate) fn find(&mut self, pseq: u64) -> Option<&mut Flight> {
+        let first = self.flights.front()?.stepped.commit.pseq;
+        let index = usize::try_from(pseq.checked_sub(first)?).ok()?;
+        self.flights.get_mut(index)
+    }
+
+    /// The next one to be proven.
+    pub(crate) fn front(&self) -> Option<&Flight> {
+        self.flights.front()
+    }
+
+    /// The front one was read at this offset and counts.
+    pub(crate) fn pop(&mut self) -> Option<Flight> {
+        self.flights.pop_front()
+    }
+
+    /// Takes the report on the next `count` commits.
+    pub(crate) fn report(&mut self, count: usize, report: Append) -> Report {
+        let offsets = match report {
+            Append::Appended(offsets) => offsets,
+            Append::Refused(error) | Append::Unknown(error) => return Report::Lost(error),
+        };
+        let last = count.checked_sub(1).and_then(|i| self.flights.get(i));
+        let upto = last.map_or(0, |flight| flight.stepped.commit.pseq);
+        let mut proven = Vec::with_capacity(count);
+        for n in 0..count {
+            let offset = offsets.get(n).copied().flatten();
+            let Some(flight) = self.flights.front() else { break };
+            let (pseq, digest) = (flight.stepped.commit.pseq, flight.digest);
+            match offset {
+                Some(offset) if self.fold.adjacent(offset, pseq, digest) => {
+                    proven.extend(self.flights.pop_front().map(|flight| (flight, offset)));
+                }
+                _ => return Report::Read { proven, upto },
+            }
+        }
+        Report::Proven(proven)
+    }
+}

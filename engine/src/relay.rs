@@ -1,0 +1,146 @@
+//! The two roads between shards: in memory when the receiver is owned by this process, else through its inbox. What
+//! travels is the same bytes on both; sequence numbers make mixing them safe.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use crate::{
+    address::{EntityKey, Topic},
+    clock::Clock,
+    commit::Peer,
+    log::Log,
+    message::{ClientMessage, Control},
+    receipt::Told,
+    record::Record,
+};
+
+/// What reaches an owner besides clients' calls.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// A channel message, handed over in memory.
+    Message(Arc<RawValue>),
+    /// A record of the inbox.
+    Inbox {
+        /// Where it lies.
+        offset: u64,
+        /// The record.
+        record: Record,
+        /// Its place among those that wait, given back when it is taken.
+        _room: OwnedSemaphorePermit,
+    },
+    /// From the other end of a channel.
+    Control(Control),
+    /// Somebody waits for an entity's end.
+    Watch {
+        /// Which.
+        entity: EntityKey,
+        /// Who.
+        reply: oneshot::Sender<Box<RawValue>>,
+    },
+}
+
+/// A client's message and who waits for the answer.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) message: ClientMessage,
+    pub(crate) reply: oneshot::Sender<Told>,
+}
+
+/// The way to an owner of this process.
+#[derive(Debug, Clone)]
+pub(crate) struct Mailbox {
+    pub(crate) calls: mpsc::Sender<Call>,
+    pub(crate) notes: mpsc::UnboundedSender<Note>,
+}
+
+/// The owners of this process, and the inbox road to all others.
+pub(crate) struct Router {
+    log: Arc<dyn Log>,
+    clock: Arc<dyn Clock>,
+    owners: RwLock<BTreeMap<Peer, Mailbox>>,
+}
+
+impl Router {
+    pub(crate) fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Self {
+        Self { log, clock, owners: RwLock::default() }
+    }
+
+    /// This process owns the shard from now on.
+    pub(crate) fn open(&self, shard: Peer, mailbox: Mailbox) {
+        self.owners.write().unwrap_or_else(PoisonError::into_inner).insert(shard, mailbox);
+    }
+
+    /// It owns it no longer.
+    pub(crate) fn close(&self, shard: &Peer) {
+        self.owners.write().unwrap_or_else(PoisonError::into_inner).remove(shard);
+    }
+
+    /// The owner's mailbox, if the shard is owned here.
+    pub(crate) fn owner(&self, shard: &Peer) -> Option<Mailbox> {
+        self.owners.read().unwrap_or_else(PoisonError::into_inner).get(shard).cloned()
+    }
+
+    /// Hands messages of one channel over, in order, by whichever road there is. Losing them loses nothing: they stay open
+    /// at the sender until the receiver has acknowledged them.
+    pub(crate) fn messages(&self, to: &Peer, messages: &[(EntityKey, Arc<RawValue>)]) {
+        if let Some(owner) = self.owner(to) {
+            for (_, message) in messages {
+                if owner.notes.send(Note::Message(Arc::clone(message))).is_err() {
+                    return;
+                }
+            }
+            return;
+        }
+        let wall = self.clock.now();
+        let records = messages.iter().map(|(key, message)| {
+            let value = message.get().as_bytes().to_vec();
+            Record::ours(key.to_string().into(), value, wall)
+        });
+        self.inbox(to, records.collect());
+    }
+
+    /// Tells the other end of a channel something.
+    pub(crate) fn control(&self, control: Control) {
+        if let Some(owner) = self.owner(&control.to) {
+            // A closed mailbox is an owner that stops: control messages are repeated, so nothing is lost.
+            let _ = owner.notes.send(Note::Control(control));
+            return;
+        }
+        if let Ok(value) = serde_json::to_vec(&control) {
+            self.inbox(&control.to, vec![Record::ours(Arc::from(""), value, self.clock.now())]);
+        }
+    }
+
+    fn inbox(&self, to: &Peer, records: Vec<Record>) {
+        let outcome = self.log.append(&Topic::inbox(Arc::clone(&to.service)), to.shard, records);
+        tokio::spawn(outcome);
+    }
+}
+
+/// What an inbox record says.
+pub(crate) enum Arrived {
+    Message(Bytes),
+    Control(Control),
+    /// A foreign writer's, or damaged: it is skipped with an alarm; a hole it leaves is asked for again.
+    Foreign(String),
+}
+
+/// Reads an inbox record. Control messages have no key, messages have their entity's.
+pub(crate) fn arrived(record: &Record) -> Arrived {
+    if record.mark.is_none() || record.crc != Some(crc32c::crc32c(&record.value)) {
+        return Arrived::Foreign("it is not ours, or damaged".into());
+    }
+    if !record.key.is_empty() {
+        return Arrived::Message(record.value.clone());
+    }
+    match serde_json::from_slice(&record.value) {
+        Ok(control) => Arrived::Control(control),
+        Err(e) => Arrived::Foreign(e.to_string()),
+    }
+}
