@@ -1,1 +1,25 @@
-//! Checkers that share no line with the engine.
+//! A checker of logs that shares no line with the engine that wrote them: it reads the records, applies the fold rule by
+//! a version of its own, computes every digest again and says what must not be.
+//!
+//! - [`check`] a whole log, from its file ([`Log`]) or from memory ([`Records`]);
+//! - read the effective [`commits`] of a shard, or of a service merged by time ([`commits_by_time`]), to compute from
+//!   them whatever a program claims to know.
+//!
+//! It must never name the engine: what both have in common would hide a mistake from both.
+
+pub mod fold;
+pub mod hash;
+pub mod record;
+
+mod check;
+mod invariants;
+mod log;
+mod reader;
+mod report;
+mod source;
+
+pub use check::check;
+pub use log::Log;
+pub use reader::{ByTime, Effective, Reader, Stop, commits, commits_by_time};
+pub use report::{Counts, Finding, KEPT, OpenSend, Report, Rule};
+pub use source::{CannotRead, Partition, Records, Source, Stored};

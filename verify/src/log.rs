@@ -1,0 +1,110 @@
+//! The embedded log, read from its file: SQLite, read-only, without the owner's lock, also while a writer runs. It
+//! ends where it ended when it was opened. Nothing is written, and no byte is trusted here.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+
+use crate::source::{CannotRead, Partition, Source, Stored};
+
+/// A lane's number stands above this many bits of offset in a record's id.
+const OFFSET_BITS: u32 = 40;
+/// Rows read at once.
+const PAGE: i64 = 500;
+
+/// The log of a folder, as it was when it was opened.
+pub struct Log {
+    db: Connection,
+    lanes: Vec<Lane>,
+}
+
+struct Lane {
+    number: i64,
+    partition: Partition,
+}
+
+impl Log {
+    /// Opens `log.db` in this folder.
+    ///
+    /// ```no_run
+    /// let log = palinode_verify::Log::open("data")?;
+    /// let report = palinode_verify::check(&log)?;
+    /// assert!(report.is_clean(), "{report}");
+    /// # Ok::<(), palinode_verify::CannotRead>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`CannotRead`] when there is no such file or it is no log of ours.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, CannotRead> {
+        let file = dir.as_ref().join("log.db");
+        let fail =
+            |e: rusqlite::Error| CannotRead(format!("{}: {e}; give the folder of a log", file.display()));
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut db = Connection::open_with_flags(&file, flags).map_err(fail)?;
+        db.busy_timeout(Duration::from_secs(5)).map_err(fail)?;
+        let lanes = lanes(&mut db).map_err(fail)?;
+        Ok(Self { db, lanes })
+    }
+}
+
+/// The lanes of all `events` topics with their ends, of one moment.
+fn lanes(db: &mut Connection) -> Result<Vec<Lane>, rusqlite::Error> {
+    let moment = db.transaction()?;
+    let mut lanes = Vec::new();
+    let mut rows =
+        moment.prepare("select lane, topic, partition from palinode_lane order by topic, partition")?;
+    let named = rows.query_map([], |r| Ok((r.get(0)?, r.get::<_, String>(1)?, r.get::<_, u32>(2)?)))?;
+    for row in named {
+        let (number, topic, shard): (i64, _, _) = row?;
+        let Some(service) = topic.strip_suffix(".events") else { continue };
+        let (first, after) = ids(number);
+        let last: Option<i64> = moment
+            .prepare_cached(
+                "select id from palinode_record where id >= ?1 and id < ?2 order by id desc limit 1",
+            )?
+            .query_row([first, after], |r| r.get(0))
+            .optional()?;
+        let end = last.map_or(0, |id| offset(id, number).saturating_add(1));
+        lanes.push(Lane { number, partition: Partition { service: Arc::from(service), shard, end } });
+    }
+    Ok(lanes)
+}
+
+/// The ids of a lane's records: from the first on, and below the second.
+fn ids(lane: i64) -> (i64, i64) {
+    let first = |n: i64| n.checked_shl(OFFSET_BITS).unwrap_or(i64::MAX);
+    (first(lane), first(lane.saturating_add(1)))
+}
+
+fn offset(id: i64, lane: i64) -> u64 {
+    u64::try_from(id.saturating_sub(ids(lane).0)).unwrap_or(0)
+}
+
+impl Source for Log {
+    fn partitions(&self) -> Vec<Partition> {
+        self.lanes.iter().map(|l| l.partition.clone()).collect()
+    }
+
+    fn page(&self, partition: &Partition, from: u64) -> Result<Vec<Stored>, CannotRead> {
+        let same =
+            |l: &&Lane| l.partition.service == partition.service && l.partition.shard == partition.shard;
+        let Some(lane) = self.lanes.iter().find(same) else { return Ok(Vec::new()) };
+        let (first, _) = ids(lane.number);
+        let id = |offset: u64| first.saturating_add(i64::try_from(offset).unwrap_or(i64::MAX));
+        let sql = "select id, mark, crc, value from palinode_record where id >= ?1 and id < ?2 order by id limit ?3";
+        let read = || -> Result<Vec<Stored>, rusqlite::Error> {
+            let mut rows = self.db.prepare_cached(sql)?;
+            rows.query_map([id(from), id(partition.end), PAGE], |r| stored(r, lane.number))?.collect()
+        };
+        read().map_err(|e| {
+            CannotRead(format!("{}.events/{}, from record {from}: {e}", partition.service, partition.shard))
+        })
+    }
+}
+
+fn stored(row: &Row<'_>, lane: i64) -> Result<Stored, rusqlite::Error> {
+    // A crc or mark outside 32 bits equals no checksum and no known format: such a row is damaged, not unreadable.
+    let narrow = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+    let crc = u32::try_from(row.get::<_, i64>(2)?).ok();
+    Ok(Stored { offset: offset(row.get(0)?, lane), mark: Some(narrow(row.get(1)?)), crc, value: row.get(3)? })
+}

@@ -1,0 +1,95 @@
+//! The embedded log as a file: read without its owner's lock, beside a writer, to the end it had when it was opened.
+
+use std::path::Path;
+
+use palinode_verify::{Log, Rule, Source, check};
+use rusqlite::{Connection, params};
+use serde_json::json;
+
+use crate::history::*;
+
+/// The file of a folder, in the layout of the log, as its owner opens it.
+fn create(dir: &Path) -> Connection {
+    let db = Connection::open(dir.join("log.db")).unwrap();
+    db.pragma_update(None, "journal_mode", "wal").unwrap();
+    db.execute_batch(include_str!("../../../migrations/sqlite/0001_log.sql")).unwrap();
+    // A lane of another topic, which holds no truth.
+    db.execute("insert into palinode_lane values (1, 'trip.inbox', 0)", []).unwrap();
+    db.execute("insert into palinode_record values (1 << 40, 1, 0, 0, '', null, x'00')", []).unwrap();
+    db
+}
+
+fn write(db: &Connection, history: &History, from: u64) {
+    for (lane, ((service, shard), records)) in (2_i64..).zip(&history.0) {
+        let topic = format!("{service}.events");
+        db.execute("insert or ignore into palinode_lane values (?1, ?2, ?3)", params![lane, topic, shard])
+            .unwrap();
+        for r in records.iter().filter(|r| r.offset >= from) {
+            let id = (lane << 40) + i64::try_from(r.offset).unwrap();
+            db.execute(
+                "insert into palinode_record values (?1, ?2, ?3, 0, '', null, ?4)",
+                params![id, r.mark, r.crc, r.value],
+            )
+            .unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_file_says_what_the_memory_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut history = History::of(story());
+    history.rewrite("trip", 0, 3, |commit| commit["time"] = json!(1));
+    write(&create(dir.path()), &history, 0);
+    assert_eq!(check(&Log::open(dir.path()).unwrap()).unwrap(), history.report());
+}
+
+#[test]
+fn a_log_longer_than_a_page_is_read_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut history = History::begin();
+    for n in 0..1_200_i64 {
+        history.push("trip", 0, "claim", json!({"term": n + 2, "claim": TRIP_LOG, "owner": "a", "time": n}));
+    }
+    write(&create(dir.path()), &history, 0);
+    let report = check(&Log::open(dir.path()).unwrap()).unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(report.counts.claims, 1_203);
+}
+
+#[test]
+fn it_is_read_beside_a_writer_and_ends_where_it_ended_when_it_was_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = History::of(story());
+    let mut writer = create(dir.path());
+    // Given a log whose writer is still there, its pages in the write-ahead log, and a transaction under way.
+    write(&writer, &History::begin(), 0);
+    let under_way = writer.transaction().unwrap();
+    write(&under_way, &history, 2);
+    // When it is opened, and the transaction ends afterwards.
+    let log = Log::open(dir.path()).unwrap();
+    under_way.commit().unwrap();
+    // Then the new records are not read; opened again, they are.
+    assert_eq!(check(&log).unwrap().counts.commits, 0);
+    assert_eq!(log.partitions().iter().map(|p| p.end).collect::<Vec<_>>(), [2, 2, 2]);
+    assert_eq!(check(&Log::open(dir.path()).unwrap()).unwrap().counts.commits, 7);
+}
+
+#[test]
+fn a_row_that_is_gone_is_a_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = create(dir.path());
+    write(&db, &History::of(story()), 0);
+    db.execute("delete from palinode_record where id & ((1 << 40) - 1) = 3", []).unwrap();
+    let report = check(&Log::open(dir.path()).unwrap()).unwrap();
+    assert!(report.findings.iter().any(|f| f.rule == Rule::Readable && f.offset == Some(3)), "{report}");
+}
+
+#[test]
+fn a_folder_without_a_log_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let why = Log::open(dir.path()).map(|_| ()).unwrap_err().to_string();
+    assert!(why.contains("log.db"), "{why}");
+    Connection::open(dir.path().join("log.db")).unwrap().execute_batch("create table t (a)").unwrap();
+    assert!(Log::open(dir.path()).is_err());
+}
