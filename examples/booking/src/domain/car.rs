@@ -58,6 +58,8 @@ pub(crate) enum CarEvent {
     Released {
         /// The trip.
         trip: TripId,
+        /// Whether it gives a car back.
+        freed: bool,
     },
     /// The car is the guest's for good.
     Confirmed {
@@ -116,7 +118,8 @@ impl Aggregate for Car {
                 }
             },
             CarCommand::Release { trip } => match self.rentals.standing(trip) {
-                New | Held | Confirmed => Ok(vec![CarEvent::Released { trip }]),
+                New => Ok(vec![CarEvent::Released { trip, freed: false }]),
+                Held | Confirmed => Ok(vec![CarEvent::Released { trip, freed: true }]),
                 Released => Ok(vec![]),
             },
             CarCommand::Confirm { trip } => match self.rentals.standing(trip) {
@@ -130,7 +133,7 @@ impl Aggregate for Car {
     fn evolve(&mut self, event: &CarEvent) {
         match *event {
             CarEvent::Held { trip, price, .. } => self.rentals.hold(trip, price),
-            CarEvent::Released { trip } => drop(self.rentals.release(trip)),
+            CarEvent::Released { trip, .. } => drop(self.rentals.release(trip)),
             CarEvent::Confirmed { trip } => self.rentals.confirm(trip),
         }
     }
@@ -160,7 +163,9 @@ mod tests {
             .when(&CarCommand::Confirm { trip })
             .then(&[CarEvent::Confirmed { trip }])
             .when(&CarCommand::Confirm { trip })
-            .then_nothing();
+            .then_nothing()
+            .when(&CarCommand::Release { trip })
+            .then(&[CarEvent::Released { trip, freed: true }]);
     }
 
     #[test]
@@ -172,7 +177,7 @@ mod tests {
             .when(&CarCommand::Confirm { trip })
             .then_rejected(&CarRejection::NotHeld)
             .when(&CarCommand::Release { trip })
-            .then(&[CarEvent::Released { trip }])
+            .then(&[CarEvent::Released { trip, freed: false }])
             .when(&CarCommand::Hold { trip, days: 1 })
             .then_rejected(&CarRejection::Released);
     }

@@ -62,6 +62,8 @@ pub(crate) enum FlightEvent {
     Released {
         /// The trip.
         trip: TripId,
+        /// How many seats it gives back.
+        freed: u16,
     },
     /// The seats are the guest's for good.
     Confirmed {
@@ -127,7 +129,10 @@ impl Aggregate for Flight {
                 }
             },
             FlightCommand::Release { trip } => match self.seats.standing(trip) {
-                New | Held | Confirmed => Ok(vec![FlightEvent::Released { trip }]),
+                New | Held | Confirmed => {
+                    let freed = self.seats.of(trip).map_or(0, |Seats(seats, _)| *seats);
+                    Ok(vec![FlightEvent::Released { trip, freed }])
+                }
                 Released => Ok(vec![]),
             },
             FlightCommand::Confirm { trip } => match self.seats.standing(trip) {
@@ -141,7 +146,7 @@ impl Aggregate for Flight {
     fn evolve(&mut self, event: &FlightEvent) {
         match *event {
             FlightEvent::Held { trip, seats, price } => self.seats.hold(trip, Seats(seats, price)),
-            FlightEvent::Released { trip } => drop(self.seats.release(trip)),
+            FlightEvent::Released { trip, .. } => drop(self.seats.release(trip)),
             FlightEvent::Confirmed { trip } => self.seats.confirm(trip),
         }
     }
@@ -176,7 +181,9 @@ mod tests {
             .when(&FlightCommand::Confirm { trip })
             .then(&[FlightEvent::Confirmed { trip }])
             .when(&FlightCommand::Confirm { trip })
-            .then_nothing();
+            .then_nothing()
+            .when(&FlightCommand::Release { trip })
+            .then(&[FlightEvent::Released { trip, freed: 2 }]);
     }
 
     #[test]
@@ -189,7 +196,7 @@ mod tests {
             .when(&hold)
             .then_rejected(&FlightRejection::SoldOut { seats: 1 })
             .when(&FlightCommand::Release { trip })
-            .then(&[FlightEvent::Released { trip }])
+            .then(&[FlightEvent::Released { trip, freed: 0 }])
             .when(&FlightCommand::Release { trip })
             .then_nothing()
             .when(&hold)

@@ -26,6 +26,15 @@ pub(crate) struct RoomType {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Stay(Day, u16, Cents);
 
+/// The nights of a stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Nights {
+    /// The first.
+    pub(crate) first: Day,
+    /// How many.
+    pub(crate) nights: u16,
+}
+
 /// What can be asked of a room type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
@@ -72,6 +81,9 @@ pub(crate) enum RoomEvent {
     Released {
         /// The trip.
         trip: TripId,
+        /// The nights it gives back; none when it held none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        freed: Option<Nights>,
     },
     /// The hold is the guest's for good.
     Confirmed {
@@ -165,7 +177,13 @@ impl Aggregate for RoomType {
                 }
             },
             RoomCommand::Release { trip } => match self.stays.standing(trip) {
-                New | Held | Confirmed => Ok(vec![RoomEvent::Released { trip }]),
+                New | Held | Confirmed => {
+                    let freed = self
+                        .stays
+                        .of(trip)
+                        .map(|Stay(first, nights, _)| Nights { first: *first, nights: *nights });
+                    Ok(vec![RoomEvent::Released { trip, freed }])
+                }
                 Released => Ok(vec![]),
             },
             RoomCommand::Confirm { trip } => match self.stays.standing(trip) {
@@ -182,7 +200,7 @@ impl Aggregate for RoomType {
                 self.stays.hold(trip, Stay(first, nights, rate));
                 self.take(first, nights);
             }
-            RoomEvent::Released { trip } => {
+            RoomEvent::Released { trip, .. } => {
                 if let Some(stay) = self.stays.release(trip) {
                     self.give_back(stay);
                 }

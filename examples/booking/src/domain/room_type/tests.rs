@@ -24,6 +24,12 @@ fn release(trip: TripId) -> RoomCommand {
     RoomCommand::Release { trip }
 }
 
+/// Released, giving back nights or having had none.
+fn released(trip: TripId, freed: Option<(u16, u16)>) -> RoomEvent {
+    let freed = freed.map(|(first, nights)| Nights { first: day(first), nights });
+    RoomEvent::Released { trip, freed }
+}
+
 fn confirm(trip: TripId) -> RoomCommand {
     RoomCommand::Confirm { trip }
 }
@@ -58,7 +64,7 @@ fn the_same_trip_is_never_held_twice() {
 fn a_release_frees_every_night_once() {
     given::<RoomType>(ROOM, &[held(ANA, 0, 2), held(RUI, 0, 2)])
         .when(&release(ANA))
-        .then(&[RoomEvent::Released { trip: ANA }])
+        .then(&[released(ANA, Some((0, 2)))])
         .replies(&release(ANA), &RoomHeld { price: Cents(0) })
         .when(&release(ANA))
         .then_nothing()
@@ -72,7 +78,7 @@ fn a_release_frees_every_night_once() {
 fn a_release_before_the_hold_is_done_and_bars_the_hold() {
     given::<RoomType>(ROOM, &[])
         .when(&release(ANA))
-        .then(&[RoomEvent::Released { trip: ANA }])
+        .then(&[released(ANA, None)])
         .when(&hold(ANA, 0, 1))
         .then_rejected(&RoomRejection::Released);
 }
@@ -83,7 +89,7 @@ fn a_release_of_a_refused_hold_is_done() {
         .when(&hold(ANA, 0, 1))
         .then_rejected(&RoomRejection::Full { night: day(0), rooms: 2 })
         .when(&release(ANA))
-        .then(&[RoomEvent::Released { trip: ANA }]);
+        .then(&[released(ANA, None)]);
 }
 
 #[test]
@@ -99,7 +105,7 @@ fn a_confirmation_after_a_hold_is_never_refused() {
 #[test]
 fn a_confirmation_of_nothing_is_refused() {
     given::<RoomType>(ROOM, &[]).when(&confirm(ANA)).then_rejected(&RoomRejection::NotHeld);
-    given::<RoomType>(ROOM, &[held(ANA, 0, 1), RoomEvent::Released { trip: ANA }])
+    given::<RoomType>(ROOM, &[held(ANA, 0, 1), released(ANA, Some((0, 1)))])
         .when(&confirm(ANA))
         .then_rejected(&RoomRejection::NotHeld);
 }
@@ -118,7 +124,7 @@ fn the_saved_state_is_small_and_reads_back() {
     let mut rooms = RoomType::default();
     rooms.evolve(&held(ANA, 0, 2));
     rooms.evolve(&RoomEvent::Confirmed { trip: ANA });
-    rooms.evolve(&RoomEvent::Released { trip: RUI });
+    rooms.evolve(&released(RUI, None));
     let saved = serde_json::to_string(&rooms).unwrap();
     assert_eq!(
         saved,
