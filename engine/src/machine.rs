@@ -28,7 +28,7 @@ pub mod apply;
 mod build;
 mod step;
 
-pub use input::{Directory, Incoming, Input, Quiet, Step, Stepped};
+pub use input::{Directory, Incoming, Input, Quiet, Sent, Step, Stepped};
 
 /// A shard's state, and the only place where it changes.
 pub struct Machine {
@@ -147,6 +147,11 @@ impl Machine {
     #[must_use]
     pub fn inbox_from(&self) -> u64 {
         self.low.recorded
+    }
+
+    /// A record of the inbox that is no message was passed.
+    pub fn inbox_passed(&mut self, offset: u64) {
+        self.low.next = self.low.next.max(offset.saturating_add(1));
     }
 
     /// The kinds it serves.

@@ -33,7 +33,12 @@ use crate::{
     tail::Tail,
 };
 
+#[cfg(feature = "sqlite")]
+mod embedded;
 mod supervise;
+
+#[cfg(feature = "sqlite")]
+pub use embedded::EmbeddedBuilder;
 
 /// Why a node does not start.
 #[derive(Debug, Error)]
@@ -81,7 +86,11 @@ pub struct Node {
     halted: Arc<Halted>,
     services: BTreeMap<Arc<str>, Place>,
     clock: Arc<dyn Clock>,
+    closer: Mutex<Option<Closer>>,
 }
+
+/// The orderly end of what a node was built on.
+type Closer = futures_util::future::BoxFuture<'static, ()>;
 
 /// A service of a running node: what a projection of it needs to know.
 #[derive(Clone)]
@@ -197,7 +206,8 @@ impl NodeBuilder {
         let clock = Arc::clone(&parts.clock);
         let gate = Doors { directory, router, clock: Arc::clone(&clock) };
         let client = Client::new(Arc::new(gate), parts.clock, parts.ids);
-        Ok(Node { client, counts, stop, tasks: Mutex::new(tasks), halted, services, clock })
+        let (tasks, closer) = (Mutex::new(tasks), Mutex::default());
+        Ok(Node { client, counts, stop, tasks, halted, services, clock, closer })
     }
 
     async fn create(&self, parts: &Parts) -> Result<(Arc<Directory>, BTreeMap<Arc<str>, Place>), StartError> {
@@ -222,6 +232,15 @@ impl NodeBuilder {
 }
 
 impl Node {
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "only embedded nodes own what they stand on")
+    )]
+    fn closing_with(self, closer: Closer) -> Self {
+        *self.closer.lock().unwrap_or_else(PoisonError::into_inner) = Some(closer);
+        self
+    }
+
     /// A client of this node. Cheap to clone.
     #[must_use]
     pub fn client(&self) -> Client {
@@ -253,13 +272,19 @@ impl Node {
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         let deadline = self.clock.wait_until(self.clock.now().plus(within));
         tokio::pin!(deadline);
-        loop {
+        let orderly = loop {
             tokio::select! {
                 biased;
-                ended = tasks.join_next() => if ended.is_none() { return true },
-                () = &mut deadline => return false,
+                ended = tasks.join_next() => if ended.is_none() { break true },
+                () = &mut deadline => break false,
             }
+        };
+        drop(tasks);
+        let closer = self.closer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(closer) = closer {
+            closer.await;
         }
+        orderly
     }
 }
 

@@ -260,10 +260,12 @@ impl<'a> Owner<'a> {
             Note::Inbox { offset, record, .. } => match arrived(&record) {
                 Arrived::Message(bytes) => Incoming::decode(&bytes, Some(offset)),
                 Arrived::Control(control) => {
+                    self.machine.inbox_passed(offset);
                     self.control(control);
                     return Ok(None);
                 }
                 Arrived::Foreign(why) => {
+                    self.machine.inbox_passed(offset);
                     tracing::warn!(shard = %self.shard(), offset, why, "an inbox record is skipped");
                     return Ok(None);
                 }
@@ -284,6 +286,16 @@ impl<'a> Owner<'a> {
                 Ok(None)
             }
         }
+    }
+
+    /// Messages that were held back and may be the next ones now: those from ahead of the clock.
+    async fn take_held(&mut self) -> Result<(), Exit> {
+        let channels = self.machine.channels().releasable();
+        let held = channels.iter().filter_map(|from| self.machine.channels_mut().release(from));
+        let input =
+            |(message, digest, offset)| Input::Channel(Box::new(Incoming { message, digest, offset }));
+        let inputs: Vec<Taking> = held.map(|held| (input(held), None)).collect();
+        if inputs.is_empty() { Ok(()) } else { self.take(inputs).await }
     }
 
     /// Steps through inputs and appends what they became, as one batch.

@@ -11,6 +11,7 @@ create table palinode_record (
   id      integer primary key,
   mark    integer not null,  -- the format number; every row of this table is ours
   crc     integer not null,  -- CRC-32C of the value
+  sum     integer not null,  -- CRC-32C of id, mark, crc and time_us (8 bytes each, little end first), then key
   time_us integer not null,  -- wall time of the append
   key     text    not null,
   headers text,              -- JSON object of the headers that cannot be derived from the value

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::{Machine, channels::receiver, ids::Used, input::run_id, runs::RunId, timers::TimerId};
+use super::{Machine, Sent, channels::receiver, ids::Used, input::run_id, runs::RunId, timers::TimerId};
 use crate::{
     address::EntityKey,
-    commit::{Cause, Commit, Peer},
+    commit::{Cause, Commit},
     digest::Digest,
     message::Message,
 };
@@ -57,20 +57,14 @@ impl Machine {
                 self.entities.fold(&key, after, &commit.events, commit.pseq);
             }
         }
-        let sends: Result<Vec<_>, _> = commit.sends.iter().map(|raw| sent(raw)).collect();
+        let sends: Result<Vec<_>, _> = commit.sends.iter().map(sent).collect();
         let sends = sends.map_err(|e| misfit(format!("a message in it: {e}")))?;
         self.fold(commit, sends, digest, Some(offset));
         Ok(())
     }
 
     /// Everything a commit changes but the state of its entity.
-    pub(super) fn fold(
-        &mut self,
-        commit: &Commit,
-        sends: Vec<(Peer, u64, Arc<RawValue>)>,
-        digest: Digest,
-        offset: Option<u64>,
-    ) {
+    pub(super) fn fold(&mut self, commit: &Commit, sends: Vec<Sent>, digest: Digest, offset: Option<u64>) {
         let pseq = commit.pseq;
         let entity = commit.entity.as_ref();
         let key = entity.map(|e| EntityKey { kind: Arc::clone(&e.kind), id: Arc::clone(&e.id) });
@@ -100,8 +94,8 @@ impl Machine {
         for closed in &commit.closed {
             self.channels.close(&closed.to, closed.seq, pseq);
         }
-        for (to, seq, raw) in sends {
-            self.channels.sent(&to, seq, raw, pseq);
+        for sent in sends {
+            self.channels.sent(sent, pseq);
         }
         if let Some(entity) = key {
             for timer in &commit.timers.clear {
@@ -124,7 +118,8 @@ impl Machine {
     }
 }
 
-fn sent(raw: &Arc<RawValue>) -> Result<(Peer, u64, Arc<RawValue>), serde_json::Error> {
+fn sent(raw: &Arc<RawValue>) -> Result<Sent, serde_json::Error> {
     let message: Message = serde_json::from_str(raw.get())?;
-    Ok((receiver(&message), message.seq, Arc::clone(raw)))
+    let digest = Digest::of(raw.get().as_bytes());
+    Ok(Sent { to: receiver(&message), seq: message.seq, message: Arc::clone(raw), digest })
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Machine, Stepped};
+use super::{Machine, Sent, Stepped};
 use crate::{
     address::EntityKey,
     codec::{MAX_COMMIT, encode_commit},
@@ -89,7 +89,7 @@ impl Machine {
             outcome: decision.outcome,
             answer: decision.answer,
             events: decision.events,
-            sends: sends.iter().map(|(_, _, raw)| Arc::clone(raw)).collect(),
+            sends: sends.iter().map(|sent| Arc::clone(&sent.message)).collect(),
             timers: decision.timers,
             runs: decision
                 .runs
@@ -131,7 +131,7 @@ struct Outbox<'a> {
     machine: &'a Machine,
     time: Micros,
     next: BTreeMap<Peer, (u64, Digest)>,
-    sends: Vec<(Peer, u64, Arc<RawValue>)>,
+    sends: Vec<Sent>,
 }
 
 impl Outbox<'_> {
@@ -203,8 +203,9 @@ impl Outbox<'_> {
             traceparent,
         };
         let raw = to_raw_value(&message).map_err(CannotBuild::Json)?;
-        *at = (seq.saturating_add(1), Digest::of(raw.get().as_bytes()));
-        self.sends.push((peer, seq, raw.into()));
+        let digest = Digest::of(raw.get().as_bytes());
+        *at = (seq.saturating_add(1), digest);
+        self.sends.push(Sent { to: peer, seq, message: raw.into(), digest });
         Ok(())
     }
 }

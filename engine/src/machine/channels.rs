@@ -16,6 +16,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::Sent;
 use crate::{
     commit::{Closed, Peer},
     digest::Digest,
@@ -118,6 +119,13 @@ impl Channels {
         Some((held.message, held.digest, held.offset))
     }
 
+    /// The channels on which a message that was held back is the next one.
+    #[must_use]
+    pub fn releasable(&self) -> Vec<Peer> {
+        let next = |at: &Incoming| at.held.contains_key(&at.last.saturating_add(1));
+        self.incoming.iter().filter(|(_, at)| next(at)).map(|(from, _)| from.clone()).collect()
+    }
+
     /// The lowest inbox offset among what is held back.
     #[must_use]
     pub fn lowest_held(&self) -> Option<u64> {
@@ -162,12 +170,12 @@ impl Channels {
     }
 
     /// Folds a send.
-    pub fn sent(&mut self, to: &Peer, seq: u64, message: Arc<RawValue>, pseq: u64) {
-        let at = self.outgoing.entry(to.clone()).or_default();
-        at.last = seq;
-        at.digest = Digest::of(message.get().as_bytes());
-        at.open.push_back((seq, message));
-        self.dirty.insert((to.clone(), seq), pseq);
+    pub fn sent(&mut self, sent: Sent, pseq: u64) {
+        let at = self.outgoing.entry(sent.to.clone()).or_default();
+        at.last = sent.seq;
+        at.digest = sent.digest;
+        at.open.push_back((sent.seq, sent.message));
+        self.dirty.insert((sent.to, sent.seq), pseq);
     }
 
     /// The receiver says that everything up to here is effective at its side. True when that is news.

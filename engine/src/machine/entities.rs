@@ -98,7 +98,7 @@ impl Entities {
 
     /// Folds recorded events into an entity; one that cannot take them is parked.
     pub fn fold(&mut self, key: &EntityKey, version: u64, events: &[EventRecord], pseq: u64) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
+        let Some(slot) = self.slots.get_mut(key).filter(|_| !events.is_empty()) else { return };
         if let State::Live(state) = &mut slot.state
             && let Err(e) = events.iter().try_for_each(|event| state.apply(event))
         {

@@ -189,7 +189,7 @@ mod tests {
     fn cx14_a_full_window_moves_its_horizon_to_the_birth_of_what_it_drops() {
         let ids = CountedIds::default();
         let mut window = IdWindow::new(WindowSize { span: MINUTE * 60, most: 2 });
-        let at = |s| Micros(0).plus(Duration::from_secs(10_000 + s));
+        let at = |s: u32| Micros(0).plus(Duration::from_secs(10_000 + u64::from(s)));
         let all: Vec<_> = (0..3).map(|n| ids.fresh(at(n))).collect();
         for (n, id) in (0..).zip(&all) {
             window.fold(at(10), n, Some((*id, used(n))));

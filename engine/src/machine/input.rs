@@ -79,12 +79,25 @@ pub struct Stepped {
     pub value: Bytes,
     /// The key of its record.
     pub key: Arc<str>,
-    /// Its messages: to whom, with which number, the bytes.
-    pub sends: Vec<(Peer, u64, Arc<RawValue>)>,
+    /// Its messages.
+    pub sends: Vec<Sent>,
     /// Attempts to run.
     pub runs: Vec<RunRequest>,
     /// Attempts to stop.
     pub stops: Vec<RunRef>,
+}
+
+/// A message of a commit: the very bytes that travel.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// The receiving shard.
+    pub to: Peer,
+    /// Its number on the channel.
+    pub seq: u64,
+    /// The bytes.
+    pub message: Arc<RawValue>,
+    /// Of the bytes.
+    pub digest: Digest,
 }
 
 /// Why an input makes no commit.

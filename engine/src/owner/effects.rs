@@ -30,9 +30,9 @@ impl Owner<'_> {
                 let told = answers::told(&self.place.me, commit);
                 waiters.into_iter().for_each(|waiter| drop(waiter.send(told.clone())));
             }
-            for (to, seq, _) in &stepped.sends {
-                self.links.effective(to, *seq);
-                touched.insert(to.clone(), ());
+            for sent in &stepped.sends {
+                self.links.effective(&sent.to, sent.seq);
+                touched.insert(sent.to.clone(), ());
             }
             if let Some(entity) = &commit.entity {
                 let key = EntityKey { kind: Arc::clone(&entity.kind), id: Arc::clone(&entity.id) };
@@ -111,6 +111,7 @@ impl Owner<'_> {
         }
         self.next_look = now.plus(self.limits.look);
         self.advertise_stalled();
+        self.take_held().await?;
         if self.pipeline.is_empty() {
             match self.ports.log.end(&self.topic, self.place.me.shard).await {
                 Ok(end) if end > self.pipeline.fold().next_offset() => {

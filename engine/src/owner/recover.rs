@@ -207,7 +207,7 @@ pub(crate) async fn rows(
     let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
     let loaded = ports.store.entities(&place.me.service, place.me.shard, &names).await;
     let (found, rows) = loaded.map_err(|e| place.store_halt(e))?;
-    if bases.iter().any(|base| *base == found.as_ref()) {
+    if bases.contains(&found.as_ref()) {
         return Ok(rows);
     }
     let error = LogError::retry(

@@ -1,0 +1,73 @@
+//! The files of a log folder, and the lock that keeps a second process out. Knows nothing of what is in them.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::error::OpenError;
+
+/// The paths of a log folder.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    dir: PathBuf,
+}
+
+/// Held as long as this process may write. Released when it is dropped, or when the process dies.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Folder {
+    pub(super) fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_path_buf() }
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.dir.display().to_string()
+    }
+
+    pub(super) fn database(&self) -> PathBuf {
+        self.dir.join("log.db")
+    }
+
+    pub(super) fn wal(&self) -> PathBuf {
+        self.dir.join("log.db-wal")
+    }
+
+    pub(super) fn witness(&self) -> PathBuf {
+        self.dir.join("log.witness")
+    }
+
+    /// Creates the folder if need be and takes the lock. The pid stands in a file of its own, because a locked file
+    /// cannot be read everywhere.
+    pub(super) fn lock(&self) -> Result<Lock, OpenError> {
+        fs::create_dir_all(&self.dir).map_err(|e| OpenError::io(&self.dir, &e))?;
+        let path = self.dir.join("log.lock");
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|e| OpenError::io(&path, &e))?;
+        let pid = self.dir.join("log.pid");
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let holder = fs::read_to_string(&pid).unwrap_or_else(|_| "(unknown)".into());
+                return Err(OpenError::Locked { dir: self.name(), pid: holder.trim().into() });
+            }
+            Err(TryLockError::Error(e)) => return Err(OpenError::io(&path, &e)),
+        }
+        fs::write(&pid, format!("{}\n", std::process::id())).map_err(|e| OpenError::io(&pid, &e))?;
+        Ok(Lock { _file: file })
+    }
+
+    /// Makes new and renamed files of the folder last.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        // Windows has no such call and needs none.
+        if cfg!(unix) { File::open(&self.dir)?.sync_all() } else { Ok(()) }
+    }
+}

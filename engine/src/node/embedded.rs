@@ -1,0 +1,97 @@
+//! A node with no server at all: the log in `log.db`, everything derived from it in `read.db`, both in one folder.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{Node, NodeBuilder, Parts, StartError};
+use crate::{
+    clock::{Clock, SystemClock, SystemIds},
+    log::sqlite::SqliteLog,
+    owner::Limits,
+    service::Service,
+    store::sqlite::{SqliteDb, SqliteStore},
+};
+
+/// An embedded node to be.
+#[must_use = "a node does nothing until it is started"]
+pub struct EmbeddedBuilder {
+    dir: PathBuf,
+    node: NodeBuilder,
+    clock: Arc<dyn Clock>,
+}
+
+impl Node {
+    /// A node on the embedded log of this folder, which is made when it does not exist. One process at a time.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+    /// # let folder = tempfile::tempdir()?;
+    /// use palinode::{Node, Service};
+    /// let node = Node::embedded(folder.path()).service(Service::new("bank")).start().await?;
+    /// node.stop(std::time::Duration::from_secs(5)).await;
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    pub fn embedded(dir: impl AsRef<Path>) -> EmbeddedBuilder {
+        let name = format!("embedded, pid {}", std::process::id());
+        EmbeddedBuilder {
+            dir: dir.as_ref().to_owned(),
+            node: NodeBuilder::new(name),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl EmbeddedBuilder {
+    /// Adds a service.
+    pub fn service(mut self, service: Service) -> Self {
+        self.node = self.node.service(service);
+        self
+    }
+
+    /// Works within these limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.node = self.node.limits(limits);
+        self
+    }
+
+    /// How many shards a new service gets (8 when not said).
+    pub fn partitions(mut self, partitions: u32) -> Self {
+        self.node = self.node.partitions(partitions);
+        self
+    }
+
+    /// Opens the folder and starts the node.
+    ///
+    /// # Errors
+    /// Everything wrong with the definitions; a folder that is locked (by whom), read-only, full, of a newer format or
+    /// damaged, each with what to do.
+    pub async fn start(self) -> Result<Node, StartError> {
+        let Self { dir, node, clock } = self;
+        let problems = node.problems();
+        if !problems.is_empty() {
+            return Err(StartError::Definitions(problems));
+        }
+        let folder = |e: &dyn std::fmt::Display| StartError::Folder(e.to_string());
+        let opened = {
+            let (dir, clock) = (dir.clone(), Arc::clone(&clock));
+            tokio::task::spawn_blocking(move || SqliteLog::open(&dir, clock)).await
+        };
+        let log = Arc::new(opened.map_err(|e| folder(&e))?.map_err(|e| folder(&e))?);
+        let db = SqliteDb::open(dir.join("read.db")).await.map_err(|e| folder(&e))?;
+        let parts = Parts {
+            log: Arc::clone(&log) as _,
+            store: Arc::new(SqliteStore::new(db.clone())),
+            clock,
+            ids: Arc::new(SystemIds),
+        };
+        let node = node.start(parts).await?;
+        Ok(node.closing_with(Box::pin(async move {
+            db.close().await;
+            if let Err(e) = log.close().await {
+                tracing::warn!("closing the log: {e}");
+            }
+        })))
+    }
+}

@@ -1,0 +1,120 @@
+//! Messages between shards: accepted exactly once and in order, whatever the roads do.
+
+use palinode::{
+    commit::{Cause, Outcome},
+    machine::{Input, Quiet},
+};
+
+use crate::bench::{Bench, Command, arriving, counter_on};
+
+/// Two shards: a sender on one, a counter on the other; and the sender's first messages.
+fn pair(messages: usize) -> (Bench, Bench, Vec<Input>) {
+    let partitions = 2;
+    let sender = "s0";
+    let home = palinode::EntityKey::new("sender", sender).shard(partitions);
+    let (mut from, to) = (Bench::new(home, partitions), Bench::new(1 - home, partitions));
+    let counter = counter_on(1 - home, partitions);
+    let mut sent = Vec::new();
+    for _ in 0..messages {
+        let message = from.send_to(sender, &counter);
+        let stepped = from.client(&message);
+        let raw = &stepped.sends[0].message;
+        sent.push(arriving(raw, None));
+    }
+    (from, to, sent)
+}
+
+#[test]
+fn messages_are_accepted_in_order_and_a_repeat_is_dropped_as_old() {
+    let (_, mut to, sent) = pair(2);
+    assert!(matches!(to.commit(&sent[0]).commit.cause, Cause::Channel { seq: 1, .. }));
+    assert!(matches!(to.quiet(&sent[0]), Quiet::Old { .. }));
+    assert!(matches!(to.commit(&sent[1]).commit.cause, Cause::Channel { seq: 2, .. }));
+}
+
+#[test]
+fn an_early_message_is_held_back_and_taken_once_the_hole_is_filled() {
+    let (_, mut to, sent) = pair(2);
+    let Quiet::Early { from, missing: 1 } = to.quiet(&sent[1]) else { panic!("expected a hole") };
+    to.commit(&sent[0]);
+    let (held, ..) = to.machine.channels_mut().release(&from).unwrap();
+    assert_eq!(held.seq, 2);
+}
+
+#[test]
+fn cx8_the_low_mark_never_passes_what_is_held_back() {
+    let (_, mut to, sent) = pair(2);
+    let at = |input: &Input, offset| match input {
+        Input::Channel(incoming) => {
+            let mut incoming = incoming.clone();
+            incoming.offset = Some(offset);
+            Input::Channel(incoming)
+        }
+        other => other.clone(),
+    };
+    to.quiet(&at(&sent[1], 10));
+    let low = to.commit(&at(&sent[0], 11)).commit.low;
+    assert_eq!(low, Some(10), "message 2 lies at 10 and is not accepted yet");
+}
+
+#[test]
+fn cx25_another_predecessor_stops_the_channel() {
+    let (_, mut to, sent) = pair(1);
+    to.commit(&sent[0]);
+    let (_, _, other) = pair(2);
+    let Input::Channel(mut forged) = other[1].clone() else { panic!() };
+    forged.message.prev = palinode::Digest::of(b"another history");
+    assert!(matches!(to.quiet(&Input::Channel(forged)), Quiet::BrokenChannel { .. }));
+}
+
+#[test]
+fn an_answer_travels_back_and_an_acknowledgement_closes_without_a_commit_of_its_own() {
+    let (mut from, mut to, sent) = pair(1);
+    let answered = to.commit(&sent[0]);
+    let raw = &answered.sends[0].message;
+    let reply = arriving(raw, None);
+    let peer = to.machine.me().clone();
+    assert!(from.machine.channels_mut().ack(&peer, 1));
+    let commit = from.commit(&reply).commit.clone();
+    assert_eq!(commit.closed.len(), 1, "the acknowledgement rides in the next commit");
+    assert_eq!(&*commit.events[0].name, "sender.answered");
+    assert_eq!(from.machine.channels().open_after(&peer, 0).count(), 0);
+}
+
+#[test]
+fn an_acknowledgement_of_what_was_never_sent_is_ignored() {
+    let (mut from, to, _) = pair(1);
+    let peer = to.machine.me().clone();
+    assert!(!from.machine.channels_mut().ack(&peer, 2));
+    assert_eq!(from.machine.channels().open_after(&peer, 0).count(), 1);
+}
+
+#[test]
+fn a_message_for_an_entity_that_lives_elsewhere_is_accepted_for_nobody_and_answered() {
+    let (_, mut to, sent) = pair(1);
+    let Input::Channel(mut stray) = sent[0].clone() else { panic!() };
+    stray.message.to.id = counter_on(1 - to.machine.me().shard, 2).into();
+    let commit = to.commit(&Input::Channel(stray)).commit.clone();
+    assert_eq!((commit.outcome, commit.entity), (Outcome::Invalid, None));
+    assert_eq!(commit.sends.len(), 1, "the sender must not wait for ever");
+}
+
+#[test]
+fn a_message_from_more_than_a_minute_ahead_is_held_and_not_skipped() {
+    let (_, mut to, sent) = pair(1);
+    to.now = to.now.minus(std::time::Duration::from_secs(120));
+    let Quiet::Ahead { from } = to.quiet(&sent[0]) else { panic!("expected it to be held") };
+    to.now = to.now.plus(std::time::Duration::from_secs(90));
+    assert!(to.machine.channels_mut().release(&from).is_some());
+}
+
+#[test]
+fn messages_to_an_entity_of_the_same_shard_travel_on_the_shards_channel_to_itself() {
+    let mut bench = Bench::single();
+    let message = bench.send_to("s", "c");
+    let palinode::machine::Sent { to, seq, message: raw, .. } = bench.client(&message).sends[0].clone();
+    assert_eq!((&to, seq), (bench.machine.me(), 1));
+    bench.commit(&arriving(&raw, None));
+    let add = bench.command("c", &Command::Add(1));
+    assert_eq!(bench.client(&add).commit.answer.as_ref().unwrap().get(), "\"2\"");
+}

@@ -1,0 +1,9 @@
+//! The shard machine as a pure function: given what was committed, when an input comes, then this commit.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may be blunt")]
+
+mod bench;
+mod channels;
+mod clients;
+mod replay;
+mod time;
