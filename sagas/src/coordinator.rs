@@ -1,0 +1,466 @@
+//! The coordinator: `(definition, state, input) -> (state, events, asks, timers)`. Pure; time and the root of derived
+//! draws come in with the context. User closures are called through `Work::pure` only, which catches their panics.
+//!
+//! The states of an instance and what an input makes of them. `=` stays; a word after `/` is the answer to the sender;
+//! the number is the row of the specification. A test reads this table back and drives every pair.
+//!
+//! ```text
+//! | state       | start          | start other   | done            | refused        | unknown        | cancel             | deadline    | signal          | kill           | late reply |
+//! |-------------|----------------|---------------|-----------------|----------------|----------------|--------------------|-------------|-----------------|----------------|------------|
+//! | None        | Forward/started 1 | -          | = 16            | = 16           | -              | =/not_started      | -           | =/not_started   | =/not_started  | = 16       |
+//! | Forward     | =/started 2    | =/conflict 2  | Committing 3    | Undoing 4      | Undoing 4      | Undoing/undoing 4  | Undoing 4   | =/buffered      | Killed/killed 18 | = 16     |
+//! | Committing  | =/started 2    | =/conflict 2  | Finishing 6     | Undoing 7      | = 8            | =/waiting 9        | = 9         | =/buffered      | Killed/killed 18 | = 16     |
+//! | Finishing   | =/started 2    | =/conflict 2  | Completed 10    | = 11           | = 11           | =/past_pivot 12    | = 12        | =/buffered      | Killed/killed 18 | = 16     |
+//! | Undoing     | =/started 2    | =/conflict 2  | Compensated 13  | = 14           | = 14           | =/undoing 15       | -           | =/kept 15       | Killed/killed 18 | = 16     |
+//! | Completed   | =/started 2    | =/conflict 2  | = 21            | = 21           | -              | =/ended 21         | -           | =/ended 21      | =/ended 21     | = 21       |
+//! | Compensated | =/started 2    | =/conflict 2  | = 21            | = 21           | -              | =/ended 21         | -           | =/ended 21      | =/ended 21     | = 21       |
+//! | Killed      | =/started 2    | =/conflict 2  | = 21            | = 21           | -              | =/ended 21         | -           | =/ended 21      | =/ended 21     | = 21       |
+//! ```
+//!
+//! (done, refused and unknown are outcomes of the node that is open in the state: a step, the pivot, the last
+//! retriable, the last undo. `-`: the input cannot occur. Row 5 is the `Committing` of row 3.)
+//!
+//! What an outcome means, by the class of its node:
+//!
+//! | class | done | refused | unknown after its budget |
+//! |---|---|---|---|
+//! | compensatable | go on | undo the others | undo the others and itself |
+//! | read, wait, timer before the pivot | go on | undo | as refused, or `on_timeout` |
+//! | pivot | no return | undo | in doubt |
+//! | retriable; read, wait after the pivot | go on | new round, then blocked | same round, then blocked |
+//! | an undo | undone | new round, then stuck | same round, then stuck |
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use palinode::{
+    Context, Micros,
+    commit::{RunRef, TimerChanges, TimerRef, TimerSet},
+    entity::{RunRequest, SendRequest, panicked},
+};
+use serde_json::value::RawValue;
+
+use crate::{
+    definition::{Class, Definition, NodeId, Then, Typed},
+    event::{Direction, Event, Late, SkippedBy, Timer, Why},
+    outcome::{Answer, Raw, Refused},
+    state::{DEADLINE, Phase, State, Status, digest_of},
+};
+
+/// One input, decoded as far as it can be without the definition.
+pub(crate) enum Input<'a> {
+    /// Begin with this data.
+    Start(&'a RawValue),
+    /// Something a wait may be open for.
+    Signal { name: &'a str, id: Arc<str>, data: Raw },
+    /// Take everything back.
+    Cancel { reason: Arc<str> },
+    /// Stop at once, take nothing back.
+    Kill { reason: Arc<str>, by: Arc<str> },
+    /// The answer to an ask: an entity's has no attempt.
+    Answer { key: &'a str, round: u32, attempt: Option<u32>, answer: Answer },
+    /// A timer.
+    Timer { node: &'a str, serial: u64 },
+}
+
+/// What the sender of a message is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Said {
+    Started,
+    Conflict,
+    NotStarted,
+    Ended,
+    Undoing,
+    Waiting,
+    PastPivot,
+    TooLate,
+    Taken,
+    Buffered,
+    Duplicate,
+    Kept,
+    NoSuchSignal,
+    BufferFull,
+    Killed,
+    /// The payload cannot be read.
+    Invalid(Arc<str>),
+    /// An input without a sender.
+    Nothing,
+}
+
+/// User code panicked, or broke its contract: the instance is parked with this reason.
+#[derive(Debug)]
+pub(crate) struct Broken(pub(crate) String);
+
+/// A decision being made: the state advances with every event.
+pub(crate) struct Work<'a> {
+    pub(crate) def: &'a Definition,
+    pub(crate) cx: &'a Context,
+    pub(crate) state: State,
+    typed: Option<Typed>,
+    draws: u32,
+    pub(crate) out: Out,
+}
+
+/// What a decision consists of, besides the new state.
+#[derive(Default)]
+pub(crate) struct Out {
+    pub(crate) events: Vec<Event>,
+    pub(crate) sends: Vec<SendRequest>,
+    pub(crate) runs: Vec<RunRequest>,
+    pub(crate) stops: Vec<RunRef>,
+}
+
+/// The whole result of one input.
+pub(crate) struct Decided {
+    pub(crate) state: State,
+    pub(crate) typed: Option<Typed>,
+    pub(crate) said: Said,
+    pub(crate) out: Out,
+}
+
+/// Decides one input. On [`Broken`] nothing has happened.
+pub(crate) fn decide(
+    def: &Definition,
+    state: &State,
+    typed: Option<Typed>,
+    input: &Input<'_>,
+    cx: &Context,
+) -> Result<Decided, Broken> {
+    let mut work = Work { def, cx, state: state.clone(), typed, draws: 0, out: Out::default() };
+    let said = work.take(input)?;
+    work.note_stuck()?;
+    let Work { state, typed, out, .. } = work;
+    Ok(Decided { state, typed, said, out })
+}
+
+/// What changed between the timers of two states. The timer that is the cause is cleared without being named.
+pub(crate) fn timer_changes(
+    def: &Definition,
+    old: &State,
+    new: &State,
+    cause: Option<(&str, u64)>,
+) -> TimerChanges {
+    let mut changes = TimerChanges::default();
+    let mut change = |name: &str, was: Option<Timer>, is: Option<Timer>| {
+        if was == is {
+            return;
+        }
+        if let Some(Timer { serial, .. }) = was.filter(|t| cause != Some((name, t.serial))) {
+            changes.clear.push(TimerRef { node: name.into(), serial });
+        }
+        if let Some(Timer { serial, due }) = is {
+            changes.set.push(TimerSet { node: name.into(), serial, due });
+        }
+    };
+    change(DEADLINE, old.deadline, new.deadline);
+    for ((id, was), (_, is)) in old.nodes().zip(new.nodes()) {
+        change(&def[id].path, was.timer, is.timer);
+    }
+    changes
+}
+
+impl Work<'_> {
+    fn take(&mut self, input: &Input<'_>) -> Result<Said, Broken> {
+        match input {
+            Input::Start(data) => self.start(data),
+            Input::Signal { name, id, data } => self.signal(name, id, data),
+            Input::Cancel { reason } => self.cancel(reason),
+            Input::Kill { reason, by } => self.kill(reason, by),
+            Input::Answer { key, round, attempt, answer } => {
+                self.answer(key, *round, *attempt, answer)?;
+                Ok(Said::Nothing)
+            }
+            Input::Timer { node, serial } => {
+                self.timer(node, *serial)?;
+                Ok(Said::Nothing)
+            }
+        }
+    }
+
+    /// Rows 1 and 2.
+    fn start(&mut self, data: &RawValue) -> Result<Said, Broken> {
+        if let Some(origin) = self.state.origin {
+            let same = origin.digest == digest_of(data.get());
+            return Ok(if same { Said::Started } else { Said::Conflict });
+        }
+        match caught("data", || (self.def.data.decode)(data)).and_then(|decoded| decoded) {
+            Ok(typed) => self.typed = Some(typed),
+            Err(why) => return Ok(Said::Invalid(why.into())),
+        }
+        let deadline = self.def.deadline().map(|within| self.new_timer(self.cx.time.plus(within)));
+        self.emit(Event::Started {
+            definition: Arc::clone(self.def.name()),
+            version: self.def.version(),
+            fingerprint: self.def.fingerprint(),
+            data: Raw::from(data.to_owned()),
+            deadline,
+        })?;
+        self.advance()?;
+        Ok(Said::Started)
+    }
+
+    /// Rows 4, 9, 12, 15, 21.
+    fn cancel(&mut self, reason: &Arc<str>) -> Result<Said, Broken> {
+        match self.state.phase {
+            Phase::None => Ok(Said::NotStarted),
+            Phase::Forward => {
+                self.begin_undo(Why::Cancelled { reason: Arc::clone(reason) })?;
+                Ok(Said::Undoing)
+            }
+            Phase::Committing => {
+                if self.state.cancel.is_none() {
+                    self.emit(Event::CancelAsked { reason: Arc::clone(reason) })?;
+                }
+                Ok(Said::Waiting)
+            }
+            Phase::Finishing if self.state.cancel_too_late => Ok(Said::TooLate),
+            Phase::Finishing => Ok(Said::PastPivot),
+            Phase::Undoing => Ok(Said::Undoing),
+            Phase::Completed | Phase::Compensated | Phase::Killed => Ok(Said::Ended),
+        }
+    }
+
+    /// Row 18.
+    fn kill(&mut self, reason: &Arc<str>, by: &Arc<str>) -> Result<Said, Broken> {
+        match self.state.phase {
+            Phase::None if self.state.parked.is_none() => return Ok(Said::NotStarted),
+            phase if phase.terminal() => return Ok(Said::Ended),
+            _ => {}
+        }
+        for (id, node) in self.def.nodes() {
+            self.stop(id, Direction::Do, &node.do_key);
+            self.stop(id, Direction::Undo, &node.undo_key);
+        }
+        let standing = self.standing();
+        self.emit(Event::Killed { reason: Arc::clone(reason), by: Arc::clone(by), standing })?;
+        Ok(Said::Killed)
+    }
+
+    /// Effect keys of everything that was asked, not definitely refused, and not taken back.
+    fn standing(&self) -> Vec<Arc<str>> {
+        let stands = |id: NodeId| {
+            let node = &self.state[id];
+            let effect = matches!(self.def[id].class, Class::Compensatable | Class::Pivot | Class::Retriable);
+            let may_stand = !matches!(node.status, Status::Refused | Status::Skipped | Status::Undone);
+            effect && node.tries.round > 0 && may_stand
+        };
+        self.def.nodes().filter(|(id, _)| stands(*id)).map(|(_, node)| Arc::clone(&node.do_key)).collect()
+    }
+
+    /// A firing whose serial is not current is late: nothing follows.
+    fn timer(&mut self, name: &str, serial: u64) -> Result<(), Broken> {
+        if name == DEADLINE {
+            let current = self.state.deadline.is_some_and(|t| t.serial == serial);
+            return if current { self.deadline() } else { Ok(()) };
+        }
+        let Some(id) = self.def.find(name) else { return Ok(()) };
+        if self.state[id].timer.is_none_or(|t| t.serial != serial) {
+            return Ok(());
+        }
+        match self.state[id].status {
+            Status::Waiting if matches!(self.def[id].class, Class::Wait | Class::Timer) => self.wait_over(id),
+            Status::Waiting => self.ask_again(id),
+            Status::UndoWaiting => self.ask_undo(id),
+            Status::Asked => self.unanswered(id),
+            _ => Ok(()),
+        }
+    }
+
+    fn deadline(&mut self) -> Result<(), Broken> {
+        match self.state.phase {
+            Phase::Forward => self.begin_undo(Why::Deadline),
+            _ => self.emit(Event::DeadlinePassed {}),
+        }
+    }
+
+    /// An answer goes to the node that waits for it; otherwise row 16 or 21.
+    fn answer(&mut self, key: &str, round: u32, attempt: Option<u32>, answer: &Answer) -> Result<(), Broken> {
+        let place = key.rsplit_once('/').and_then(|(path, direction)| match direction {
+            "do" => Some((self.def.find(path)?, Direction::Do)),
+            "undo" => Some((self.def.find(path)?, Direction::Undo)),
+            _ => None,
+        });
+        let Some((id, direction)) = place else {
+            return self.late(key, round, Late::Unexpected, answer);
+        };
+        let node = &self.state[id];
+        let (tries, awaited) = match direction {
+            Direction::Do => (node.tries, self.awaits_answer(id)),
+            Direction::Undo => (node.undo_tries, matches!(node.status, Status::Undoing | Status::UndoStuck)),
+        };
+        let current = tries.round == round && attempt.is_none_or(|a| a == tries.attempt);
+        if self.state.phase.terminal() || !awaited || !current {
+            let class = self.class_of_late(id, direction, answer);
+            return self.late(key, round, class, answer);
+        }
+        match direction {
+            Direction::Do => self.answered(id, answer),
+            Direction::Undo => self.undo_answered(id, answer),
+        }
+    }
+
+    /// Whether an answer to the ask still decides something: while it is asked, and after it was taken for unknown as
+    /// long as its undo was not asked (U8).
+    fn awaits_answer(&self, id: NodeId) -> bool {
+        match self.state[id].status {
+            Status::Asked | Status::Unknown => true,
+            Status::Blocked => matches!(self.def[id].class, Class::Retriable | Class::Read),
+            _ => false,
+        }
+    }
+
+    fn class_of_late(&self, id: NodeId, direction: Direction, answer: &Answer) -> Late {
+        let node = &self.state[id];
+        let activity = node.to.as_ref().is_some_and(|to| matches!(to, palinode::activity::To::Activity(_)));
+        let undo_asked = node.undo_tries.round > 0;
+        match (direction, node.status) {
+            _ if node.tries.round == 0 => Late::Unexpected,
+            (Direction::Do, Status::Undone) if activity && matches!(answer, Answer::Done(_)) => Late::Leak,
+            (Direction::Do, _) if undo_asked => Late::AfterUndo,
+            (Direction::Undo, _) if !undo_asked => Late::Unexpected,
+            (Direction::Do, Status::Skipped) => Late::NotNeeded,
+            (Direction::Do, Status::Done | Status::Refused) | (Direction::Undo, Status::Undone) => {
+                Late::Duplicate
+            }
+            _ if self.state.phase.terminal() => Late::Ended,
+            _ => Late::Duplicate,
+        }
+    }
+
+    pub(crate) fn late(&mut self, key: &str, round: u32, class: Late, answer: &Answer) -> Result<(), Broken> {
+        self.emit(Event::LateReply { re: format!("{key}/{round}").into(), class, answer: answer.clone() })
+    }
+
+    /// Opens whatever became ready, in the order of the definition; completes the saga when all is closed.
+    pub(crate) fn advance(&mut self) -> Result<(), Broken> {
+        for (id, node) in self.def.nodes() {
+            let idle = self.state[id].status == Status::Idle;
+            if idle && node.after.iter().all(|before| self.closed(*before)) {
+                self.open(id)?;
+                if self.state.phase == Phase::Undoing || self.state.phase.terminal() {
+                    return Ok(());
+                }
+            }
+        }
+        let all = self.def.nodes().all(|(id, _)| self.closed(id));
+        if all { self.emit(Event::Completed {}) } else { Ok(()) }
+    }
+
+    fn closed(&self, id: NodeId) -> bool {
+        matches!(self.state[id].status, Status::Done | Status::Skipped)
+    }
+
+    fn open(&mut self, id: NodeId) -> Result<(), Broken> {
+        let node = &self.def[id];
+        if let Some(when) = &node.code.when
+            && !self.pure(id, "when", |data| when(data))?.map_err(Broken)?
+        {
+            return self.emit(Event::Skipped { node: self.path(id), why: SkippedBy::When });
+        }
+        match node.class {
+            Class::Wait | Class::Timer => self.begin_wait(id),
+            _ => self.ask(id),
+        }
+    }
+
+    /// Says so once when nothing can move without a person.
+    fn note_stuck(&mut self) -> Result<(), Broken> {
+        let live = !self.state.phase.terminal() && self.state.phase != Phase::None;
+        let moving = |status| {
+            matches!(status, Status::Asked | Status::Waiting | Status::Undoing | Status::UndoWaiting)
+        };
+        if !live || self.state.stuck || self.state.nodes().any(|(_, n)| moving(n.status)) {
+            return Ok(());
+        }
+        let nodes: Vec<_> = self.state.needs_person().map(|id| self.path(id)).collect();
+        if nodes.is_empty() { Ok(()) } else { self.emit(Event::Stuck { nodes }) }
+    }
+
+    /// Records an event and takes it into the state.
+    pub(crate) fn emit(&mut self, event: Event) -> Result<(), Broken> {
+        self.state.apply(self.def, &event).map_err(Broken)?;
+        self.out.events.push(event);
+        Ok(())
+    }
+
+    pub(crate) fn path(&self, id: NodeId) -> Arc<str> {
+        Arc::clone(&self.def[id].path)
+    }
+
+    /// The next timer of the instance.
+    pub(crate) fn new_timer(&mut self, due: Micros) -> Timer {
+        self.state.serial += 1;
+        Timer { serial: self.state.serial, due }
+    }
+
+    /// A draw derived from the input, so that deciding again draws the same.
+    pub(crate) fn draw(&mut self) -> u64 {
+        let id = self.cx.id(self.draws);
+        self.draws += 1;
+        id.as_u64_pair().1
+    }
+
+    /// Calls a closure on the data. The outer error is a panic or unreadable data: the instance is parked.
+    pub(crate) fn pure<R>(
+        &mut self,
+        id: NodeId,
+        what: &str,
+        call: impl FnOnce(&mut dyn Any) -> Result<R, String>,
+    ) -> Result<Result<R, String>, Broken> {
+        let path = &self.def[id].path;
+        let broken = |why: String| Broken(format!("node {path}: {why}"));
+        let mut data = match self.typed.take() {
+            Some(data) => data,
+            None => caught("data", || (self.def.data.decode)(&self.state.data))
+                .and_then(|decoded| decoded)
+                .map_err(broken)?,
+        };
+        let result = caught(what, || call(&mut *data)).map_err(broken)?;
+        self.typed = Some(data);
+        Ok(result)
+    }
+
+    /// The data as JSON, when it differs from what is recorded.
+    pub(crate) fn changed_data(&mut self, id: NodeId) -> Result<Option<Raw>, Broken> {
+        let encode = self.def.data.encode;
+        let raw = self.pure(id, "data", |data| encode(data))?.map_err(Broken)?;
+        Ok((raw.get() != self.state.data.get()).then(|| Raw::from(raw)))
+    }
+
+    /// A node refused before its outcome could be anything else: what its class makes of it.
+    pub(crate) fn refuse(&mut self, id: NodeId, refused: &Refused, late: bool) -> Result<(), Broken> {
+        let node = self.path(id);
+        self.emit(Event::StepRefused {
+            node: Arc::clone(&node),
+            round: self.state[id].tries.round,
+            code: Arc::clone(&refused.code),
+            text: Arc::clone(&refused.text),
+            data: refused.data.clone(),
+            late,
+        })?;
+        if self.state.phase == Phase::Undoing {
+            return self.rewind();
+        }
+        let (code, text) = (Arc::clone(&refused.code), Arc::clone(&refused.text));
+        self.begin_undo(Why::Refused { node, code, text })
+    }
+
+    /// What follows a wait that ended without its signal.
+    pub(crate) fn timed_out(&mut self, id: NodeId) -> Result<(), Broken> {
+        let (node, then) = (self.path(id), self.def[id].on_timeout);
+        self.emit(Event::TimedOut { node: Arc::clone(&node), then })?;
+        match then {
+            Then::GoOn => self.advance(),
+            Then::Undo => self.begin_undo(Why::TimedOut { node }),
+            Then::Block => Ok(()),
+        }
+    }
+}
+
+/// Runs user code; a panic comes back as what it said.
+fn caught<R>(what: &str, call: impl FnOnce() -> R) -> Result<R, String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| panicked(what, &*panic))
+}

@@ -1,0 +1,438 @@
+//! The journal: what is recorded of an instance, in the order in which it happened. Every ask, attempt and refusal is
+//! visible here with its reason; `docs/journal.md` lists the fields for readers that share no code with us.
+
+use std::sync::Arc;
+
+use palinode::{Digest, Micros, Upcasters, activity::To, commit::EventRecord, entity};
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{Answer, Raw};
+
+/// What stands before the tag in the name of every journal event, whatever the definition.
+pub const PREFIX: &str = "saga";
+
+/// One entry of the journal. `node` is always a node's path.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The instance began.
+    Started {
+        /// The definition's name.
+        definition: Arc<str>,
+        /// Its version: the instance is pinned to it.
+        version: u32,
+        /// Its fingerprint.
+        fingerprint: Digest,
+        /// The data it began with, as it was sent.
+        data: Raw,
+        /// When it is taken back if it is not past the pivot.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timer>,
+    },
+    /// A node was asked: the intent, committed before the effect.
+    StepAsked {
+        /// The node.
+        node: Arc<str>,
+        /// Rises only after a definite refusal.
+        round: u32,
+        /// A try within the round.
+        attempt: u32,
+        /// On the first ask: whom it is for. The undo goes there too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<To>,
+        /// On the first ask, when it may have to be sent again: the request. The bytes of all attempts are equal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<Raw>,
+        /// On the first ask: the undo for the case that the outcome stays unknown.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undo: Option<Plan>,
+        /// On the first ask, when a budget counts from it: its time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Micros>,
+        /// When its outcome is unknown at the latest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timer: Option<Timer>,
+    },
+    /// It was done.
+    StepDone {
+        /// The node.
+        node: Arc<str>,
+        /// The round that was answered.
+        round: u32,
+        /// The reply.
+        reply: Raw,
+        /// The data after `save`, when it changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Raw>,
+        /// The undo built from the reply, when it differs from the one recorded with the ask.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undo: Option<Plan>,
+        /// True when the outcome was taken for unknown before (U8).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
+    },
+    /// The pivot was done: nothing is taken back any more.
+    PivotPassed {
+        /// The pivot.
+        node: Arc<str>,
+        /// The round that was answered.
+        round: u32,
+        /// The reply.
+        reply: Raw,
+        /// The data after `save`, when it changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Raw>,
+    },
+    /// It was definitely refused.
+    StepRefused {
+        /// The node.
+        node: Arc<str>,
+        /// The round that was answered.
+        round: u32,
+        /// Why, for programs.
+        code: Arc<str>,
+        /// Why, for people.
+        text: Arc<str>,
+        /// The rejection itself, when an aggregate gave one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Raw>,
+        /// True when the outcome was taken for unknown before (U8).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
+    },
+    /// Its outcome is not known: it may have happened.
+    StepUnknown {
+        /// The node.
+        node: Arc<str>,
+        /// The round.
+        round: u32,
+        /// Why.
+        why: Arc<str>,
+    },
+    /// An attempt, or a round, did not succeed and the node is not closed by it.
+    AttemptFailed {
+        /// The node.
+        node: Arc<str>,
+        /// Of the ask or of its undo.
+        direction: Direction,
+        /// The round.
+        round: u32,
+        /// The attempt.
+        attempt: u32,
+        /// How it ended.
+        how: How,
+        /// Why.
+        why: Arc<str>,
+        /// When the next attempt (after a refusal: the next round) is made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timer: Option<Timer>,
+    },
+    /// A node after the pivot needs a person.
+    Blocked {
+        /// The node.
+        node: Arc<str>,
+        /// Why.
+        why: Arc<str>,
+    },
+    /// The pivot may have happened, and nobody may guess.
+    InDoubt {
+        /// The pivot.
+        node: Arc<str>,
+        /// Why.
+        why: Arc<str>,
+    },
+    /// The node was left out.
+    Skipped {
+        /// The node.
+        node: Arc<str>,
+        /// By what.
+        why: SkippedBy,
+    },
+    /// A wait is open, or a timer runs.
+    WaitBegan {
+        /// The node.
+        node: Arc<str>,
+        /// When it ends without a signal.
+        timer: Timer,
+    },
+    /// A signal came. It is kept until a wait takes it.
+    Signalled {
+        /// The signal's name.
+        name: Arc<str>,
+        /// Its id: the same id again is dropped.
+        id: Arc<str>,
+        /// What it says.
+        data: Raw,
+    },
+    /// A wait took the oldest signal of its name, or a timer ended.
+    WaitDone {
+        /// The node.
+        node: Arc<str>,
+        /// The signal's id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<Arc<str>>,
+        /// The data after `save`, when it changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Raw>,
+    },
+    /// A wait ended without its signal.
+    TimedOut {
+        /// The node.
+        node: Arc<str>,
+        /// What follows.
+        then: crate::definition::Then,
+    },
+    /// The saga is taken back from here on: no forward ask follows.
+    UndoBegan {
+        /// Why.
+        why: Why,
+    },
+    /// An activity is still running while the saga is taken back: it has this long to say how it ended.
+    Draining {
+        /// The node.
+        node: Arc<str>,
+        /// When its outcome is unknown.
+        timer: Timer,
+    },
+    /// The recorded undo was asked.
+    UndoAsked {
+        /// The node.
+        node: Arc<str>,
+        /// Rises only after a definite refusal.
+        round: u32,
+        /// A try within the round.
+        attempt: u32,
+        /// Time of the first ask of this undo.
+        at: Micros,
+    },
+    /// The undo was done.
+    Undone {
+        /// The node.
+        node: Arc<str>,
+        /// The round that was answered.
+        round: u32,
+    },
+    /// The undo needs a person.
+    UndoStuck {
+        /// The node.
+        node: Arc<str>,
+        /// Why.
+        why: Arc<str>,
+    },
+    /// An answer nobody waits for. Nothing follows from it here.
+    LateReply {
+        /// What it answers: `path/do/round`, or `path/undo/round`.
+        re: Arc<str>,
+        /// What it is.
+        class: Late,
+        /// What it says.
+        answer: Answer,
+    },
+    /// Cancel was asked while the pivot was open: honoured if it is refused.
+    CancelAsked {
+        /// The caller's reason.
+        reason: Arc<str>,
+    },
+    /// The pivot was passed before the cancel that waited for it.
+    CancelTooLate {},
+    /// The saga's deadline passed when it could not be taken back at once.
+    DeadlinePassed {},
+    /// Nothing can move without a person.
+    Stuck {
+        /// The nodes that need one.
+        nodes: Vec<Arc<str>>,
+    },
+    /// The end: everything was done.
+    Completed {},
+    /// The end: everything was taken back.
+    Compensated {
+        /// How many nodes were closed by a person instead of by an outcome.
+        exceptions: u32,
+    },
+    /// The end: stopped by a person, nothing was taken back.
+    Killed {
+        /// Why.
+        reason: Arc<str>,
+        /// Who.
+        by: Arc<str>,
+        /// Effect keys of what was asked, not refused and not taken back.
+        standing: Vec<Arc<str>>,
+    },
+    /// The instance is set aside because it cannot be run. The input is kept, nothing of it is applied.
+    Parked {
+        /// Why.
+        why: Arc<str>,
+        /// The input that could not be taken.
+        input: Kept,
+    },
+    /// An input that came while the instance is parked.
+    Kept {
+        /// The input.
+        input: Kept,
+    },
+}
+
+/// A recorded undo. It has no address: it goes to where the step went.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Plan {
+    /// The activity that takes the step back, when the step is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Arc<str>>,
+    /// What it is asked.
+    pub data: Raw,
+}
+
+/// A timer of an instance. A firing with another serial is late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timer {
+    /// Which setting: rises with every timer of the instance.
+    pub serial: u64,
+    /// When it fires, not before.
+    pub due: Micros,
+}
+
+/// Forward or back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// The ask of a node.
+    Do,
+    /// Its undo.
+    Undo,
+}
+
+/// How an attempt or a round failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// A definite no: the next ask is a new round.
+    Refused,
+    /// It certainly did not happen.
+    Transient,
+    /// It may have happened.
+    Unknown,
+    /// A person is needed.
+    Fatal,
+    /// The owner that ran it is gone.
+    Lost,
+}
+
+/// What left a node out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkippedBy {
+    /// Its condition did not hold.
+    When,
+    /// The saga is taken back, and the node changes nothing.
+    Undo,
+}
+
+/// What a late answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Late {
+    /// The outcome is recorded already.
+    Duplicate,
+    /// The answer to an ask whose undo was asked meanwhile (U9): the undo answers for it.
+    AfterUndo,
+    /// Done, by a participant that has already said that it was undone (U9): its fence broke.
+    Leak,
+    /// The instance has ended.
+    Ended,
+    /// The saga is taken back, and nobody needs the answer.
+    NotNeeded,
+    /// Nothing like it was ever asked.
+    Unexpected,
+}
+
+/// Why a saga is taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Why {
+    /// A node was refused.
+    Refused {
+        /// The node.
+        node: Arc<str>,
+        /// For programs.
+        code: Arc<str>,
+        /// For people.
+        text: Arc<str>,
+    },
+    /// The outcome of a node is unknown.
+    Unknown {
+        /// The node.
+        node: Arc<str>,
+        /// Why.
+        text: Arc<str>,
+    },
+    /// A wait ended without its signal.
+    TimedOut {
+        /// The node.
+        node: Arc<str>,
+    },
+    /// Somebody asked for it.
+    Cancelled {
+        /// Their reason.
+        reason: Arc<str>,
+    },
+    /// It took too long.
+    Deadline,
+}
+
+/// An input as it is kept for a parked instance.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// A message.
+    Message {
+        /// What it is.
+        name: Arc<str>,
+        /// The payload.
+        data: Raw,
+    },
+    /// An answer.
+    Reply {
+        /// What it answers.
+        re: Arc<str>,
+        /// The payload.
+        data: Raw,
+    },
+    /// A timer.
+    Timer {
+        /// The node.
+        node: Arc<str>,
+        /// The serial.
+        serial: u64,
+    },
+    /// The outcome of an attempt.
+    Attempt {
+        /// The effect key.
+        key: Arc<str>,
+        /// The round.
+        round: u32,
+        /// The attempt.
+        attempt: u32,
+        /// How it ended.
+        answer: Answer,
+    },
+}
+
+impl Event {
+    /// As a record of the stream.
+    ///
+    /// # Errors
+    /// When it is larger than an event may be.
+    pub fn record(&self) -> Result<EventRecord, String> {
+        entity::encode_event(PREFIX, &Upcasters::default(), self)
+    }
+
+    /// From a record of the stream.
+    ///
+    /// # Errors
+    /// When it is no journal event, or not one this build can read.
+    pub fn read(record: &EventRecord) -> Result<Self, String> {
+        entity::decode_event(PREFIX, &Upcasters::default(), record)
+    }
+}

@@ -1,0 +1,54 @@
+//! The outcomes a saga knows. `Unknown` may have happened: it is neither a failure nor a success.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A payload, shared between the journal and the state.
+pub type Raw = Arc<RawValue>;
+
+/// What is known of a step when its undo is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome<'a, R> {
+    /// It was done, with this reply.
+    Done(&'a R),
+    /// It may have been done: the undo must be right in both cases.
+    Unknown,
+}
+
+/// How a participant answered an ask, or failed to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Done, with its reply.
+    Done(Raw),
+    /// A definite no: it did not happen, and will not under this round.
+    Refused(Refused),
+    /// It certainly did not happen: try again.
+    Transient(Arc<str>),
+    /// It may have happened.
+    Unknown(Arc<str>),
+    /// A person is needed.
+    Fatal(Arc<str>),
+    /// The owner that ran the attempt is gone.
+    Lost,
+}
+
+/// A definite no.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Refused {
+    /// For programs.
+    pub code: Arc<str>,
+    /// For people.
+    pub text: Arc<str>,
+    /// The rejection itself, when an aggregate gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Raw>,
+}
+
+impl Refused {
+    pub(crate) fn new(code: &str, text: impl Into<Arc<str>>) -> Self {
+        Self { code: code.into(), text: text.into(), data: None }
+    }
+}

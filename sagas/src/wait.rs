@@ -1,0 +1,86 @@
+//! Waits: signals with early arrival, timers of the user. A signal is recorded when it comes and taken by the oldest
+//! open wait of its name, or by the next one to open.
+
+use std::sync::Arc;
+
+use crate::{
+    coordinator::{Broken, Said, Work},
+    definition::{Class, NodeId},
+    event::Event,
+    outcome::Raw,
+    state::{Phase, Status},
+};
+
+/// How many signals of one name are kept for waits that have not opened.
+pub(crate) const BUFFER: usize = 100;
+
+impl Work<'_> {
+    /// Rows 15 and 21, and what a wait makes of it.
+    pub(crate) fn signal(&mut self, name: &str, id: &Arc<str>, data: &Raw) -> Result<Said, Broken> {
+        match self.state.phase {
+            Phase::None => return Ok(Said::NotStarted),
+            phase if phase.terminal() => return Ok(Said::Ended),
+            _ => {}
+        }
+        let Some(waiter) = self.def.nodes().find(|(_, n)| n.signal == Some(name)).map(|(id, _)| id) else {
+            return Ok(Said::NoSuchSignal);
+        };
+        if self.state.signal_ids.contains(id) {
+            return Ok(Said::Duplicate);
+        }
+        if self.state.signals.iter().filter(|s| &*s.name == name).count() >= BUFFER {
+            return Ok(Said::BufferFull);
+        }
+        if let Some(decode) = &self.def[waiter].code.decode
+            && let Err(why) = self.pure(waiter, "signal", |_| decode(data).map(drop))?
+        {
+            return Ok(Said::Invalid(why.into()));
+        }
+        self.emit(Event::Signalled { name: name.into(), id: Arc::clone(id), data: Arc::clone(data) })?;
+        if self.state.phase == Phase::Undoing {
+            return Ok(Said::Kept);
+        }
+        let open = self
+            .def
+            .nodes()
+            .find(|(id, n)| n.signal == Some(name) && self.state[*id].status == Status::Waiting)
+            .map(|(id, _)| id);
+        let Some(open) = open else { return Ok(Said::Buffered) };
+        self.take_signal(open)?;
+        self.advance()?;
+        Ok(Said::Taken)
+    }
+
+    /// Opens a wait or a timer; an early signal closes it at once.
+    pub(crate) fn begin_wait(&mut self, id: NodeId) -> Result<(), Broken> {
+        let due = self.cx.time.plus(self.def[id].timeout.unwrap_or_default());
+        let timer = self.new_timer(due);
+        self.emit(Event::WaitBegan { node: self.path(id), timer })?;
+        self.take_signal(id)
+    }
+
+    /// Gives the oldest signal of its name, if there is one, to an open wait.
+    fn take_signal(&mut self, id: NodeId) -> Result<(), Broken> {
+        let node = &self.def[id];
+        let Some(name) = node.signal else { return Ok(()) };
+        let Some(signal) = self.state.signals.iter().find(|s| &*s.name == name).cloned() else {
+            return Ok(());
+        };
+        let mut data = None;
+        if let (Some(decode), Some(save)) = (&node.code.decode, &node.code.save) {
+            let saved = self.pure(id, "save", |data| save(data, &*decode(&signal.data)?))?;
+            saved.map_err(Broken)?;
+            data = self.changed_data(id)?;
+        }
+        self.emit(Event::WaitDone { node: self.path(id), id: Some(signal.id), data })
+    }
+
+    /// The timer of an open wait fired.
+    pub(crate) fn wait_over(&mut self, id: NodeId) -> Result<(), Broken> {
+        if self.def[id].class == Class::Timer {
+            self.emit(Event::WaitDone { node: self.path(id), id: None, data: None })?;
+            return self.advance();
+        }
+        self.timed_out(id)
+    }
+}

@@ -1,0 +1,118 @@
+//! The participants of the tests: a hotel room and a seat (aggregates), a payment and a voucher (activities).
+
+#![allow(dead_code, reason = "every test binary uses another part of it")]
+
+use std::{sync::Arc, time::Duration};
+
+use palinode::{Activity, Aggregate, Context, NoUndo};
+use palinode_sagas::{Outcome, Saga, Signal};
+use serde::{Deserialize, Serialize};
+
+/// The data of a trip.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Trip {
+    pub id: Arc<str>,
+    pub(crate) price: u32,
+    pub(crate) car: bool,
+    pub(crate) guest: Option<String>,
+}
+
+pub(crate) fn trip() -> Trip {
+    Trip { id: "t1".into(), ..Trip::default() }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Command {
+    Hold { trip: Arc<str> },
+    Release { trip: Arc<str>, paid: Option<u32> },
+    Confirm { trip: Arc<str> },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Held {
+    pub(crate) price: u32,
+}
+
+pub(crate) fn held(price: u32) -> Held {
+    Held { price }
+}
+
+macro_rules! thing {
+    ($name:ident, $service:literal, $kind:literal) => {
+        #[derive(Default, Serialize, Deserialize)]
+        pub(crate) struct $name {}
+
+        impl Aggregate for $name {
+            const SERVICE: &'static str = $service;
+            const KIND: &'static str = $kind;
+            type Command = Command;
+            type Event = ();
+            type Reply = Held;
+            type Rejection = String;
+            fn decide(&self, _: &Command, _: &Context) -> Result<Vec<()>, String> {
+                Ok(Vec::new())
+            }
+            fn evolve(&mut self, (): &()) {}
+            fn reply(&self, _: &Command) -> Held {
+                held(1)
+            }
+        }
+    };
+}
+thing!(Room, "hotel", "room");
+thing!(Seat, "flight", "seat");
+thing!(Car, "car", "car");
+
+macro_rules! activity {
+    ($name:ident, $stable:literal, $reply:ty, $undo:ty) => {
+        #[derive(Debug, Serialize, Deserialize)]
+        pub(crate) struct $name {
+            pub(crate) trip: Arc<str>,
+        }
+        impl Activity for $name {
+            const NAME: &'static str = $stable;
+            type Reply = $reply;
+            type Undo = $undo;
+        }
+    };
+}
+activity!(Pay, "pay", String, NoUndo);
+activity!(Reserve, "reserve", u32, Free);
+activity!(Free, "free", (), NoUndo);
+activity!(Voucher, "voucher", (), NoUndo);
+activity!(Quote, "quote", u32, NoUndo);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Confirmed {
+    pub(crate) by: String,
+}
+impl Signal for Confirmed {
+    const NAME: &'static str = "confirmed";
+}
+
+pub(crate) fn hold(t: &Trip) -> Command {
+    Command::Hold { trip: Arc::clone(&t.id) }
+}
+
+pub(crate) fn release(t: &Trip, outcome: Outcome<'_, Held>) -> Command {
+    let paid = match outcome {
+        Outcome::Done(held) => Some(held.price),
+        Outcome::Unknown => None,
+    };
+    Command::Release { trip: Arc::clone(&t.id), paid }
+}
+
+/// Room, seat, payment, confirmation, one after the other.
+pub(crate) fn linear() -> Saga<Trip> {
+    Saga::define("book-trip", 1)
+        .step("room", |t: &Trip| Room::at("12").ask(hold(t)))
+        .save(|t, held| t.price += held.price)
+        .undo(release)
+        .step("seat", |t| Seat::at("12A").ask(hold(t)))
+        .save(|t, held| t.price += held.price)
+        .undo(release)
+        .pivot("pay", |t| Pay { trip: Arc::clone(&t.id) })
+        .retriable("confirm", |t| Room::at("12").ask(Command::Confirm { trip: Arc::clone(&t.id) }))
+        .deadline(Duration::from_secs(3_600))
+        .finish()
+}
