@@ -2,19 +2,23 @@
 //! bank's book and the read models. It shares no line with the engine and none with the aggregates: records are read by
 //! `palinode-verify`, events by the plain structs of this room.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
-use palinode_verify::{Log, Report, Source};
+use palinode_verify::{Effective, Log, Report, Source, Stop, commits};
 
 use crate::domain::TripId;
 
 mod compare;
 mod money;
+mod read_models;
 mod sagas;
 mod stock;
 
-pub(crate) use sagas::{End, Ended, Sagas};
-pub(crate) use stock::Stock;
+use sagas::{End, Sagas};
+use stock::Stock;
 
 /// Differences kept for people; the rest is only counted.
 const KEPT: usize = 50;
@@ -30,6 +34,8 @@ pub(crate) struct Audit {
     pub(crate) difference_count: u64,
     /// Trips by how they ended.
     pub(crate) trips: BTreeMap<&'static str, u64>,
+    /// Trips that have ended.
+    pub(crate) ended: BTreeSet<TripId>,
     /// Trips that have not ended.
     pub(crate) unfinished: Vec<TripId>,
     /// Nights that rooms are taken for, all added.
@@ -61,19 +67,35 @@ impl Audit {
 /// # Errors
 /// When something cannot be read at all; what is wrong in it is a difference.
 pub(crate) fn audit(folder: &Path) -> anyhow::Result<Audit> {
+    let models = read_models::read(folder)?;
     let log = Log::open(folder)?;
     let mut audit = Audit { log: palinode_verify::check(&log)?, ..Audit::default() };
-    let sagas = Sagas::read(&log)?;
-    let hotel = Stock::read(&log, "hotel", &mut audit)?;
-    let flight = Stock::read(&log, "flight", &mut audit)?;
-    let car = Stock::read(&log, "car", &mut audit)?;
+    let all = |_| u64::MAX;
+    let sagas = Sagas::read(&log, all)?;
+    let hotel = Stock::read(&log, "hotel", all, &mut audit)?;
+    let flight = Stock::read(&log, "flight", all, &mut audit)?;
+    let car = Stock::read(&log, "car", all, &mut audit)?;
     compare::trips(&sagas, [&hotel, &flight, &car], &mut audit);
     audit.room_nights = hotel.nights_taken();
     money::compare(folder, &sagas, [&hotel, &flight, &car], &mut audit)?;
+    read_models::compare(&models, &log, &mut audit)?;
     Ok(audit)
 }
 
-/// The shards of a service's log.
-fn shards(log: &Log, service: &str) -> Vec<u32> {
-    log.partitions().into_iter().filter(|p| &*p.service == service).map(|p| p.shard).collect()
+/// The effective commits of a service, shard by shard, each shard up to the commit of this number. An impossible record
+/// ends its shard: the report of the log names it, and what lies before it is compared all the same.
+fn commits_of(
+    log: &Log,
+    service: &str,
+    upto: impl Fn(u32) -> u64,
+) -> impl Iterator<Item = Result<Effective, Stop>> {
+    let shards = log.partitions().into_iter().filter(move |p| &*p.service == service).map(|p| p.shard);
+    shards.flat_map(move |shard| {
+        let last = upto(shard);
+        let counts = move |at: &Result<Effective, Stop>| match at {
+            Ok(at) => at.commit.pseq <= last,
+            Err(stop) => !matches!(stop, Stop::Impossible(_)),
+        };
+        commits(log, service, shard).take_while(counts)
+    })
 }

@@ -1,10 +1,17 @@
-//! Books trips through a saga over four services.
+//! Books trips through a saga over four services: the hotel, the airline, the car station, and the bank outside the log.
 
-#![allow(dead_code, unused_imports, reason = "the saga and the commands come on top")]
+use std::process::ExitCode;
 
 mod audit;
+mod cli;
 mod domain;
+mod numbers;
 mod payment;
+mod read;
+mod saga;
 mod trips;
+mod world;
 
-fn main() {}
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -10,6 +10,7 @@ pub(super) fn trips(sagas: &Sagas, stocks: [&Stock; 3], audit: &mut Audit) {
             audit.unfinished.push(*trip);
             continue;
         };
+        audit.ended.insert(*trip);
         *audit.trips.entry(ended.word()).or_default() += 1;
         for stock in stocks {
             let held = stock.holds.get(trip).filter(|hold| hold.standing != Standing::Released);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use palinode_verify::{Log, Stop, commits, record::Event};
+use anyhow::Context;
+use palinode_verify::{Log, record::Event};
 use serde::Deserialize;
 
 use crate::domain::TripId;
@@ -24,6 +25,12 @@ pub(crate) struct SagaFold {
     pub(crate) undone_because: Option<Because>,
     /// How it ended; none while it is under way.
     pub(crate) end: Option<End>,
+    /// How it stands, in the words of the read model; empty until it was started.
+    pub(crate) phase: &'static str,
+    /// When it began, in microseconds since 1970.
+    pub(crate) began_us: i64,
+    /// When it ended.
+    pub(crate) ended_us: Option<i64>,
 }
 
 /// Why a trip is taken back, as far as the summary tells them apart.
@@ -89,10 +96,14 @@ impl SagaFold {
         })
     }
 
-    fn take(&mut self, event: &Event) -> Result<(), serde_json::Error> {
+    fn take(&mut self, event: &Event, time: i64) -> Result<(), serde_json::Error> {
         let data = event.data.get();
+        if let Some(phase) = phase_after(&event.name) {
+            self.phase = phase;
+        }
         match event.name.as_str() {
             "saga.started" => {
+                self.began_us = time;
                 let Started { data } = serde_json::from_str(data)?;
                 self.wants.insert("hotel", data.room);
                 self.wants.insert("flight", data.flight);
@@ -115,16 +126,31 @@ impl SagaFold {
                     cause => Because::Refused(why.node.unwrap_or_else(|| cause.to_owned())),
                 });
             }
-            "saga.completed" => self.end = Some(End::Completed),
+            "saga.completed" => (self.end, self.ended_us) = (Some(End::Completed), Some(time)),
             "saga.compensated" => {
                 let Compensated { exceptions } = serde_json::from_str(data)?;
-                self.end = Some(End::Compensated(exceptions));
+                (self.end, self.ended_us) = (Some(End::Compensated(exceptions)), Some(time));
             }
-            "saga.killed" => self.end = Some(End::Killed),
+            "saga.killed" => (self.end, self.ended_us) = (Some(End::Killed), Some(time)),
             _ => {}
         }
         Ok(())
     }
+}
+
+/// How a trip stands after an entry of its journal; none when that changes nothing.
+fn phase_after(entry: &str) -> Option<&'static str> {
+    Some(match entry {
+        "saga.started" | "saga.wait_done" => "running",
+        "saga.wait_began" => "waiting",
+        "saga.undo_began" => "undoing",
+        "saga.stuck" => "stuck",
+        "saga.parked" => "parked",
+        "saga.completed" => "completed",
+        "saga.compensated" => "compensated",
+        "saga.killed" => "killed",
+        _ => return None,
+    })
 }
 
 #[derive(Deserialize)]
@@ -177,29 +203,22 @@ struct Compensated {
 }
 
 impl Sagas {
-    /// Folds every journal of the service `trip`.
+    /// Folds every journal of the service `trip`, each shard up to the commit of this number.
     ///
     /// # Errors
     /// When the log cannot be read, or a journal says something in another shape.
-    pub(super) fn read(log: &Log) -> anyhow::Result<Self> {
+    pub(super) fn read(log: &Log, upto: impl Fn(u32) -> u64) -> anyhow::Result<Self> {
         let mut sagas = Self::default();
-        for shard in super::shards(log, "trip") {
-            for commit in commits(log, "trip", shard) {
-                let at = match commit {
-                    Ok(at) => at,
-                    // The report of the log names the record; what lies before it is compared all the same.
-                    Err(Stop::Impossible(_)) => break,
-                    Err(stop) => return Err(stop.into()),
-                };
-                let Some(entity) = at.entity() else { continue };
-                let trip: TripId = entity.id.parse()?;
-                let saga = sagas.0.entry(trip).or_default();
-                for event in &at.commit.events {
-                    let place = || format!("record {} of trip.events/{shard}: {}", at.offset, event.name);
-                    anyhow::Context::with_context(saga.take(event), place)?;
-                }
+        for commit in super::commits_of(log, "trip", upto) {
+            let at = commit?;
+            let Some(entity) = at.entity() else { continue };
+            let saga = sagas.0.entry(entity.id.parse()?).or_default();
+            for event in &at.commit.events {
+                let place = || format!("trip.events/{}, record {}: {}", at.at.shard, at.offset, event.name);
+                saga.take(event, at.commit.time).with_context(place)?;
             }
         }
+        sagas.0.retain(|_, saga| !saga.phase.is_empty());
         Ok(sagas)
     }
 }

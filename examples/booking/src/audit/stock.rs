@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use palinode_verify::{Effective, Log, Stop, commits};
+use palinode_verify::{Effective, Log};
 use serde::Deserialize;
 
 use super::Audit;
@@ -59,21 +59,19 @@ struct Fields {
 }
 
 impl Stock {
-    /// Folds all events of a service.
+    /// Folds all events of a service, each shard up to the commit of this number.
     ///
     /// # Errors
     /// When the log cannot be read, or an event has another shape.
-    pub(super) fn read(log: &Log, service: &'static str, audit: &mut Audit) -> anyhow::Result<Self> {
+    pub(super) fn read(
+        log: &Log,
+        service: &'static str,
+        upto: impl Fn(u32) -> u64,
+        audit: &mut Audit,
+    ) -> anyhow::Result<Self> {
         let mut stock = Self { service, holds: BTreeMap::new(), nights: BTreeMap::new() };
-        for shard in super::shards(log, service) {
-            for commit in commits(log, service, shard) {
-                match commit {
-                    Ok(commit) => stock.take(&commit, audit)?,
-                    // The report of the log names the record; what lies before it is compared all the same.
-                    Err(Stop::Impossible(_)) => break,
-                    Err(stop) => return Err(stop.into()),
-                }
-            }
+        for commit in super::commits_of(log, service, upto) {
+            stock.take(&commit?, audit)?;
         }
         Ok(stock)
     }
