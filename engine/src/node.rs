@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     address::Address,
+    checkpoint::{ApplyError, Db},
     client::{Client, Gate},
     clock::{Clock, Ids},
     commit::Peer,
@@ -26,6 +27,7 @@ use crate::{
     machine::Directory,
     message::ClientMessage,
     owner::{Counts, Halt, Limits, Ports},
+    projection::{self, Projection, ReadModel, Source},
     receipt::{Invalid, Told},
     relay::{Call, Note, Router},
     service::Service,
@@ -86,11 +88,12 @@ pub struct Node {
     halted: Arc<Halted>,
     services: BTreeMap<Arc<str>, Place>,
     clock: Arc<dyn Clock>,
-    closer: Mutex<Option<Closer>>,
+    log: Arc<dyn Log>,
+    name: Arc<str>,
+    read_models: Mutex<Vec<ReadModel>>,
+    #[cfg(feature = "sqlite")]
+    embedded: Option<embedded::Files>,
 }
-
-/// The orderly end of what a node was built on.
-type Closer = futures_util::future::BoxFuture<'static, ()>;
 
 /// A service of a running node: what a projection of it needs to know.
 #[derive(Clone)]
@@ -206,8 +209,20 @@ impl NodeBuilder {
         let clock = Arc::clone(&parts.clock);
         let gate = Doors { directory, router, clock: Arc::clone(&clock) };
         let client = Client::new(Arc::new(gate), parts.clock, parts.ids);
-        let (tasks, closer) = (Mutex::new(tasks), Mutex::default());
-        Ok(Node { client, counts, stop, tasks, halted, services, clock, closer })
+        Ok(Node {
+            client,
+            counts,
+            stop,
+            tasks: Mutex::new(tasks),
+            halted,
+            services,
+            clock,
+            log: parts.log,
+            name: self.name,
+            read_models: Mutex::default(),
+            #[cfg(feature = "sqlite")]
+            embedded: None,
+        })
     }
 
     async fn create(&self, parts: &Parts) -> Result<(Arc<Directory>, BTreeMap<Arc<str>, Place>), StartError> {
@@ -232,15 +247,6 @@ impl NodeBuilder {
 }
 
 impl Node {
-    #[cfg_attr(
-        not(feature = "sqlite"),
-        expect(dead_code, reason = "only embedded nodes own what they stand on")
-    )]
-    fn closing_with(self, closer: Closer) -> Self {
-        *self.closer.lock().unwrap_or_else(PoisonError::into_inner) = Some(closer);
-        self
-    }
-
     /// A client of this node. Cheap to clone.
     #[must_use]
     pub fn client(&self) -> Client {
@@ -265,6 +271,43 @@ impl Node {
         self.halted.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// Follows a service's log with a read model that lives in this database. It stops with the node.
+    ///
+    /// # Errors
+    /// When this node does not run the service, or the read model's tables cannot be made.
+    pub async fn project_into<D: Db, P: Projection<D>>(
+        &self,
+        service: &str,
+        projection: P,
+        db: D,
+    ) -> Result<ReadModel, ApplyError> {
+        let Some((service, place)) = self.services.get_key_value(service) else {
+            return Err(ApplyError::broken(format!("this node runs no service {service:?}")));
+        };
+        let source = Source {
+            service: Arc::clone(service),
+            log_id: place.log_id,
+            partitions: place.partitions,
+            log: Arc::clone(&self.log),
+            tail: place.tail.clone(),
+            clock: Arc::clone(&self.clock),
+            reader: Arc::clone(&self.name),
+        };
+        let read_model = projection::start(Arc::new(projection), source, db).await?;
+        self.read_models.lock().unwrap_or_else(PoisonError::into_inner).push(read_model.clone());
+        Ok(read_model)
+    }
+
+    /// Ends as a crash would, only that it returns when everything is gone: nothing is finished, nothing is closed.
+    pub async fn crash(self) {
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.shutdown().await;
+        #[cfg(feature = "sqlite")]
+        if let Some(files) = &self.embedded {
+            files.abandon().await;
+        }
+    }
+
     /// Stops in order: what is in flight is finished, snapshots are stored. Waits at most `within` for that; what has
     /// not ended by then is dropped, as in a crash, and nothing is lost. True when everything ended in order.
     pub async fn stop(self, within: Duration) -> bool {
@@ -280,9 +323,14 @@ impl Node {
             }
         };
         drop(tasks);
-        let closer = self.closer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(closer) = closer {
-            closer.await;
+        let read_models =
+            std::mem::take(&mut *self.read_models.lock().unwrap_or_else(PoisonError::into_inner));
+        for read_model in read_models {
+            read_model.stop().await;
+        }
+        #[cfg(feature = "sqlite")]
+        if let Some(files) = &self.embedded {
+            files.close().await;
         }
         orderly
     }

@@ -1,34 +1,83 @@
-//! How far each shard of a service is known to be effective: what wakes the projections. A hint; the fold decides.
+//! How far a service's log is known to go in this process: what owners tell and readers wait for. A hint to wake up
+//! by, and the witness of a log that was cut short. Knows nothing of records.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// The ends of the shards of one service, as far as this process knows them. Cheap to clone.
+/// The ends of the shards of one service, as far as owners in this process know them. Cheap to clone.
+///
+/// ```
+/// use palinode::tail::Tail;
+/// let tail = Tail::new(8);
+/// tail.advance(3, 17);
+/// tail.advance(3, 12); // older news
+/// assert_eq!((tail.next(3), tail.next(4)), (Some(17), None));
+/// ```
 #[derive(Debug, Clone)]
-pub struct Tail(Arc<BTreeMap<u32, watch::Sender<u64>>>);
+pub struct Tail(Arc<[watch::Sender<u64>]>);
 
 impl Tail {
-    /// Nothing known of any of `partitions` shards.
+    /// The tail of a service with so many shards; nothing is known yet.
     #[must_use]
     pub fn new(partitions: u32) -> Self {
-        Self(Arc::new((0..partitions).map(|shard| (shard, watch::Sender::new(0))).collect()))
+        Self((0..partitions).map(|_| watch::Sender::new(0)).collect())
     }
 
-    /// Everything before `offset` is effective.
-    pub fn advance(&self, shard: u32, offset: u64) {
-        if let Some(at) = self.0.get(&shard) {
-            at.send_if_modified(|known| {
-                let news = offset > *known;
-                *known = (*known).max(offset);
+    /// The shard's owner knows that the record before `next` is its own and counts. Lower news than what is known are
+    /// dropped.
+    ///
+    /// Must be told only after an append of this process below `next` was acknowledged: a reader that finds less than
+    /// that takes the log for truncated.
+    pub fn advance(&self, shard: u32, next: u64) {
+        if let Some(sender) = self.at(shard) {
+            sender.send_if_modified(|known| {
+                let news = next > *known;
+                if news {
+                    *known = next;
+                }
                 news
             });
         }
     }
 
-    /// To wait on one shard; `None` for a shard that does not exist.
+    /// The offset after the last record known to count; `None` while no owner here has told.
     #[must_use]
-    pub fn follow(&self, shard: u32) -> Option<watch::Receiver<u64>> {
-        self.0.get(&shard).map(watch::Sender::subscribe)
+    pub fn next(&self, shard: u32) -> Option<u64> {
+        self.at(shard).map(|sender| *sender.borrow()).filter(|next| *next > 0)
+    }
+
+    /// A waiter for news of one shard.
+    #[must_use]
+    pub fn watch(&self, shard: u32) -> TailWatch {
+        TailWatch(self.at(shard).map(watch::Sender::subscribe))
+    }
+
+    fn at(&self, shard: u32) -> Option<&watch::Sender<u64>> {
+        self.0.get(usize::try_from(shard).ok()?)
+    }
+}
+
+/// Waits for news of one shard.
+#[derive(Debug)]
+pub struct TailWatch(Option<watch::Receiver<u64>>);
+
+impl TailWatch {
+    /// Forgets the news so far: [`TailWatch::changed`] waits for later ones. To be called *before* the log is read.
+    pub fn seen(&mut self) {
+        if let Some(receiver) = &mut self.0 {
+            receiver.mark_unchanged();
+        }
+    }
+
+    /// Returns when there are news since [`TailWatch::seen`]; never when all owners are gone. May be dropped.
+    pub async fn changed(&mut self) {
+        let news = match &mut self.0 {
+            Some(receiver) => receiver.changed().await.is_ok(),
+            None => false,
+        };
+        if !news {
+            std::future::pending::<()>().await;
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The embedded log keeps the contract, and its own promises about files.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

@@ -1,4 +1,4 @@
-//! The snapshot contract over the store in memory, and the faults it can be told to have.
+//! The contracts of snapshots and checkpoints over the store in memory, and the faults it can be told to have.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may be blunt")]
 
@@ -6,7 +6,7 @@ use palinode::{
     snapshots::{Saved, Section, SnapshotStore},
     store::{
         conformance::{self, position, row, save},
-        memory::{Fault, MemoryStore},
+        memory::{Fault, MemoryDb, MemoryStore},
     },
 };
 
@@ -29,6 +29,23 @@ promises! {
     bytes_come_back_as_they_were,
     shards_are_apart,
     a_save_never_goes_back,
+}
+
+macro_rules! checkpoint_promises {
+    ($($name:ident),+ $(,)?) => { $(
+        #[tokio::test]
+        async fn $name() {
+            conformance::checkpoints::$name(&MemoryDb::default()).await.unwrap();
+        }
+    )+ };
+}
+
+checkpoint_promises! {
+    taking_over_raises_the_epoch,
+    a_checkpoint_moves_by_compare_and_set,
+    checkpoints_are_apart,
+    failed_work_changes_nothing,
+    a_dropped_caller_splits_nothing,
 }
 
 #[tokio::test]

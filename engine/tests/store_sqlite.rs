@@ -1,4 +1,4 @@
-//! The snapshot contract over SQLite, and what only a file can show: damage, locks, migrations, dropped futures.
+//! The contracts of snapshots and checkpoints over SQLite, and what only a file can show: damage, locks, migrations, dropped futures.
 
 #![allow(clippy::unwrap_used, reason = "tests may be blunt")]
 
@@ -47,6 +47,24 @@ promises! {
     bytes_come_back_as_they_were,
     shards_are_apart,
     a_save_never_goes_back,
+}
+
+macro_rules! checkpoint_promises {
+    ($($name:ident),+ $(,)?) => { $(
+        #[tokio::test]
+        async fn $name() {
+            let folder = tempfile::tempdir().unwrap();
+            conformance::checkpoints::$name(&open(&folder).await).await.unwrap();
+        }
+    )+ };
+}
+
+checkpoint_promises! {
+    taking_over_raises_the_epoch,
+    a_checkpoint_moves_by_compare_and_set,
+    checkpoints_are_apart,
+    failed_work_changes_nothing,
+    a_dropped_caller_splits_nothing,
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ pub mod define;
 pub mod definition;
 pub mod entity;
 pub mod event;
+pub mod fence;
 pub mod outcome;
 pub mod retry;
 pub mod service;

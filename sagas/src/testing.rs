@@ -1,6 +1,7 @@
 //! Given/when/then on journals: an instance driven by hand, without a node, a clock or a log. After every commit the
 //! instance is dropped and folded again from its journal, and restored from its snapshot; both must equal the one that
-//! decided: every test is a crash test at every commit. The rules that no journal may break are checked on the way.
+//! decided: every test is a crash test at every commit (of a very long journal, at every sixteenth). The rules that no
+//! journal may break are checked on the way.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -254,7 +255,9 @@ impl Script {
             "`ended` is said exactly in the terminal commit",
         );
         self.told = Some(decision);
-        self.check_refold();
+        if self.commits < 64 || self.commits.is_multiple_of(16) {
+            self.check_refold();
+        }
     }
 
     /// U3, U6, U7 and equal bytes within a round, on every commit.

@@ -146,6 +146,16 @@ impl SqliteLog {
         closed.await.unwrap_or_else(|_| Err(self.shared.fail("the writer ended while it closed")))
     }
 
+    /// Lets go of the log as a crash would, and returns when the lock is free: what is being written is finished, what
+    /// waits is refused.
+    pub fn abandon(&self) {
+        self.shared.close(LogError::stop("the log was dropped: open it again"));
+        self.shared.readers.close();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A writer that panicked has refused everything already.
+        drop(writer.map(JoinHandle::join));
+    }
+
     /// Whether the log still takes records: `Err` says why it was closed.
     fn open_still(&self) -> Result<(), LogError> {
         self.shared.closed.borrow().as_ref().map_or(Ok(()), |why| Err(why.clone()))
@@ -183,14 +193,9 @@ impl SqliteLog {
 }
 
 impl Drop for SqliteLog {
-    /// A crash, unless [`close`](SqliteLog::close) came before: what is being written is finished, what waits is
-    /// refused.
+    /// A crash, unless [`close`](SqliteLog::close) came before.
     fn drop(&mut self) {
-        self.shared.close(LogError::stop("the log was dropped: open it again"));
-        self.shared.readers.close();
-        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        // A writer that panicked has refused everything already.
-        drop(writer.map(JoinHandle::join));
+        self.abandon();
     }
 }
 

@@ -7,9 +7,11 @@ use std::{
 
 use super::{Node, NodeBuilder, Parts, StartError};
 use crate::{
+    checkpoint::ApplyError,
     clock::{Clock, SystemClock, SystemIds},
     log::sqlite::SqliteLog,
     owner::Limits,
+    projection::{Projection, ReadModel},
     service::Service,
     store::sqlite::{SqliteDb, SqliteStore},
 };
@@ -86,12 +88,53 @@ impl EmbeddedBuilder {
             clock,
             ids: Arc::new(SystemIds),
         };
-        let node = node.start(parts).await?;
-        Ok(node.closing_with(Box::pin(async move {
-            db.close().await;
-            if let Err(e) = log.close().await {
-                tracing::warn!("closing the log: {e}");
-            }
-        })))
+        let mut node = node.start(parts).await?;
+        node.embedded = Some(Files { log, db });
+        Ok(node)
+    }
+}
+
+/// The two files an embedded node stands on.
+pub(super) struct Files {
+    log: Arc<SqliteLog>,
+    db: SqliteDb,
+}
+
+impl Files {
+    pub(super) async fn close(&self) {
+        self.db.close().await;
+        if let Err(e) = self.log.close().await {
+            tracing::warn!("closing the log: {e}");
+        }
+    }
+
+    pub(super) async fn abandon(&self) {
+        let log = Arc::clone(&self.log);
+        if tokio::task::spawn_blocking(move || log.abandon()).await.is_err() {
+            tracing::warn!("the log was not let go of in order");
+        }
+    }
+}
+
+impl Node {
+    /// Follows a service's log with a read model in the node's own `read.db`.
+    ///
+    /// # Errors
+    /// As [`Node::project_into`]; and on a node that is not embedded.
+    pub async fn project<P: Projection<SqliteDb>>(
+        &self,
+        service: &str,
+        projection: P,
+    ) -> Result<ReadModel, ApplyError> {
+        self.project_into(service, projection, self.read_db()?.clone()).await
+    }
+
+    /// The node's own `read.db`, for queries.
+    ///
+    /// # Errors
+    /// On a node that is not embedded.
+    pub fn read_db(&self) -> Result<&SqliteDb, ApplyError> {
+        let none = || ApplyError::broken("this node has no read.db of its own: use project_into");
+        self.embedded.as_ref().map(|files| &files.db).ok_or_else(none)
     }
 }

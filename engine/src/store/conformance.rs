@@ -1,6 +1,8 @@
 //! The snapshot contract as a suite: one function a promise, for every adapter. A promise that is not kept comes back
 //! as the sentence that says so. Each promise uses a service name of its own, so one store can be asked all of them.
 
+pub mod checkpoints;
+
 use uuid::Uuid;
 
 use crate::{

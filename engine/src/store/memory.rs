@@ -1,5 +1,7 @@
-//! The snapshot store in a map: for simulation and tests. Obeys the contract to the letter and, told to, behaves worse
+//! The snapshot store in a map, and in `db` the read models: for simulation and tests. Obeys the contract to the letter and, told to, behaves worse
 //! than a database: a save whose outcome is not known, a lost race, a store that goes back in time.
+
+mod db;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -7,6 +9,8 @@ use std::{
 };
 
 use async_trait::async_trait;
+
+pub use db::{MemoryDb, MemoryTx, TxFault};
 
 use crate::{
     log::LogError,

@@ -207,6 +207,11 @@ fn check_version(text: &str) -> Result<(), ApplyError> {
     )))
 }
 
+/// A number as SQLite counts.
+fn integer(n: u64) -> Result<i64, ApplyError> {
+    i64::try_from(n).map_err(|_| ApplyError::broken(format!("{n} is beyond what SQLite can count")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

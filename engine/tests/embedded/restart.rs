@@ -26,7 +26,7 @@ async fn a_repeated_id_gets_the_same_answer_across_a_crash() {
     let first = client.execute(Account::at("a").ask(Command::Deposit(5))).with_id(id).await;
     let again = client.execute(Account::at("a").ask(Command::Deposit(5))).with_id(id).await;
     assert_eq!(first, again);
-    drop((node, client));
+    node.crash().await;
     let node = open(dir.path()).await;
     let after = node.client().execute(Account::at("a").ask(Command::Deposit(5))).with_id(id).await;
     assert_eq!(first, after);

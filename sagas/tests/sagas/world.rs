@@ -116,3 +116,38 @@ pub(crate) fn linear() -> Saga<Trip> {
         .deadline(Duration::from_secs(3_600))
         .finish()
 }
+
+/// Room, then seat and car side by side (a car only when it is wanted, after a quote), the guest's word, payment, then
+/// confirmation and voucher side by side.
+pub(crate) fn branched() -> Saga<Trip> {
+    Saga::define("book-trip", 2)
+        .step("room", |t: &Trip| Room::at("12").ask(hold(t)))
+        .undo(release)
+        .parallel(|p| {
+            p.step("seat", |t| Seat::at("12A").ask(hold(t))).undo(release).branch("car", |flow| {
+                flow.read("quote", |t| Quote { trip: Arc::clone(&t.id) }, |t, quote| t.price += quote)
+                    .when(|t| t.car)
+                    .step("hold", |t| Car::at("c1").ask(hold(t)))
+                    .when(|t| t.car)
+                    .undo(release)
+            })
+        })
+        .wait::<Confirmed>("guest", Duration::from_secs(60))
+        .save(|t, said| t.guest = Some(said.by.clone()))
+        .pivot("pay", |t| Pay { trip: Arc::clone(&t.id) })
+        .parallel(|p| {
+            p.retriable("confirm", |t| Room::at("12").ask(Command::Confirm { trip: Arc::clone(&t.id) }))
+                .retriable("voucher", |t| Voucher { trip: Arc::clone(&t.id) })
+        })
+        .finish()
+}
+
+/// An activity that can be taken back, then a payment.
+pub(crate) fn outside() -> Saga<Trip> {
+    Saga::define("outside", 1)
+        .step("reserve", |t: &Trip| Reserve { trip: Arc::clone(&t.id) })
+        .undo(|t, _| Free { trip: Arc::clone(&t.id) })
+        .pivot("pay", |t| Pay { trip: Arc::clone(&t.id) })
+        .retriable("voucher", |t| Voucher { trip: Arc::clone(&t.id) })
+        .finish()
+}

@@ -15,7 +15,7 @@ fn create(dir: &Path) -> Connection {
     db.execute_batch(include_str!("../../../migrations/sqlite/0001_log.sql")).unwrap();
     // A lane of another topic, which holds no truth.
     db.execute("insert into palinode_lane values (1, 'trip.inbox', 0)", []).unwrap();
-    db.execute("insert into palinode_record values (1 << 40, 1, 0, 0, '', null, x'00')", []).unwrap();
+    db.execute("insert into palinode_record values (1 << 40, 1, 0, 0, 0, '', null, x'00')", []).unwrap();
     db
 }
 
@@ -27,7 +27,7 @@ fn write(db: &Connection, history: &History, from: u64) {
         for r in records.iter().filter(|r| r.offset >= from) {
             let id = (lane << 40) + i64::try_from(r.offset).unwrap();
             db.execute(
-                "insert into palinode_record values (?1, ?2, ?3, 0, '', null, ?4)",
+                "insert into palinode_record values (?1, ?2, ?3, 0, 0, '', null, ?4)",
                 params![id, r.mark, r.crc, r.value],
             )
             .unwrap();

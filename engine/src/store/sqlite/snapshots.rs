@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use async_trait::async_trait;
 use sqlx::{Connection, Row as _, SqliteConnection, sqlite::SqliteRow};
 
-use super::SqliteDb;
+use super::{SqliteDb, integer};
 use crate::{
     checkpoint::{ApplyError, Class, Transacted},
     log::LogError,
@@ -267,8 +267,4 @@ fn head_crc(position: &str, shard_state: &str) -> u32 {
 fn row_crc(section: Section, key: &str, pseq: u64, value: &[u8]) -> u32 {
     let head = crc32c::crc32c(format!("{}/{key}/{pseq}/", section.name()).as_bytes());
     crc32c::crc32c_append(head, value)
-}
-
-fn integer(n: u64) -> Result<i64, ApplyError> {
-    i64::try_from(n).map_err(|_| ApplyError::broken(format!("{n} is beyond what SQLite can count")))
 }

@@ -1,0 +1,151 @@
+//! Where a runner stands before it reads: its checkpoint, taken over in a new epoch, and the log compared with it.
+//! A log that was recreated, restored or cut short is refused here, never misread.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::{
+    Projection,
+    runner::{Halt, Runner, superseded},
+};
+use crate::{
+    checkpoint::{ApplyError, Checkpoint, Db, Transacted},
+    log::Stored,
+    machine::fold::{Expected, Fold, matches},
+    position::Position,
+};
+
+/// Where a runner is.
+pub(super) struct Footing {
+    /// What the tables hold.
+    pub(super) checkpoint: Checkpoint,
+    /// After the last record taken.
+    pub(super) fold: Fold,
+    /// Read and not yet taken.
+    pub(super) ahead: VecDeque<Stored>,
+    /// Where the log is read next.
+    pub(super) next: u64,
+    /// Whether the last read came to the end of the log.
+    pub(super) at_end: bool,
+}
+
+impl<D: Db, P: Projection<D>> Runner<D, P> {
+    /// Takes over, or finds its own checkpoint again, and compares the log with it.
+    pub(super) async fn footing(&mut self) -> Result<Footing, Halt> {
+        let start = self.genesis().await?;
+        let checkpoint = match self.epoch {
+            None => self.take(start).await?,
+            Some(mine) => self.find(mine).await?,
+        };
+        self.compare(&checkpoint.position).await?;
+        let fold = Fold::resume(self.key.shard, self.expected(), checkpoint.position.clone());
+        let next = fold.next_offset();
+        Ok(Footing { checkpoint, fold, ahead: VecDeque::new(), next, at_end: false })
+    }
+
+    fn expected(&self) -> Expected {
+        Expected {
+            service: Arc::clone(&self.source.service),
+            log_id: Some(self.source.log_id),
+            partitions: Some(self.source.partitions),
+        }
+    }
+
+    /// The position of the partition's first record that counts.
+    async fn genesis(&self) -> Result<Position, Halt> {
+        let (mut fold, mut next) = (Fold::start(self.key.shard, self.expected()), 0);
+        loop {
+            let read = self.read(next, 1).await?;
+            let Some(first) = read.first() else {
+                let what = format!(
+                    "{}.events/{} is empty: its log is not created",
+                    self.key.service, self.key.shard
+                );
+                return Err(ApplyError::outage(what).into());
+            };
+            fold.take(first.offset, &first.record).map_err(|e| ApplyError::broken(e.to_string()))?;
+            if let Some(position) = fold.position() {
+                return Ok(position.clone());
+            }
+            next = first.offset.saturating_add(1);
+        }
+    }
+
+    async fn take(&mut self, start: Position) -> Result<Checkpoint, Halt> {
+        let (key, reader) = (self.key.clone(), Arc::clone(&self.source.reader));
+        let taken = self
+            .db
+            .transact(Box::new(move |tx| Box::pin(async move { D::take(tx, &key, &start, &reader).await })));
+        let checkpoint = settled(taken.await)?;
+        self.epoch = Some(checkpoint.epoch);
+        Ok(checkpoint)
+    }
+
+    async fn find(&self, mine: u64) -> Result<Checkpoint, Halt> {
+        let key = self.key.clone();
+        let found =
+            self.db.transact(Box::new(move |tx| Box::pin(async move { D::checkpoint(tx, &key).await })));
+        match settled(found.await)? {
+            Some(checkpoint) if checkpoint.epoch == mine => Ok(checkpoint),
+            Some(_) | None => Err(superseded(&self.key).into()),
+        }
+    }
+
+    /// Reads the checkpoint's record again.
+    async fn compare(&self, at: &Position) -> Result<(), Halt> {
+        if at.log_id != self.source.log_id {
+            let what =
+                format!("record {} of log {}; the log read is {}", at.offset, at.log_id, self.source.log_id);
+            return Err(self.refused(&what));
+        }
+        let read = self.read(at.offset, 1).await?;
+        match read.first() {
+            Some(found) if found.offset == at.offset => {
+                matches(at, &found.record).map_err(|what| self.refused(&what))
+            }
+            Some(found) => Err(self.refused(&format!(
+                "record {} (commit {}), which is gone: the next one in the log is {}",
+                at.offset, at.pseq, found.offset
+            ))),
+            None => Err(self.short(at).await),
+        }
+    }
+
+    /// The log does not show the checkpoint's record. It was cut short only if an owner has written below it since;
+    /// else the read may just be late.
+    async fn short(&self, at: &Position) -> Halt {
+        let written = self.source.tail.next(self.key.shard).filter(|next| *next <= at.offset);
+        let Some(next) = written else {
+            let what = format!(
+                "{}.events/{} does not show record {} (commit {}) yet, which is in the tables already; if this stays, \
+                 the log was restored from an older copy",
+                self.key.service, self.key.shard, at.offset, at.pseq
+            );
+            return ApplyError::outage(what).into();
+        };
+        let last = match self.read(next.saturating_sub(1), 1).await {
+            Ok(read) => read.first().and_then(|last| matches(at, &last.record).err()),
+            Err(halt) => return halt,
+        };
+        let last = last.unwrap_or_default();
+        self.refused(&format!("record {} (commit {}); the log ends before it: {last}", at.offset, at.pseq))
+    }
+
+    fn refused(&self, what: &str) -> Halt {
+        let what = format!(
+            "projection {} stands at a record that its log does not have: {what}. The log was recreated, restored or \
+             cut short. To build the read model from this log, raise the projection's VERSION, or delete its tables \
+             and its rows in palinode_checkpoint",
+            self.key
+        );
+        ApplyError::broken(what).into()
+    }
+}
+
+/// The end of a transaction that may simply be tried again.
+fn settled<T>(end: Transacted<T>) -> Result<T, ApplyError> {
+    match end {
+        Transacted::Committed(value) => Ok(value),
+        Transacted::RolledBack(e) => Err(e),
+        Transacted::Unknown(e) => Err(ApplyError::outage(e.what)),
+    }
+}

@@ -1,0 +1,78 @@
+//! Starts a projection: its tables, then one runner a shard.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use super::{Projection, ReadModel, ShardStatus, State, runner::Runner};
+use crate::{
+    address::check_name,
+    checkpoint::{ApplyError, Db, Key, Transacted},
+    clock::Clock,
+    log::Log,
+    tail::Tail,
+    time::Micros,
+};
+
+/// What is read: the log of one service.
+#[derive(Clone)]
+pub struct Source {
+    /// The service.
+    pub service: Arc<str>,
+    /// Identity of its log, from genesis.
+    pub log_id: Uuid,
+    /// Number of its shards, from genesis.
+    pub partitions: u32,
+    /// Where it is read.
+    pub log: Arc<dyn Log>,
+    /// Told by the owners in this process; a fresh one when there are none: then the log is looked at twice a second.
+    pub tail: Tail,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Who reads, for people: the node's name.
+    pub reader: Arc<str>,
+}
+
+/// Creates the projection's tables and starts its runners, one a shard, as tasks of the running tokio runtime.
+///
+/// # Errors
+/// When the name is none or the tables cannot be created. What goes wrong later is in [`ReadModel::status`].
+pub async fn start<D: Db, P: Projection<D>>(
+    projection: Arc<P>,
+    source: Source,
+    db: D,
+) -> Result<ReadModel, ApplyError> {
+    check_name("projection", P::NAME).map_err(|e| ApplyError::broken(e.to_string()))?;
+    prepare(&projection, &db).await?;
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let mut shards = Vec::new();
+    for shard in 0..source.partitions {
+        let starting = ShardStatus { shard, state: State::Starting, position: None, time: Micros(0) };
+        let (status, seen) = watch::channel(starting);
+        shards.push(seen);
+        let key = Key {
+            projection: P::NAME.into(),
+            version: P::VERSION,
+            service: Arc::clone(&source.service),
+            shard,
+        };
+        let (projection, source, db) = (Arc::clone(&projection), source.clone(), db.clone());
+        tasks.spawn(Runner::new(key, projection, source, db, status, stop.clone()).run());
+    }
+    tasks.close();
+    Ok(ReadModel::new(P::NAME, (source.service, source.log_id), shards, source.clock, stop, tasks))
+}
+
+async fn prepare<D: Db, P: Projection<D>>(projection: &Arc<P>, db: &D) -> Result<(), ApplyError> {
+    let projection = Arc::clone(projection);
+    let prepared = db.transact(Box::new(move |tx| async move { projection.prepare(tx).await }.boxed()));
+    match prepared.await {
+        Transacted::Committed(()) => Ok(()),
+        Transacted::RolledBack(e) | Transacted::Unknown(e) => {
+            Err(ApplyError::new(e.class, format!("creating the tables of projection {}: {e}", P::NAME)))
+        }
+    }
+}

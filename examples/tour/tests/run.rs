@@ -1,0 +1,79 @@
+//! Every program of the tour runs, ends well, and says what its reader should see last.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be blunt")]
+
+use std::{env::consts::EXE_SUFFIX, process::Command};
+
+/// Runs a program of the tour; `cargo test -p tour` has built it beside this test.
+fn run(name: &str) -> String {
+    let test = std::env::current_exe().unwrap();
+    let program =
+        test.parent().unwrap().parent().unwrap().join("examples").join(format!("{name}{EXE_SUFFIX}"));
+    assert!(program.exists(), "{} is not built: cargo build -p tour --examples", program.display());
+    let output = Command::new(program).output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{name} failed: {err}\n{out}");
+    out
+}
+
+/// The program's last lines are these.
+fn ends(name: &str, last: &[&str]) {
+    let out = run(name);
+    let lines: Vec<&str> = out.lines().map(str::trim).collect();
+    assert!(lines.ends_with(last), "{name} ended otherwise:\n{out}");
+}
+
+#[test]
+fn hello() {
+    ends(
+        "hello",
+        &[
+            r#"commit 1: Accepted  lobby.greeted {"name":"Ada"}"#,
+            r#"commit 2: Accepted  lobby.greeted {"name":"Grace"}"#,
+            "commit 3: Rejected",
+            r#"commit 4: Accepted  lobby.greeted {"name":"Alan"}"#,
+        ],
+    );
+}
+
+#[test]
+fn account() {
+    ends(
+        "account",
+        &[
+            "deposit 50    -> balance 150, version 3",
+            "deposit 50    -> balance 150, version 3",
+            "how much?     -> balance 150, version 3",
+        ],
+    );
+}
+
+#[test]
+fn read_model() {
+    let out = run("read_model");
+    let held: Vec<&str> =
+        out.lines().filter_map(|line| line.trim().strip_prefix("rooms are held by: ")).collect();
+    let behind = "ada, grace   (alan is missing: the table is behind)";
+    assert_eq!(held, ["ada, grace", behind, "ada, grace, alan"], "{out}");
+}
+
+#[test]
+fn trip() {
+    ends(
+        "trip",
+        &[
+            "saga.undone        hold-room",
+            "saga.compensated",
+            "",
+            "What happened to the rooms:",
+            r#"stock.held         "ada""#,
+            r#"stock.held         "grace""#,
+            r#"stock.released     "grace""#,
+        ],
+    );
+}
+
+#[test]
+fn crash() {
+    ends("crash", &["second life: 10 trips completed, 2 taken back", "The bank has made 10 charges."]);
+}

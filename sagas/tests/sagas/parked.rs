@@ -1,0 +1,55 @@
+//! A panicking closure parks the instance: its inputs are kept, nothing of them is applied.
+
+use std::sync::Arc;
+
+use palinode::{Aggregate, commit::Outcome};
+use palinode_sagas::{Saga, testing::Script};
+
+use crate::world::{Pay, Room, Trip, held, hold, release, trip};
+
+fn brittle() -> Saga<Trip> {
+    Saga::define("brittle", 1)
+        .step("room", |t: &Trip| Room::at("12").ask(hold(t)))
+        .save(|t, held| t.price = held.price.checked_sub(10).expect("a room costs at least 10"))
+        .undo(release)
+        .pivot("pay", |t| Pay { trip: Arc::clone(&t.id) })
+        .finish()
+}
+
+#[test]
+fn a_panicking_closure_parks_the_instance_and_keeps_its_input() {
+    let script = Script::of(&brittle()).start(trip());
+    let before = script.state();
+    let script = script.done("room", held(1)).then(["parked"]).then_told("parked");
+    assert_eq!(script.told.as_ref().unwrap().outcome, Outcome::Parked);
+    let state = script.state();
+    assert!(state.parked.as_deref().is_some_and(|why| why.contains("a room costs at least 10")), "{state:?}");
+    assert_eq!(state.data.get(), before.data.get(), "nothing of the input is applied");
+    assert_eq!(state.kept.len(), 1);
+    let script = script.cancel().then(["kept"]).then_told("parked");
+    assert_eq!(script.state().kept.len(), 2);
+}
+
+#[test]
+fn a_parked_instance_can_be_killed() {
+    Script::of(&brittle())
+        .start(trip())
+        .done("room", held(1))
+        .kill()
+        .then(["killed, standing room/do"])
+        .then_told("killed");
+}
+
+#[test]
+fn a_closure_that_panics_at_the_start_parks_the_start() {
+    let saga = Saga::define("stillborn", 1)
+        .pivot("pay", |t: &Trip| Pay { trip: t.guest.as_deref().expect("a guest").into() })
+        .finish();
+    Script::of(&saga)
+        .start(trip())
+        .then(["parked"])
+        .start(trip())
+        .then(["kept"])
+        .kill()
+        .then(["killed, standing "]);
+}

@@ -1,0 +1,158 @@
+//! The fence around a till: charges and refunds in one SQLite file, called again, late, and in the wrong order.
+
+use std::sync::Arc;
+
+use palinode::{Address, Attempt, Failure, ManualClock, Micros};
+use palinode_sagas::fence::sqlite::{No, create, once};
+use sqlx::{
+    Row, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode},
+};
+
+struct Till {
+    pool: SqlitePool,
+    _folder: tempfile::TempDir,
+}
+
+async fn till() -> Till {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SqliteConnectOptions::new()
+        .filename(folder.path().join("till.db"))
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal);
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    create(&pool).await.unwrap();
+    sqlx::query("CREATE TABLE charge (amount INTEGER NOT NULL)").execute(&pool).await.unwrap();
+    Till { pool, _folder: folder }
+}
+
+fn attempt(key: &str, round: u32) -> Attempt {
+    Attempt {
+        entity: Address::new("trip", "book-trip", "one"),
+        key: key.into(),
+        round,
+        attempt: 1,
+        time: Micros(1),
+        clock: Arc::new(ManualClock::at(Micros(1))),
+        cancel: tokio_util::sync::CancellationToken::new(),
+    }
+}
+
+async fn book(tx: &mut SqliteConnection, amount: i64) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO charge VALUES (?1)").bind(amount).execute(tx).await.map(drop)
+}
+
+impl Till {
+    /// Charges an amount; more than 100 is refused, after it was booked.
+    async fn charge(&self, round: u32, amount: i64) -> Result<String, Failure> {
+        once(&self.pool, &attempt("pay/do", round), &amount, String::new(), async move |tx| {
+            book(tx, amount).await?;
+            Ok(if amount > 100 {
+                Err(No { code: "declined".into(), text: "over the limit".into() })
+            } else {
+                Ok(format!("charged {amount}"))
+            })
+        })
+        .await
+    }
+
+    async fn refund(&self, round: u32, amount: i64) -> Result<(), Failure> {
+        once(&self.pool, &attempt("pay/undo", round), &amount, (), async move |tx| {
+            book(tx, -amount).await?;
+            Ok(Ok(()))
+        })
+        .await
+    }
+
+    async fn net(&self) -> (i64, i64) {
+        let row = sqlx::query("SELECT count(*), coalesce(sum(amount), 0) FROM charge");
+        let row = row.fetch_one(&self.pool).await.unwrap();
+        (row.get(0), row.get(1))
+    }
+}
+
+fn code<R: std::fmt::Debug>(result: Result<R, Failure>) -> String {
+    match result {
+        Err(Failure::Refused { code, .. }) => code.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_call_repeated_has_one_effect_and_the_same_answer() {
+    let till = till().await;
+    assert_eq!(till.charge(1, 40).await, Ok("charged 40".into()));
+    assert_eq!(till.charge(1, 40).await, Ok("charged 40".into()));
+    assert_eq!(till.net().await, (1, 40));
+    assert!(matches!(till.charge(1, 41).await, Err(Failure::Fatal(_))), "other bytes under the same key");
+}
+
+#[tokio::test]
+async fn two_calls_at_the_same_moment_have_one_effect() {
+    let till = till().await;
+    let (a, b) = tokio::join!(till.charge(1, 40), till.charge(1, 40));
+    assert_eq!((a, b), (Ok("charged 40".into()), Ok("charged 40".into())));
+    assert_eq!(till.net().await, (1, 40));
+}
+
+#[tokio::test]
+async fn a_refusal_leaves_only_its_row_and_a_new_round_is_a_new_try() {
+    let till = till().await;
+    assert_eq!(code(till.charge(1, 500).await), "declined");
+    assert_eq!(till.net().await, (0, 0), "what was booked before the refusal is gone");
+    assert_eq!(code(till.charge(1, 500).await), "declined");
+    assert_eq!(till.charge(2, 50).await, Ok("charged 50".into()));
+    assert_eq!(till.net().await, (1, 50));
+}
+
+#[tokio::test]
+async fn a_lower_round_than_the_highest_seen_is_refused() {
+    let till = till().await;
+    assert_eq!(code(till.charge(3, 500).await), "declined");
+    assert_eq!(code(till.charge(2, 10).await), "lower_round");
+    assert_eq!(till.net().await, (0, 0));
+}
+
+#[tokio::test]
+async fn an_undo_before_the_do_is_done_and_refuses_the_late_do() {
+    let till = till().await;
+    assert_eq!(till.refund(1, 40).await, Ok(()));
+    assert_eq!(till.net().await, (0, 0), "there was nothing to undo");
+    for round in [1, 2] {
+        assert_eq!(code(till.charge(round, 40).await), "tombstoned");
+    }
+    assert_eq!(till.net().await, (0, 0));
+}
+
+#[tokio::test]
+async fn an_undo_repeated_has_one_effect() {
+    let till = till().await;
+    till.charge(1, 40).await.unwrap();
+    assert_eq!(till.refund(1, 40).await, Ok(()));
+    assert_eq!(till.refund(1, 40).await, Ok(()));
+    assert_eq!(till.net().await, (2, 0));
+}
+
+#[tokio::test]
+async fn an_effect_that_fails_in_the_database_is_transient_and_leaves_no_row() {
+    let till = till().await;
+    let failed: Result<String, Failure> =
+        once(&till.pool, &attempt("pay/do", 1), &40, String::new(), async |tx| {
+            book(tx, 40).await?;
+            sqlx::query("INSERT INTO nowhere VALUES (1)").execute(tx).await?;
+            Ok(Ok(String::new()))
+        })
+        .await;
+    assert!(matches!(failed, Err(Failure::Transient(_))), "{failed:?}");
+    assert_eq!(till.net().await, (0, 0));
+    assert_eq!(till.charge(1, 40).await, Ok("charged 40".into()));
+}
+
+/// The future of a fenced activity can be awaited by an owner.
+#[tokio::test]
+async fn a_fenced_call_can_be_sent_to_another_task() {
+    let till = Arc::new(till().await);
+    let same = Arc::clone(&till);
+    let answer = tokio::spawn(async move { same.charge(1, 7).await }).await.unwrap();
+    assert_eq!(answer, Ok("charged 7".into()));
+}

@@ -1,0 +1,12 @@
+use palinode_sagas::{Saga, Undo};
+use serde::{Deserialize, Serialize};
+
+include!("parts/activities.rs");
+
+fn main() {
+    let _ = Undo;
+    let _: Saga<Trip> = Saga::define("trip", 1)
+        .timer("breath", std::time::Duration::from_secs(1))
+        .save(|_: &mut Trip, _| ())
+        .finish();
+}

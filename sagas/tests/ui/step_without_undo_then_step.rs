@@ -1,0 +1,13 @@
+use palinode_sagas::{Saga, Undo};
+use serde::{Deserialize, Serialize};
+
+include!("parts/activities.rs");
+
+fn main() {
+    let _ = Undo;
+    let _: Saga<Trip> = Saga::define("trip", 1)
+        .step("hold", |_: &Trip| Hold)
+        .step("seat", |_| Hold)
+        .undo(|_, _| Release)
+        .finish();
+}
