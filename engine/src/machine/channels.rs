@@ -20,8 +20,8 @@ use super::Sent;
 use crate::{
     commit::{Closed, Peer},
     digest::Digest,
+    machine::rows::{Row, Section},
     message::Message,
-    snapshots::{Row, Section},
 };
 
 /// How many messages one channel holds back at most; what is beyond is dropped and asked for again.

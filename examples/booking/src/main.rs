@@ -1,3 +1,17 @@
-//! Books trips through a saga over four services.
+//! Books trips through a saga over four services: the hotel, the airline, the car station, and the bank outside the log.
 
-fn main() {}
+use std::process::ExitCode;
+
+mod audit;
+mod cli;
+mod domain;
+mod numbers;
+mod payment;
+mod read;
+mod saga;
+mod trips;
+mod world;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -11,6 +11,7 @@
 
 mod activities;
 mod definitions;
+mod journal;
 mod linear;
 mod parked;
 mod performing;

@@ -1,0 +1,177 @@
+//! The command line: what each command is called, and where it goes. Every command is a file of its own.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+mod book;
+mod crash;
+mod drive;
+mod folder;
+mod progress;
+mod replay;
+mod report;
+mod say;
+mod show;
+mod tally;
+mod timeline;
+mod verify;
+mod work;
+
+/// Books trips through a saga over four services: a room, seats, perhaps a car, then the money.
+///
+/// Without a command it books a few thousand made-up trips, some of which are refused somewhere and taken back, and
+/// shows what became of them. Run again, it goes on with the same data.
+#[derive(Debug, Parser)]
+#[command(name = "booking", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    book: BookArgs,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+struct Common {
+    /// Where the data lies [default: palinode-booking in the user's data folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Print the result as one JSON object on the last line of stdout
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+impl Common {
+    fn folder(&self) -> anyhow::Result<PathBuf> {
+        match &self.data {
+            Some(folder) => Ok(folder.clone()),
+            None => folder::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+struct BookArgs {
+    /// How many trips to book
+    #[arg(long, default_value_t = 3_000)]
+    trips: u64,
+    /// Which trips: the same seed makes the same ones
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    pace: Pace<500>,
+}
+
+/// How fast trips are booked, and how long a trip waits for its guest.
+#[derive(Debug, Clone, Copy, Args)]
+struct Pace<const HOLD_MILLIS: u32> {
+    /// How many trips are worked on at a time
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    concurrency: u32,
+    /// Seconds a trip waits for its guest's decision before it is taken back
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(Duration::from_millis(u64::from(HOLD_MILLIS))))]
+    hold: Seconds,
+}
+
+/// Seconds with a fraction, more than none.
+#[derive(Debug, Clone, Copy)]
+struct Seconds(Duration);
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0.as_secs_f64())
+    }
+}
+
+impl std::str::FromStr for Seconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is no number of seconds"))?;
+        if !(0.001..=86_400.0).contains(&seconds) {
+            return Err("between 0.001 and 86400 seconds".into());
+        }
+        Ok(Self(Duration::from_secs_f64(seconds)))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Book every row of the public data set of hotel bookings
+    Replay(ReplayArgs),
+    /// Kill it at random moments under load, start it again, and look what became of every trip
+    Crash(CrashArgs),
+    /// Compute everything again from the log by other code, and compare
+    Verify,
+    /// Show one trip as a timeline
+    Show {
+        /// The trip's id, 16 digits
+        id: String,
+    },
+    /// Book trips by number, saying which were accepted: what `crash` starts and kills
+    #[command(hide = true)]
+    Work(WorkArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+struct ReplayArgs {
+    /// The data set: CSV, compressed with gzip or not
+    #[arg(value_name = "FILE.csv[.gz]")]
+    file: PathBuf,
+    /// Only the first N rows
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    #[command(flatten)]
+    pace: Pace<2_000>,
+}
+
+#[derive(Debug, Clone, Args)]
+struct CrashArgs {
+    /// How many times it is killed
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    kills: u32,
+}
+
+#[derive(Debug, Clone, Args)]
+struct WorkArgs {
+    /// Of the trips of this seed
+    #[arg(long)]
+    seed: u64,
+    /// Those from this number on
+    #[arg(long)]
+    from: u64,
+    /// And below this one
+    #[arg(long)]
+    until: u64,
+    #[command(flatten)]
+    pace: Pace<500>,
+}
+
+/// Runs the command that was asked for.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let done = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(command(cli)));
+    done.unwrap_or_else(|e| {
+        say::error(&e);
+        ExitCode::from(2)
+    })
+}
+
+async fn command(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { command, book, common } = cli;
+    match command {
+        None => book::run(&book, &common).await,
+        Some(Command::Replay(args)) => replay::run(&args, &common).await,
+        Some(Command::Crash(args)) => crash::run(&args, &common).await,
+        Some(Command::Verify) => verify::run(&common),
+        Some(Command::Show { id }) => show::run(&id, &common),
+        Some(Command::Work(args)) => work::run(&args, &common).await,
+    }
+}

@@ -1,0 +1,54 @@
+//! The command without a name: books made-up trips and shows what became of them.
+
+use std::{process::ExitCode, sync::Arc};
+
+use palinode::{Clock, SystemClock};
+
+use super::{
+    BookArgs, Common,
+    drive::drive,
+    progress,
+    report::{self, Counts, Latency},
+    say::{self, Ink, Tone},
+    tally::Speed,
+};
+use crate::{numbers, trips::generate::generated, world::World};
+
+/// Books the next trips of the seed.
+///
+/// # Errors
+/// When the data cannot be used, or the node stops.
+pub(super) async fn run(args: &BookArgs, common: &Common) -> anyhow::Result<ExitCode> {
+    let folder = common.folder()?;
+    let world = Arc::new(World::open(&folder, args.pace.hold.0).await?);
+    let first = numbers::reserve(&folder, args.seed, args.trips)?;
+    let bar = progress::bar(args.trips, "booking trips");
+    let (began, commits) = (SystemClock.now(), world.commits());
+    let plans = (first..first + args.trips).map(|n| Ok(generated(args.seed, n)));
+    let tally = drive(&world, plans, args.pace.concurrency, |_| {}, |_| bar.inc(1)).await;
+    bar.finish_and_clear();
+    let speed = Speed::of(args.trips, world.commits() - commits, SystemClock.now().since(began));
+    World::close(world).await;
+    let tally = tally?;
+
+    let ink = Ink::of_stdout();
+    let title = format!("{} trips booked in {} s", say::count(tally.trips()), speed.seconds);
+    say::line(format!("\n  {}\n", ink.paint(Tone::Strong, title)));
+    say::line(report::outcomes(&tally, ink));
+    say::line(report::speed(&tally, &speed, ink));
+    if let Some(trip) = tally.example {
+        say::line(report::example(&folder, trip, ink));
+    }
+    say::line(report::place(&folder));
+    say::line(report::next(tally.example, common.data.as_deref()));
+    if common.json {
+        report::json(&report::Run {
+            trips: tally.trips(),
+            counts: Counts::of(&tally),
+            speed,
+            latency_ms: Latency::of(&tally),
+            data: &folder,
+        })?;
+    }
+    Ok(if tally.stuck == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

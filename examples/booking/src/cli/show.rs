@@ -1,0 +1,29 @@
+//! `booking show`: one trip as a timeline.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+
+use super::{
+    Common, report,
+    say::{self, Ink, Tone},
+    timeline,
+};
+
+/// Shows a trip.
+///
+/// # Errors
+/// When the id is none, or no trip of this id was ever started.
+pub(super) fn run(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
+    let folder = common.folder()?;
+    let trip = id.parse()?;
+    let read = timeline::read(&folder, trip).with_context(|| format!("the data in {}", folder.display()))?;
+    let Some(timeline) = read else { bail!("no trip {trip} was ever started here ({})", folder.display()) };
+    let ink = Ink::of_stdout();
+    say::line(format!("\n  {}\n", ink.paint(Tone::Strong, format!("Trip {trip}"))));
+    say::line(timeline.draw(ink));
+    if common.json {
+        report::json(&timeline.as_json(trip))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

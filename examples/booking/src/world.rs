@@ -1,0 +1,183 @@
+//! The running example: one node with its four services, the bank, the read models, and what a guest can do with them.
+//! The only file that knows how a node is built and started.
+
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use palinode::{Answer, Clock, Node, Service, SystemClock};
+use palinode_sagas::{End, Finished, SagaClient, SagaService, Sagas, event::Why};
+
+use crate::{
+    domain::{Car, Flight, RoomType, TripId},
+    payment::{Bank, CapturePayment, IssueVoucher, VoucherDesk},
+    read,
+    saga::{Confirmed, book_trip},
+    trips::Trip,
+};
+
+/// How long a trip may take beside the wait for its guest.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How long stopping in order may take.
+const STOP: Duration = Duration::from_secs(20);
+
+/// The services, running on the data of one folder.
+pub(crate) struct World {
+    node: Node,
+    trips: Sagas<Trip>,
+    desk: read::Desk,
+    known: BTreeSet<TripId>,
+    /// How long a trip may take before it counts as stuck.
+    patience: Duration,
+}
+
+/// How a trip ended, as its client was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Booked.
+    Completed,
+    /// Refused at this step, and taken back.
+    Compensated(Arc<str>),
+    /// Cancelled by the guest, and taken back.
+    Cancelled,
+    /// Never answered, and taken back.
+    Expired,
+    /// Stopped by a person.
+    Killed,
+}
+
+impl World {
+    /// Starts everything on the data of a folder, which is made when it is not there; trips wait `hold` for their
+    /// guests.
+    ///
+    /// # Errors
+    /// When the folder is in use or cannot be used; the error says by whom, and what to do.
+    pub(crate) async fn open(folder: &Path, hold: Duration) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        let saga = book_trip(hold);
+        let bank = Bank::open(&folder.join("payments.db")).context("payments.db cannot be opened")?;
+        let trip = Service::new("trip")
+            .saga(&saga)
+            .perform::<CapturePayment>(bank)
+            .perform::<IssueVoucher>(VoucherDesk);
+        let node = Node::embedded(folder)
+            .service(trip)
+            .service(Service::new("hotel").aggregate::<RoomType>())
+            .service(Service::new("flight").aggregate::<Flight>())
+            .service(Service::new("car").aggregate::<Car>())
+            .project("trip", read::Trips)
+            .project("hotel", read::RoomNights)
+            .project("flight", read::Seats)
+            .project("car", read::Cars)
+            .start()
+            .await?;
+        let trips = node.client().sagas("trip", &saga);
+        let known = read::known(&read::open(folder)?)?;
+        let desk = read::Desk::open(folder)?;
+        Ok(Self { node, trips, desk, known, patience: hold + PATIENCE })
+    }
+
+    /// Whether the trip was there before this run.
+    pub(crate) fn knew(&self, trip: TripId) -> bool {
+        self.known.contains(&trip)
+    }
+
+    /// Starts booking a trip, or finds it started.
+    ///
+    /// # Errors
+    /// When it was not accepted; it may have been if the outcome is unknown, and starting it again finds out.
+    pub(crate) async fn start(&self, trip: &Trip) -> anyhow::Result<()> {
+        loop {
+            match self.trips.start(trip.id.to_string(), trip.clone()).await {
+                Answer::Accepted(_) => return Ok(()),
+                Answer::Overloaded => pause().await,
+                other => bail!("trip {} was not accepted: {other:?}", trip.id),
+            }
+        }
+    }
+
+    /// The guest confirms. To a trip that is past waiting, or taken back, it says nothing.
+    ///
+    /// # Errors
+    /// When it cannot be delivered.
+    pub(crate) async fn confirm(&self, trip: TripId) -> anyhow::Result<()> {
+        let guest = self.trips.at(trip.to_string());
+        loop {
+            match guest.signal_once("guest", Confirmed {}).await {
+                Answer::Accepted(_) | Answer::Rejected(_) => return Ok(()),
+                Answer::Overloaded => pause().await,
+                other => bail!("the guest of trip {trip} was not heard: {other:?}"),
+            }
+        }
+    }
+
+    /// The guest cancels. A trip that has ended, or is past its payment, stays as it is.
+    ///
+    /// # Errors
+    /// When it cannot be delivered.
+    pub(crate) async fn cancel(&self, trip: TripId) -> anyhow::Result<()> {
+        let guest = self.trips.at(trip.to_string());
+        loop {
+            match guest.cancel("the guest cancelled").await {
+                Answer::Accepted(_) | Answer::Rejected(_) => return Ok(()),
+                Answer::Overloaded => pause().await,
+                other => bail!("the guest of trip {trip} was not heard: {other:?}"),
+            }
+        }
+    }
+
+    /// Returns when the trip is seen to wait for its guest. May be dropped at any time.
+    pub(crate) async fn waits(&self, trip: TripId) {
+        self.desk.waits(trip).await;
+    }
+
+    /// How the trip ended, once it has; none when it has not within the time that everything may take.
+    ///
+    /// # Errors
+    /// When the node stops first.
+    pub(crate) async fn ended(&self, trip: TripId) -> anyhow::Result<Option<Ended>> {
+        let trip = self.trips.at(trip.to_string());
+        tokio::select! {
+            end = trip.finished() => {
+                let end = end.context("the node stopped before the trip ended")?;
+                Ok(Some(ended(&end.context("what the trip ended with")?)))
+            }
+            () = SystemClock.wait_until(SystemClock.now().plus(self.patience)) => Ok(None),
+        }
+    }
+
+    /// Commits to the logs of all services since the start.
+    pub(crate) fn commits(&self) -> u64 {
+        self.node.counts().commits()
+    }
+
+    /// The shards that had to stop, each with the reason.
+    pub(crate) fn halted(&self) -> Vec<String> {
+        self.node.halted()
+    }
+
+    /// Stops in order, unless somebody still books: then it is dropped, which loses nothing.
+    pub(crate) async fn close(world: Arc<Self>) {
+        if let Some(Self { node, desk, .. }) = Arc::into_inner(world) {
+            drop(desk);
+            node.stop(STOP).await;
+        }
+    }
+}
+
+fn ended(end: &Finished<Trip>) -> Ended {
+    match (end.outcome, &end.why) {
+        (End::Completed, _) => Ended::Completed,
+        (End::Killed, _) => Ended::Killed,
+        (End::Compensated, Some(Why::Cancelled { .. })) => Ended::Cancelled,
+        (End::Compensated, Some(Why::TimedOut { .. })) => Ended::Expired,
+        (End::Compensated, Some(Why::Refused { node, .. } | Why::Unknown { node, .. })) => {
+            Ended::Compensated(Arc::clone(node))
+        }
+        (End::Compensated, _) => Ended::Compensated("deadline".into()),
+    }
+}
+
+/// Too much is waiting: ask again a little later.
+async fn pause() {
+    SystemClock.wait_until(SystemClock.now().plus(Duration::from_millis(1))).await;
+}
