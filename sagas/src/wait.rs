@@ -9,7 +9,7 @@ use crate::{
     coordinator::{Broken, Said, Work},
     definition::{Class, Definition, NodeId},
     event::{Event, Timer},
-    outcome::Raw,
+    outcome::{Raw, fits},
     state::{DEADLINE, Phase, State, Status},
 };
 
@@ -58,6 +58,9 @@ impl Work<'_> {
         }
         if self.state.signals.iter().filter(|s| &*s.name == name).count() >= BUFFER {
             return Ok(Said::BufferFull);
+        }
+        if let Err(why) = fits("a signal", data) {
+            return Ok(Said::Invalid(why.into()));
         }
         if let Some(decode) = &self.def[waiter].code.decode
             && let Err(why) = self.pure(waiter, "signal", |_| decode(data).map(drop))?
