@@ -74,7 +74,7 @@ impl Work<'_> {
         let open = self
             .def
             .nodes()
-            .find(|(id, n)| n.signal == Some(name) && self.state[*id].status == Status::Waiting)
+            .find(|(id, n)| n.signal == Some(name) && open_for(self.state[*id].status))
             .map(|(id, _)| id);
         let Some(open) = open else { return Ok(Said::Buffered) };
         self.take_signal(open)?;
@@ -114,4 +114,9 @@ impl Work<'_> {
         }
         self.timed_out(id)
     }
+}
+
+/// A wait that blocked after the pivot still takes its signal when it comes.
+fn open_for(status: Status) -> bool {
+    matches!(status, Status::Waiting | Status::Blocked)
 }
