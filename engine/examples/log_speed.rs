@@ -32,8 +32,8 @@ fn main() -> Outcome {
     let dir = base.join(format!("palinode-log-speed-{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;
     println!("{:<44} {:>12} {:>10} {:>10}", "", "records/s", "p50 us", "p99 us");
-    for rows in [1, 64, 1_000] {
-        bare(&dir.join(format!("bare-{rows}.db")), rows)?;
+    for (rows, at_once) in [(1, 1), (64, 1), (64, 32), (960, 1), (960, 32)] {
+        bare(&dir.join(format!("bare-{rows}-{at_once}.db")), rows, at_once)?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     for callers in [1, 64, 256, 1_024] {
@@ -42,28 +42,39 @@ fn main() -> Outcome {
     Ok(std::fs::remove_dir_all(&dir)?)
 }
 
-/// One connection, one thread, one row a statement, `rows` in a transaction.
-fn bare(path: &Path, rows: u32) -> Outcome {
+/// One connection, one thread, `rows` in a transaction, `at_once` of them in a statement.
+fn bare(path: &Path, rows: usize, at_once: usize) -> Outcome {
     let db = rusqlite::Connection::open(path)?;
     db.query_row("pragma journal_mode = wal", [], |_| Ok(()))?;
     db.execute_batch(
         "pragma synchronous = full;
          create table record (id integer primary key, crc integer not null, key text not null, value blob not null);",
     )?;
-    let mut insert = db.prepare("insert into record (crc, key, value) values (?1, ?2, ?3)")?;
+    let places = vec!["(?,?,?)"; at_once].join(",");
+    let mut insert = db.prepare(&format!("insert into record (crc, key, value) values {places}"))?;
     let value = vec![b'x'; VALUE];
     let (mut written, mut waits, start) = (0, Vec::new(), Instant::now());
     while start.elapsed() < SPAN {
         let begun = Instant::now();
         db.execute_batch("begin immediate")?;
-        for _ in 0..rows {
-            insert.execute((crc32c(&value), "room/1", &value))?;
+        for _ in 0..rows / at_once {
+            for nth in 0..at_once {
+                insert.raw_bind_parameter(nth * 3 + 1, 1)?;
+                insert.raw_bind_parameter(nth * 3 + 2, "room/1")?;
+                insert.raw_bind_parameter(nth * 3 + 3, &value)?;
+            }
+            insert.raw_execute()?;
         }
         db.execute_batch("commit")?;
-        written += u64::from(rows);
+        written += rows as u64;
         waits.push(begun.elapsed());
     }
-    print(&format!("bare SQLite, {rows} a transaction"), written, start.elapsed(), waits);
+    print(
+        &format!("bare SQLite, {rows} a transaction, {at_once} a statement"),
+        written,
+        start.elapsed(),
+        waits,
+    );
     Ok(())
 }
 
@@ -98,10 +109,6 @@ async fn caller(
         }
     }
     Ok(waits)
-}
-
-fn crc32c(value: &[u8]) -> u32 {
-    Record::ours("".into(), value.to_vec(), Micros(0)).crc.unwrap_or(0)
 }
 
 fn print(what: &str, records: u64, span: Duration, mut waits: Vec<Duration>) {

@@ -11,7 +11,7 @@ use crate::{
     commit::Peer,
     digest::Digest,
     entity::{Kinds, Unfit},
-    snapshots::Row,
+    machine::rows::Row,
     time::Micros,
 };
 
@@ -20,6 +20,7 @@ pub mod entities;
 pub mod fold;
 pub mod ids;
 pub mod input;
+pub mod rows;
 pub mod runs;
 pub mod snapshot;
 pub mod timers;

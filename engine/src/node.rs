@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -90,10 +90,13 @@ pub struct Node {
     clock: Arc<dyn Clock>,
     log: Arc<dyn Log>,
     name: Arc<str>,
-    read_models: Mutex<Vec<ReadModel>>,
+    read_models: Mutex<BTreeMap<Follows, ReadModel>>,
     #[cfg(feature = "sqlite")]
     embedded: Option<embedded::Files>,
 }
+
+/// Service, name and version of a projection: one each.
+type Follows = (Arc<str>, &'static str, u32);
 
 /// A service of a running node: what a projection of it needs to know.
 #[derive(Clone)]
@@ -274,7 +277,8 @@ impl Node {
     /// Follows a service's log with a read model that lives in this database. It stops with the node.
     ///
     /// # Errors
-    /// When this node does not run the service, or the read model's tables cannot be made.
+    /// When this node does not run the service, follows it with this projection already, or the read model's tables
+    /// cannot be made.
     pub async fn project_into<D: Db, P: Projection<D>>(
         &self,
         service: &str,
@@ -284,6 +288,11 @@ impl Node {
         let Some((service, place)) = self.services.get_key_value(service) else {
             return Err(ApplyError::broken(format!("this node runs no service {service:?}")));
         };
+        let follows = (Arc::clone(service), P::NAME, P::VERSION);
+        if self.read_models().contains_key(&follows) {
+            let what = format!("{:?} version {} follows {service:?} already", P::NAME, P::VERSION);
+            return Err(ApplyError::broken(what));
+        }
         let source = Source {
             service: Arc::clone(service),
             log_id: place.log_id,
@@ -294,8 +303,12 @@ impl Node {
             reader: Arc::clone(&self.name),
         };
         let read_model = projection::start(Arc::new(projection), source, db).await?;
-        self.read_models.lock().unwrap_or_else(PoisonError::into_inner).push(read_model.clone());
+        self.read_models().insert(follows, read_model.clone());
         Ok(read_model)
+    }
+
+    fn read_models(&self) -> MutexGuard<'_, BTreeMap<Follows, ReadModel>> {
+        self.read_models.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends as a crash would, only that it returns when everything is gone: nothing is finished, nothing is closed.
@@ -323,9 +336,8 @@ impl Node {
             }
         };
         drop(tasks);
-        let read_models =
-            std::mem::take(&mut *self.read_models.lock().unwrap_or_else(PoisonError::into_inner));
-        for read_model in read_models {
+        let read_models = std::mem::take(&mut *self.read_models());
+        for read_model in read_models.into_values() {
             read_model.stop().await;
         }
         #[cfg(feature = "sqlite")]

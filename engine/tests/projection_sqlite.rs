@@ -82,7 +82,7 @@ fn naive(deposits: &[(u32, u64, u32, String, i64)]) -> Table {
     table
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_equal_the_fold_after_every_batch() {
     // given a running read model, and a reader of tables and checkpoints that looks all the time
     let world = world().await;
@@ -143,10 +143,11 @@ async fn a_replaced_runner_changes_nothing() {
     let model = world.start_on(&other, Arc::default()).await;
     model.wait_until(0, |s| s.position.is_some()).await.unwrap();
     // when it meets the next commit before its successor does
-    world.journal.deposit(0, "a", &[2]);
-    let why = why_stopped(&zombie).await;
+    let token = world.journal.deposit(0, "a", &[2]);
+    let waited = zombie.wait_for(&token, LONG).await;
     // then it changes nothing and says why
-    assert!(why.contains("another runner has taken over") && why.contains("balances"), "{why}");
+    let Waited::Stopped { reason } = waited else { panic!("{waited:?}") };
+    assert!(reason.contains("another runner has taken over") && reason.contains("balances"), "{reason}");
     assert_eq!(world.table().await["a"], (1, "bank/0/1/0=1".into()));
     reached(&model, &other.deposit(0, "a", &[2])).await;
     assert_eq!(world.table().await["a"].0, 3);

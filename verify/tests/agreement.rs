@@ -202,7 +202,7 @@ fn the_checker_reads_every_field_the_engine_writes() {
         outcome: Outcome::Accepted,
         answer: Some(raw("{\"held\":true}")),
         events: vec![EventRecord { name: "room.held".into(), schema: 2, data: raw("[1, 2]") }],
-        sends: vec![sent.clone()],
+        sends: vec![sent.clone().into()],
         timers: TimerChanges {
             set: vec![TimerSet { node: "guest".into(), serial: 2, due: Micros(5) }],
             clear: vec![TimerRef { node: "guest".into(), serial: 1 }],

@@ -13,7 +13,7 @@ use crate::{
     address::EntityKey,
     commit::EventRecord,
     entity::{Entity, Kinds, Unfit},
-    snapshots::{Row, Section},
+    machine::rows::{Row, Section},
 };
 
 /// How many unchanged entities are kept.

@@ -150,7 +150,7 @@ impl Fold {
         Self { shard, expected, at: None }
     }
 
-    /// A reader after the record of this position, which must have been read again and compared ([`matches`]).
+    /// A reader after the record of this position, which must have been read again and compared ([`matches()`]).
     #[must_use]
     pub fn resume(shard: u32, expected: Expected, at: Position) -> Self {
         Self { shard, expected: Expected { log_id: Some(at.log_id), ..expected }, at: Some(at) }
@@ -191,6 +191,9 @@ impl Fold {
     pub fn take(&mut self, offset: u64, record: &Record) -> Result<Verdict, Violation> {
         match self.judge(offset, record) {
             Ok((verdict, Some(after))) => {
+                if let Verdict::Genesis(genesis) = &verdict {
+                    self.expected.partitions = Some(genesis.partitions);
+                }
                 self.at = Some(after);
                 Ok(verdict)
             }

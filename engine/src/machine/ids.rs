@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use crate::{
     digest::Digest,
+    machine::rows::{Row, Section},
     message::born,
-    snapshots::{Row, Section},
     time::Micros,
 };
 

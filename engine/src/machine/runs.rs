@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     address::EntityKey,
-    snapshots::{Row, Section},
+    machine::rows::{Row, Section},
 };
 
 /// One attempt of an activity of an entity.

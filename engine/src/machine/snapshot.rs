@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{Machine, channels::Counters};
 use crate::{
     entity::Unfit,
+    machine::rows::{Head, Row, Save, Section},
     position::Position,
-    snapshots::{Head, Row, Save, Section},
     time::Micros,
 };
 

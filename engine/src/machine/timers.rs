@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     address::EntityKey,
-    snapshots::{Row, Section},
+    machine::rows::{Row, Section},
     time::Micros,
 };
 

@@ -280,6 +280,9 @@ fn about(label: Option<&str>, e: ApplyError) -> ApplyError {
 }
 
 pub(super) fn superseded(key: &Key) -> ApplyError {
-    let what = format!("another runner has taken over projection {key}; this one wrote nothing after that");
+    let what = format!(
+        "the checkpoint of projection {key} is not where this runner left it: another runner has taken over, or the \
+         database was set back. This one wrote nothing after that; it may be started again"
+    );
     ApplyError::new(Class::Superseded, what)
 }

@@ -2,7 +2,7 @@
 //! transactions on its one writing connection. Knows nothing of what they write.
 //!
 //! A transaction runs in a task of its own that nobody aborts, because a driver's transaction must not be dropped half
-//! way (facts: transact-rs/sqlx#4385). After anything but a clean end the connection is closed and opened anew.
+//! way (transact-rs/sqlx#4385). After anything but a clean end the connection is closed and opened anew.
 //!
 //! The file is derived from the log, so it is written with `synchronous=NORMAL`: a loss of power may take the last
 //! transactions, and their checkpoints go with them.

@@ -42,4 +42,10 @@ pub async fn commits(folder: &Path, of: &Address) -> anyhow::Result<Vec<Commit>>
 mod pages {
     #[doc = include_str!("../../../README.md")]
     struct Readme;
+    #[doc = include_str!("../../../docs/guide.md")]
+    struct Guide;
+    #[doc = include_str!("../../../docs/sagas.md")]
+    struct Sagas;
+    #[doc = include_str!("../../../docs/read-models.md")]
+    struct ReadModels;
 }

@@ -2,6 +2,7 @@
 
 use std::{str::FromStr, sync::Arc};
 
+use futures_util::future::BoxFuture;
 use palinode::{Attempt, Digest, Failure};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::{Connection, Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
@@ -26,10 +27,15 @@ pub async fn create(pool: &SqlitePool) -> Result<(), sqlx::Error> {
     sqlx::query(CREATE).execute(pool).await.map(drop)
 }
 
+/// What an effect does inside its transaction.
+pub type Effect<'c, R> = BoxFuture<'c, Result<Result<R, No>, sqlx::Error>>;
+
 /// Carries out a request once: the effect, the fence row and the answer are one transaction, whose write lock is taken
 /// before the fence is read. `nothing` is the reply when there is nothing to undo.
 ///
-/// An error before the commit is *transient*, because it was rolled back; one of the commit is *unknown*.
+/// It runs in a task of its own, so that an attempt may be dropped at any time: a transaction of sqlx whose future is
+/// dropped half-way can poison its connection. An error before the commit is *transient*, because it was rolled back;
+/// one of the commit is *unknown*.
 ///
 /// # Errors
 /// What the attempt ends with.
@@ -41,10 +47,19 @@ pub async fn once<R, F>(
     effect: F,
 ) -> Result<R, Failure>
 where
-    R: Serialize + DeserializeOwned,
-    F: AsyncFnOnce(&mut SqliteConnection) -> Result<Result<R, No>, sqlx::Error>,
+    R: Serialize + DeserializeOwned + Send + Sync + 'static,
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> Effect<'c, R> + Send + 'static,
 {
     let call = Call::of(attempt, request).map_err(|e| Failure::Fatal(format!("request: {e}").into()))?;
+    let transaction = tokio::spawn(transaction(pool.clone(), call, nothing, effect));
+    transaction.await.unwrap_or_else(|e| Err(Failure::Unknown(format!("the effect: {e}").into())))
+}
+
+async fn transaction<R, F>(pool: SqlitePool, call: Call, nothing: R, effect: F) -> Result<R, Failure>
+where
+    R: Serialize + DeserializeOwned + Send + Sync,
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> Effect<'c, R> + Send,
+{
     let mut connection = pool.acquire().await.map_err(|e| transient(&e))?;
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|e| transient(&e))?;
     let verdict = look(&mut tx, &call).await.map_err(|e| transient(&e))?;
@@ -56,12 +71,12 @@ where
         Verdict::Execute => in_savepoint(&mut tx, effect).await.map_err(|e| transient(&e))?,
         _ => Ok(nothing),
     };
-    let written = match &result {
+    let (outcome, answer) = match &result {
         Ok(reply) => (Stored::Done, serde_json::to_string(reply)),
         Err(no) => (Stored::Refused, serde_json::to_string(no)),
     };
-    let answer = written.1.map_err(|e| Failure::Fatal(format!("answer: {e}").into()))?;
-    record(&mut tx, &call, written.0, &answer).await.map_err(|e| transient(&e))?;
+    let answer = answer.map_err(|e| Failure::Fatal(format!("answer: {e}").into()))?;
+    record(&mut tx, &call, outcome, &answer).await.map_err(|e| transient(&e))?;
     tx.commit().await.map_err(|e| Failure::Unknown(format!("commit: {e}").into()))?;
     result.map_err(|no| Failure::Refused { code: no.code, text: no.text })
 }
@@ -69,7 +84,7 @@ where
 /// A refused effect leaves nothing behind, whatever it did before it refused.
 async fn in_savepoint<R, F>(tx: &mut SqliteConnection, effect: F) -> Result<Result<R, No>, sqlx::Error>
 where
-    F: AsyncFnOnce(&mut SqliteConnection) -> Result<Result<R, No>, sqlx::Error>,
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> Effect<'c, R>,
 {
     let mut savepoint = tx.begin().await?;
     let result = effect(&mut savepoint).await?;

@@ -11,8 +11,11 @@
 
 mod activities;
 mod definitions;
+mod journal;
 mod linear;
 mod parked;
+mod performing;
+mod random;
 mod rows;
 mod table;
 mod undo_rules;

@@ -257,6 +257,12 @@ impl Group {
             let to = *to;
             self.move_shard(shard, to, Way::Politely);
         }
+        // What was promised and waited for one that is gone.
+        for shard in 0..self.shards {
+            if !self.holders.contains_key(&shard) {
+                self.hand_over(shard);
+            }
+        }
     }
 
     fn move_shard(&mut self, shard: u32, to: SessionId, way: Way) {

@@ -38,17 +38,20 @@ pub(super) struct Before {
 impl Before {
     /// Looks at the witness and at which files are there.
     pub(super) fn look(folder: &Folder) -> Result<Self, OpenError> {
-        let witness = Witness::read(folder)?;
+        let mut witness = Witness::read(folder)?;
         let shorter = |what: &str| OpenError::Shorter { dir: folder.name(), what: what.into() };
-        let closed = witness.as_ref().is_none_or(|w| w.clean);
         if witness.is_some() && !folder.database().exists() {
             return Err(shorter("log.db is missing"));
         }
         let wal = std::fs::metadata(folder.wal()).ok().map(|m| m.len());
-        if !closed && wal.is_none() {
-            return Err(shorter("it was not closed in order, and log.db-wal is missing"));
+        if wal.is_none() && witness.as_ref().is_some_and(|w| !w.clean) {
+            // Opened for reading, we may have met a writer that is just closing: it says so before it removes the file.
+            witness = Witness::read(folder)?;
+            if witness.as_ref().is_some_and(|w| !w.clean) {
+                return Err(shorter("it was not closed in order, and log.db-wal is missing"));
+            }
         }
-        let clean = witness.is_some() && closed && wal.unwrap_or(0) == 0;
+        let clean = witness.as_ref().is_some_and(|w| w.clean) && wal.unwrap_or(0) == 0;
         Ok(Self { witness, clean })
     }
 

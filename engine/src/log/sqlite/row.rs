@@ -11,7 +11,7 @@ use crate::{log::LogError, record::Record, time::Micros};
 
 /// Columns of an insert.
 const COLUMNS: usize = 7;
-/// Rows of the statement that inserts many at once.
+/// Rows of the statement that inserts many at once: a fifth faster than one by one (`examples/log_speed.rs`).
 pub(super) const MANY: usize = 32;
 
 /// Why a row cannot be what was written; a text for people.

@@ -1,4 +1,4 @@
-//! Checkpoints in SQLite: the statements of `read-side`'s runner, inside a transaction of [`SqliteDb`].
+//! Checkpoints in SQLite: the statements that a runner needs, inside a transaction of [`SqliteDb`].
 
 use futures_util::{FutureExt, future::BoxFuture};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
