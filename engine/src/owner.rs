@@ -120,6 +120,8 @@ pub(crate) struct Owner<'a> {
     pipeline: Pipeline,
     appends: FuturesOrdered<BoxFuture<'static, (usize, Append)>>,
     links: channels::Links,
+    /// What was asked for on a channel since the last look.
+    asked: BTreeMap<Peer, u64>,
     runs: runs::Running,
     watchers: BTreeMap<EntityKey, Vec<oneshot::Sender<Box<RawValue>>>>,
     snapshot: snapshots::Progress,
@@ -144,6 +146,7 @@ impl<'a> Owner<'a> {
             snapshot: snapshots::Progress::new(base, machine.head().pseq, now),
             machine,
             appends: FuturesOrdered::new(),
+            asked: BTreeMap::new(),
             runs: runs::Running::default(),
             watchers: BTreeMap::new(),
             next_look: now.plus(limits.look),
