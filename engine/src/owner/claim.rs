@@ -37,7 +37,7 @@ pub(crate) async fn take(
         Confirmed::Unknown => return Ok(Taken::NotYet("the group did not answer".into())),
     }
     let Some(at) = shard.fold.position() else {
-        return Err(place.refused("the log has no genesis: create it first".into()));
+        return Ok(Taken::NotYet("the log does not show its genesis yet".into()));
     };
     let now = ports.clock.now();
     let claim = Claim {

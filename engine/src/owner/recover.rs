@@ -136,10 +136,11 @@ async fn compare(place: &Place, ports: &Ports, topic: &Topic, at: &Position) -> 
     }
     let records = ports.log.read(topic, place.me.shard, at.offset, 1).await.map_err(|e| place.log_halt(e))?;
     match records.first().filter(|r| r.offset == at.offset) {
-        None => Err(place.refused(format!(
-            "its snapshot stands at record {}, which the log does not have; {advice}",
+        // A short read may just be late: it is no proof that the log was cut.
+        None => Err(place.log_halt(LogError::retry(format!(
+            "its snapshot stands at record {}, which the log does not show; if it stays so, {advice}",
             at.offset
-        ))),
+        )))),
         Some(stored) => {
             matches(at, &stored.record).map_err(|e| place.refused(format!("its snapshot: {e}; {advice}")))
         }
