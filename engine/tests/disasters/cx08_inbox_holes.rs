@@ -97,7 +97,7 @@ async fn cx24_a_lost_message_is_noticed_although_its_sender_never_rests() {
                 for order in orders.collect::<Vec<_>>() {
                     order.await.unwrap();
                 }
-                world.pass(Duration::from_millis(1)).await;
+                world.pass(Duration::from_millis(10)).await;
             }
         }
     });
