@@ -94,6 +94,8 @@ impl Counts {
 pub(crate) struct Intake {
     pub(crate) calls: mpsc::Receiver<Call>,
     pub(crate) notes: mpsc::UnboundedReceiver<Note>,
+    /// The last record that an owner of this process has proven: the next one must find it again.
+    pub(crate) proven: Option<Position>,
 }
 
 /// An input that broke its entity, to be refused by the next owner.
@@ -161,7 +163,9 @@ impl<'a> Owner<'a> {
         stop: &CancellationToken,
         broken: Option<Broken>,
     ) -> Result<End, Halt> {
-        match self.work(intake, stop, broken).await {
+        let exit = self.work(intake, stop, broken).await;
+        intake.proven = self.pipeline.fold().position().cloned();
+        match exit {
             Ok(never) => match never {},
             Err(Exit::End(end)) => Ok(end),
             Err(Exit::Halt(halt)) => Err(halt),

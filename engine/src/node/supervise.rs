@@ -18,6 +18,7 @@ use crate::{
     log::{Advice, Assignment, Confirm, Confirmed, Membership},
     machine::Directory,
     owner::{Broken, End, Halt, Intake, Limits, Owner, Place, Ports, Recovered, Taken, recover, take},
+    position::Position,
     relay::{Mailbox, Note},
     service::Service,
     time::Micros,
@@ -190,7 +191,7 @@ impl Shard {
     async fn open(&self) -> Result<Serving, Halt> {
         let (calls, calls_in) = mpsc::channel(self.limits.queue);
         let (notes, notes_in) = mpsc::unbounded_channel();
-        let mut intake = Intake { calls: calls_in, notes: notes_in };
+        let mut intake = Intake { calls: calls_in, notes: notes_in, proven: None };
         let mailbox = Mailbox { calls, notes };
         self.ports.router.open(self.place.me.clone(), mailbox.clone());
         let outcome = self.serve(&mut intake, &mailbox).await;
@@ -203,7 +204,7 @@ impl Shard {
         let mut broken: Option<Broken> = None;
         let mut pause = Pause::new();
         loop {
-            let shard = match self.take(&mut pause).await? {
+            let shard = match self.take(&mut pause, intake.proven.as_ref()).await? {
                 Ok(shard) => shard,
                 Err(serving) => return Ok(serving),
             };
@@ -228,12 +229,16 @@ impl Shard {
     }
 
     /// The shard, claimed; or why it is not to be claimed any more.
-    async fn take(&self, pause: &mut Pause) -> Result<Result<Recovered, Serving>, Halt> {
+    async fn take(
+        &self,
+        pause: &mut Pause,
+        proven: Option<&Position>,
+    ) -> Result<Result<Recovered, Serving>, Halt> {
         loop {
             let attempt = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Ok(Err(Serving::Stopped)),
-                attempt = self.attempt() => attempt,
+                attempt = self.attempt(proven) => attempt,
             };
             match attempt {
                 Ok(Attempt::Ours(shard)) => return Ok(Ok(*shard)),
@@ -249,9 +254,10 @@ impl Shard {
         }
     }
 
-    async fn attempt(&self) -> Result<Attempt, Halt> {
+    async fn attempt(&self, proven: Option<&Position>) -> Result<Attempt, Halt> {
         let mut shard = recover(&self.place, &self.ports, &self.limits).await?;
-        Ok(match take(&self.place, &self.ports, &self.limits, &*self.confirm, &mut shard).await? {
+        let Self { place, ports, limits, confirm, .. } = self;
+        Ok(match take(place, ports, limits, &**confirm, &mut shard, proven).await? {
             Taken::Ours => Attempt::Ours(Box::new(shard)),
             Taken::Lost => Attempt::Lost,
             Taken::NotYet(why) => Attempt::NotYet(why),
