@@ -8,6 +8,7 @@ mod kinds;
 mod ports;
 mod world;
 
+mod bad_days;
 mod broken_inputs;
 mod crashes;
 mod cx01_two_incarnations;
