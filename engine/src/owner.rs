@@ -304,10 +304,7 @@ impl<'a> Owner<'a> {
         let mut records = Vec::with_capacity(inputs.len());
         let mut waiting: std::collections::VecDeque<Taking> = inputs.into();
         while let Some(taking) = waiting.pop_front() {
-            let from = match &taking.0 {
-                Input::Channel(incoming) => Some(incoming.message.from.clone()),
-                _ => None,
-            };
+            let mut accepted = None;
             match self.machine.step(self.ports.clock.now(), &taking.0) {
                 Step::Missing(_) => {
                     self.load_for(&[&taking.0]).await?;
@@ -320,9 +317,15 @@ impl<'a> Owner<'a> {
                     let (input, waiter) = taking;
                     return Err(End::Unfit(Box::new(Broken { input, waiter, why })).into());
                 }
-                step => self.stepped(step, taking, &mut records)?,
+                step => {
+                    if let (Step::Commit(_), Input::Channel(incoming)) = (&step, &taking.0) {
+                        accepted = Some(incoming.message.from.clone());
+                    }
+                    self.stepped(step, taking, &mut records)?;
+                }
             }
-            let released = from.and_then(|from| self.machine.channels_mut().release(&from));
+            // Only an acceptance makes what was held back behind it the next one.
+            let released = accepted.and_then(|from| self.machine.channels_mut().release(&from));
             if let Some((message, digest, offset)) = released {
                 waiting.push_front((Input::Channel(Box::new(Incoming { message, digest, offset })), None));
             }

@@ -13,11 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
-    coordinator::{Broken, Decided, Input, Said, decide, timer_changes},
+    coordinator::{Broken, Decided, Input, Said, decide},
     definition::{Definition, Typed},
     event::{Event, Kept},
     outcome::{Answer, Raw, Refused},
     state::{Phase, State},
+    wait::timer_changes,
 };
 
 /// The kind of a saga's instances: named after the definition.

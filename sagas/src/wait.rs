@@ -3,16 +3,44 @@
 
 use std::sync::Arc;
 
+use palinode::commit::{TimerChanges, TimerRef, TimerSet};
+
 use crate::{
     coordinator::{Broken, Said, Work},
-    definition::{Class, NodeId},
-    event::Event,
+    definition::{Class, Definition, NodeId},
+    event::{Event, Timer},
     outcome::Raw,
-    state::{Phase, Status},
+    state::{DEADLINE, Phase, State, Status},
 };
 
 /// How many signals of one name are kept for waits that have not opened.
 pub(crate) const BUFFER: usize = 100;
+
+/// What changed between the timers of two states. The timer that is the cause is cleared without being named.
+pub(crate) fn timer_changes(
+    def: &Definition,
+    old: &State,
+    new: &State,
+    cause: Option<(&str, u64)>,
+) -> TimerChanges {
+    let mut changes = TimerChanges::default();
+    let mut change = |name: &str, was: Option<Timer>, is: Option<Timer>| {
+        if was == is {
+            return;
+        }
+        if let Some(Timer { serial, .. }) = was.filter(|t| cause != Some((name, t.serial))) {
+            changes.clear.push(TimerRef { node: name.into(), serial });
+        }
+        if let Some(Timer { serial, due }) = is {
+            changes.set.push(TimerSet { node: name.into(), serial, due });
+        }
+    };
+    change(DEADLINE, old.deadline, new.deadline);
+    for ((id, was), (_, is)) in old.nodes().zip(new.nodes()) {
+        change(&def[id].path, was.timer, is.timer);
+    }
+    changes
+}
 
 impl Work<'_> {
     /// Rows 15 and 21, and what a wait makes of it.

@@ -74,11 +74,8 @@ pub enum Arrival {
     Next,
     /// Already accepted.
     Old,
-    /// Something is missing before it, from this number on.
-    Early {
-        /// The first number missing.
-        missing: u64,
-    },
+    /// Something before it is not accepted yet.
+    Early,
     /// The channel does not fit together any more.
     Broken,
 }
@@ -93,7 +90,7 @@ impl Channels {
         let next = at.last.saturating_add(1);
         match message.seq.cmp(&next) {
             std::cmp::Ordering::Less => Arrival::Old,
-            std::cmp::Ordering::Greater => Arrival::Early { missing: next },
+            std::cmp::Ordering::Greater => Arrival::Early,
             std::cmp::Ordering::Equal if message.prev == at.digest => Arrival::Next,
             std::cmp::Ordering::Equal => {
                 at.stopped = true;
@@ -110,6 +107,17 @@ impl Channels {
         }
         at.held.insert(message.seq, Held { message, digest, offset });
         true
+    }
+
+    /// The first number that is neither accepted nor held back.
+    #[must_use]
+    pub fn missing(&self, from: &Peer) -> u64 {
+        let Some(at) = self.incoming.get(from) else { return 1 };
+        let mut missing = at.last.saturating_add(1);
+        while at.held.contains_key(&missing) {
+            missing = missing.saturating_add(1);
+        }
+        missing
     }
 
     /// A message held back whose turn has come.
@@ -155,12 +163,6 @@ impl Channels {
     #[must_use]
     pub fn acknowledged(&self, from: &Peer) -> u64 {
         self.incoming.get(from).map_or(0, |at| at.effective)
-    }
-
-    /// The highest number accepted, effective or not.
-    #[must_use]
-    pub fn accepted_upto(&self, from: &Peer) -> u64 {
-        self.incoming.get(from).map_or(0, |at| at.last)
     }
 
     /// Number and predecessor of the next message to this peer.

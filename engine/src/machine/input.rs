@@ -124,7 +124,7 @@ pub enum Quiet {
         /// The first number missing.
         missing: u64,
     },
-    /// A channel message from too far in the future: held back.
+    /// A channel message from too far in the future, or behind such a one: held back.
     Ahead {
         /// The sender.
         from: Peer,

@@ -150,9 +150,15 @@ impl Machine {
         match self.channels.arrival(message) {
             Arrival::Old => return Step::Quiet(Quiet::Old { from: from() }),
             Arrival::Broken => return Step::Quiet(Quiet::BrokenChannel { from: from() }),
-            Arrival::Early { missing } => {
+            Arrival::Early => {
                 self.channels.hold(message.clone(), incoming.digest, incoming.offset);
-                return Step::Quiet(Quiet::Early { from: from(), missing });
+                let missing = self.channels.missing(&message.from);
+                let all_here = missing > message.seq;
+                return Step::Quiet(if all_here {
+                    Quiet::Ahead { from: from() }
+                } else {
+                    Quiet::Early { from: from(), missing }
+                });
             }
             Arrival::Next if message.time > now.plus(MAX_LEAD) => {
                 self.channels.hold(message.clone(), incoming.digest, incoming.offset);

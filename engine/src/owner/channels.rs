@@ -128,9 +128,9 @@ impl Owner<'_> {
                 }
             }
             Says::Advertise { highest } => {
-                let accepted = self.machine.channels().accepted_upto(&control.from);
-                if highest > accepted {
-                    self.ask_again(control.from, accepted.saturating_add(1));
+                let missing = self.machine.channels().missing(&control.from);
+                if highest >= missing {
+                    self.ask_again(control.from, missing);
                 } else {
                     self.acknowledge(control.from);
                 }

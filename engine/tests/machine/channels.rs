@@ -109,6 +109,16 @@ fn a_message_from_more_than_a_minute_ahead_is_held_and_not_skipped() {
 }
 
 #[test]
+fn behind_a_message_from_ahead_nothing_is_missing() {
+    let (_, mut to, sent) = pair(3);
+    to.now = to.now.minus(std::time::Duration::from_secs(120));
+    to.quiet(&sent[0]);
+    assert!(matches!(to.quiet(&sent[1]), Quiet::Ahead { .. }));
+    let Quiet::Early { from, .. } = to.quiet(&pair(4).2[3]) else { panic!("expected a hole") };
+    assert_eq!(to.machine.channels().missing(&from), 3);
+}
+
+#[test]
 fn messages_to_an_entity_of_the_same_shard_travel_on_the_shards_channel_to_itself() {
     let mut bench = Bench::single();
     let message = bench.send_to("s", "c");

@@ -1,0 +1,62 @@
+//! A node dies at many different points under load, and is started again: what was acknowledged is there, once, and every
+//! channel is complete in the end.
+
+use std::time::Duration;
+
+use palinode::{Limits, log::memory::Faults};
+
+use crate::world::{World, clients};
+
+/// Two services on one node under load, which dies after this many turns of the scheduler and this much time.
+async fn dies_after(turns: usize, time: Duration, faults: Faults) {
+    let mut world = World::of_two_services(2);
+    world.limits = Limits { snapshot_commits: 4, ..Limits::default() };
+    world.cluster.set_faults(faults);
+    let a = world.node("a").await;
+    let mut sent = Vec::new();
+    for n in 0..12 {
+        let (desk, counter) = (format!("d{}", n % 3), format!("c{}", n % 4));
+        let orders = [world.order(&desk, &counter, 2), world.add(&counter, 1)];
+        for message in orders {
+            let (world, client) = (world.clone(), clients(&[&a]));
+            let asked = message.clone();
+            sent.push((message, tokio::spawn(async move { world.tell(&client, &asked).await })));
+        }
+    }
+    for _ in 0..turns {
+        tokio::task::yield_now().await;
+    }
+    if !time.is_zero() {
+        world.pass(time).await;
+    }
+    a.crash().await;
+    sent.iter().for_each(|(_, asking)| asking.abort());
+    world.cluster.set_faults(Faults::none());
+    world.check();
+    let a = world.node("a").await;
+    for (message, _) in &sent {
+        world.tell(&clients(&[&a]), message).await;
+    }
+    world.settle().await;
+    let mut sum = 0;
+    for counter in 0..4 {
+        sum += world.accepted(&clients(&[&a]), &world.add(&format!("c{counter}"), 0)).await;
+    }
+    assert_eq!(sum, 12 * 3, "dead after {turns} turns and {time:?}");
+    world.finish(vec![a]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_dies_after_any_number_of_turns() {
+    for turns in 0..60 {
+        dies_after(turns, Duration::ZERO, Faults::none()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_dies_at_any_moment_of_a_slow_log() {
+    let slow = Faults { latency: Duration::from_millis(20), split: 300, no_offset: 200, ..Faults::none() };
+    for millis in 0..60 {
+        dies_after(millis % 3, Duration::from_millis(2 * millis as u64), slow.clone()).await;
+    }
+}

@@ -1,0 +1,54 @@
+//! CX4, CX32: taking a shard when claims are slow and the group is silent. An assigned shard always gets an owner.
+
+use std::time::Duration;
+
+use palinode::log::memory::{Faults, Next};
+
+use crate::world::{World, clients};
+
+#[tokio::test(start_paused = true)]
+async fn cx04_a_slow_claim_lands_first_and_the_assigned_node_claims_again() {
+    // Given a node whose claim is late, and then loses the shard
+    let world = World::of_one_shard();
+    world.cluster.next_append("z", Next::Late);
+    let z = world.node("z").await;
+    world.pass(Duration::from_secs(1)).await;
+    let a = world.node("a").await;
+    world.cluster.next_append("a", Next::Hold);
+    world.cluster.steal("bank", 0, "a");
+    world.until("both claims are on their way", |_| world.cluster.in_flight() == 2).await;
+    // When that slow claim lands before the new node's
+    world.cluster.release("z");
+    world.cluster.release("a");
+    // Then the new node's claim is dead, and it claims again
+    assert_eq!(world.accepted(&clients(&[&a]), &world.add("c", 1)).await, 1);
+    let truth = world.finish(vec![z, a]).await;
+    let owners: Vec<_> = truth.shard("bank", 0).claims.iter().map(|c| &*c.owner).collect();
+    assert_eq!((owners, truth.shard("bank", 0).dead), (vec!["z", "a"], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_never_lands_or_whose_reply_is_lost_is_made_again_or_found() {
+    for fate in [Next::Lose, Next::LoseReply, Next::Double, Next::Refuse, Next::HideOffsets] {
+        let world = World::of_one_shard();
+        world.cluster.next_append("a", fate);
+        let a = world.node("a").await;
+        assert_eq!(world.accepted(&clients(&[&a]), &world.add("c", 1)).await, 1, "{fate:?}");
+        world.finish(vec![a]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cx32_a_group_that_cannot_tell_is_asked_again_until_it_can() {
+    // Given a group that cannot confirm anything
+    let world = World::of_one_shard();
+    world.cluster.set_faults(Faults { confirm_unknown: 1_000, ..Faults::none() });
+    let a = world.node("a").await;
+    world.pass(Duration::from_secs(60)).await;
+    assert_eq!(world.truth().shard("bank", 0).claims.len(), 0, "nobody claims what is not confirmed");
+    // When it can again
+    world.cluster.set_faults(Faults::none());
+    // Then the shard has its owner, without any news from the group
+    assert_eq!(world.accepted(&clients(&[&a]), &world.add("c", 1)).await, 1);
+    world.finish(vec![a]).await;
+}

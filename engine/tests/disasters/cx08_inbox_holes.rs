@@ -1,0 +1,129 @@
+//! CX8, CX10, CX24, CX33: what an inbox loses, swaps or never gets. The sender's log has every message for ever.
+
+use std::{sync::Arc, time::Duration};
+
+use palinode::{Micros, NodeBuilder, Record, Topic, commit::Cause, log::memory::Next};
+
+use crate::{
+    kinds,
+    world::{World, clients},
+};
+
+/// What retention leaves of a record, for a log whose offsets cannot be cut at the front: nothing of ours.
+fn expired() -> Record {
+    Record { mark: None, crc: None, ..Record::ours(Arc::from(""), &b"gone"[..], Micros(0)) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cx08_the_low_mark_waits_for_what_is_held_back() {
+    // Given two messages in the inbox of a shard without owner, in the wrong order, and a dead sender
+    let world = World::of_two_services(1);
+    let (a, b) = world.apart().await;
+    let desk = clients(&[&a]);
+    world.dies_unnoticed(b).await;
+    for _ in 0..2 {
+        world.tell(&desk, &world.order("d", "c", 1)).await;
+        world.pass(Duration::from_millis(1)).await;
+    }
+    world.dies_unnoticed(a).await;
+    let inbox = Topic::inbox("bank");
+    let mut records = world.cluster.records(&inbox, 0);
+    records.retain(|record| !record.key.is_empty());
+    records.reverse();
+    assert_eq!(records.len(), 2);
+    world.cluster.replace(&inbox, 0, records);
+    // When the receiver takes them
+    let builder = NodeBuilder::new("b").partitions(1).inbox().service(kinds::bank());
+    let b = builder.start(world.parts("b")).await.unwrap();
+    world.until("it has both", |truth| truth.shard("bank", 0).commits.len() == 2).await;
+    // Then the commit of the first does not let the mark pass the second, which lies before it
+    let truth = world.check();
+    let marks: Vec<_> = truth.shard("bank", 0).commits.iter().map(|c| (&c.cause, c.low)).collect();
+    assert!(matches!(marks[0], (Cause::Channel { seq: 1, .. }, None)), "{marks:?}");
+    assert!(matches!(marks[1], (Cause::Channel { seq: 2, .. }, Some(2))), "{marks:?}");
+    b.crash().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cx10_what_the_inbox_kept_too_short_is_sent_again() {
+    // Given messages for a receiver that is away until its inbox has lost them all but the last
+    let world = World::of_two_services(1);
+    let (a, b) = world.apart().await;
+    let desk = clients(&[&a]);
+    world.dies_unnoticed(b).await;
+    for _ in 0..5 {
+        world.tell(&desk, &world.order("d", "c", 2)).await;
+    }
+    let inbox = Topic::inbox("bank");
+    let mut records = world.cluster.records(&inbox, 0);
+    let last = records.iter().rposition(|record| !record.key.is_empty()).unwrap();
+    records[..last].fill(expired());
+    world.cluster.replace(&inbox, 0, records);
+    // When it comes back
+    let b = world.node("b").await;
+    // Then it has them all, in order
+    world.settle().await;
+    assert_eq!(world.accepted(&clients(&[&a, &b]), &world.add("c", 0)).await, 10);
+    world.finish(vec![a, b]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cx24_the_last_message_of_a_channel_is_lost_and_noticed() {
+    let world = World::of_two_services(1);
+    let (a, b) = world.apart().await;
+    world.cluster.next_append("a", Next::HideOffsets);
+    world.cluster.next_append("a", Next::Lose);
+    world.tell(&clients(&[&a]), &world.order("d", "c", 1)).await;
+    world.settle().await;
+    assert_eq!(world.accepted(&clients(&[&b]), &world.add("c", 0)).await, 1);
+    world.finish(vec![a, b]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cx24_a_lost_message_is_noticed_although_its_sender_never_rests() {
+    // Given a sender whose message is lost, and which always has something to do
+    let world = World::of_two_services(1);
+    let (a, b) = world.apart().await;
+    let desk = clients(&[&a]);
+    world.cluster.next_append("a", Next::HideOffsets);
+    world.cluster.next_append("a", Next::Lose);
+    world.tell(&desk, &world.order("d", "c", 1)).await;
+    let busy = tokio::spawn({
+        let (world, desk) = (world.clone(), desk.clone());
+        async move {
+            loop {
+                // An order for nothing: a commit, and no message that would show the hole.
+                let orders = (0..8).map(|_| world.send(&desk, world.order("d", "c", 0)));
+                for order in orders.collect::<Vec<_>>() {
+                    order.await.unwrap();
+                }
+                world.pass(Duration::from_millis(1)).await;
+            }
+        }
+    });
+    world.settle().await;
+    busy.abort();
+    world.finish(vec![a, b]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cx33_both_inboxes_lose_a_record_and_neither_waits_for_the_other() {
+    // Given a message and an answer that are both lost
+    let world = World::of_two_services(1);
+    let (a, b) = world.apart().await;
+    let desk = clients(&[&a]);
+    world.cluster.next_append("b", Next::HideOffsets);
+    world.cluster.next_append("b", Next::Lose);
+    world.tell(&desk, &world.order("d", "c", 1)).await;
+    world.until("the counter has it", |truth| !truth.shard("bank", 0).commits.is_empty()).await;
+    world.cluster.next_append("a", Next::HideOffsets);
+    world.cluster.next_append("a", Next::Lose);
+    world.tell(&desk, &world.order("d", "c", 1)).await;
+    // When later ones show the hole on one side, and the first request to fill it is lost too
+    world.cluster.next_append("b", Next::Lose);
+    world.tell(&desk, &world.order("d", "c", 1)).await;
+    // Then both channels are complete in the end
+    world.settle().await;
+    assert_eq!(world.accepted(&clients(&[&b]), &world.add("c", 0)).await, 3);
+    world.finish(vec![a, b]).await;
+}

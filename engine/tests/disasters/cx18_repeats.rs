@@ -1,0 +1,74 @@
+//! CX18, CX36: a repeated id while its commit is in flight, lost, moved; and reports that do not say where.
+
+use std::time::Duration;
+
+use palinode::{
+    log::memory::{Faults, Next},
+    receipt::Told,
+};
+
+use crate::world::{World, clients, count};
+
+fn same(a: &Told, b: &Told) -> bool {
+    match (a, b) {
+        (Told::Recorded { answer: x, receipt: r, .. }, Told::Recorded { answer: y, receipt: s, .. }) => {
+            x.get() == y.get() && r == s
+        }
+        _ => false,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cx18_a_repeat_waits_for_the_commit_that_is_in_flight() {
+    // Given a command in flight, with the version it expects
+    let world = World::of_one_shard();
+    let a = world.node("a").await;
+    let client = clients(&[&a]);
+    world.accepted(&client, &world.add("c", 1)).await;
+    world.cluster.next_append("a", Next::Hold);
+    let mut message = world.add("c", 1);
+    message.expect_version = Some(1);
+    let first = world.send(&client, message.clone());
+    world.until("it is in flight", |_| world.cluster.in_flight() == 1).await;
+    // When it is repeated
+    let again = world.send(&client, message.clone());
+    world.pass(Duration::from_secs(3)).await;
+    assert_eq!(world.acknowledged(), 1, "no answer before it is effective");
+    world.cluster.release("a");
+    // Then both get the one answer, and not a conflict with their own success
+    let (first, again) = (first.await.unwrap(), again.await.unwrap());
+    assert!(same(&first, &again), "{first:?}, {again:?}");
+    assert_eq!(count(&first), 2);
+    world.finish(vec![a]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cx18_a_repeat_of_a_commit_that_dies_is_not_answered_from_it() {
+    let world = World::of_one_shard();
+    let a = world.node("a").await;
+    let client = clients(&[&a]);
+    world.cluster.set_faults(Faults { lost: 1_000, timeout: Duration::from_secs(1), ..Faults::none() });
+    let message = world.add("c", 1);
+    let first = world.send(&client, message.clone());
+    world.pass(Duration::from_millis(100)).await;
+    world.cluster.set_faults(Faults::none());
+    let again = world.send(&client, message.clone());
+    world.pass(Duration::from_millis(100)).await;
+    assert_eq!(world.acknowledged(), 0);
+    let (first, again) = (first.await.unwrap(), again.await.unwrap());
+    assert!(same(&first, &again), "{first:?}, {again:?}");
+    world.finish(vec![a]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cx18_after_a_take_over_the_answer_is_the_same() {
+    let world = World::of_one_shard();
+    let (a, b) = (world.node("a").await, world.node("b").await);
+    let message = world.add("c", 1);
+    let first = world.tell(&clients(&[&a]), &message).await;
+    world.accepted(&clients(&[&a]), &world.add("c", 1)).await;
+    world.cluster.assign("bank", 0, "b");
+    let again = world.tell(&clients(&[&b]), &message).await;
+    assert!(same(&first, &again), "{first:?}, {again:?}");
+    world.finish(vec![a, b]).await;
+}

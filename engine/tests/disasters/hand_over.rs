@@ -1,0 +1,66 @@
+//! Giving a shard up in order, and having too much to do.
+
+use std::time::Duration;
+
+use palinode::{
+    Limits,
+    log::memory::{Faults, Next},
+    receipt::Told,
+};
+
+use crate::world::{World, clients};
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_shard_is_given_up_only_when_its_owner_has_stopped() {
+    // Given an owner with a commit in flight
+    let world = World::of_one_shard();
+    let (a, b) = (world.node("a").await, world.node("b").await);
+    world.accepted(&clients(&[&a]), &world.add("c", 1)).await;
+    world.cluster.next_append("a", Next::Hold);
+    let held = world.send(&clients(&[&a]), world.add("c", 1));
+    world.until("it is in flight", |_| world.cluster.in_flight() == 1).await;
+    // When the shard is revoked
+    world.cluster.assign("bank", 0, "b");
+    world.pass(Duration::from_secs(3)).await;
+    assert_eq!(world.cluster.held_by("bank", "a"), vec![0], "not while something is in flight");
+    world.cluster.release("a");
+    // Then what was in flight is finished and answered, and the next owner begins after it
+    held.await.unwrap();
+    assert_eq!(world.accepted(&clients(&[&b]), &world.add("c", 1)).await, 3);
+    let truth = world.finish(vec![a, b]).await;
+    assert_eq!(truth.shard("bank", 0).dead, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_is_said_so_and_loses_nothing() {
+    // Given a small queue, and a log that does not answer
+    let mut world = World::of_one_shard();
+    world.limits = Limits { queue: 8, pipeline: 4, ..Limits::default() };
+    let a = world.node("a").await;
+    world.accepted(&clients(&[&a]), &world.add("c", 1)).await;
+    world.cluster.set_faults(Faults { latency: Duration::from_secs(1), ..Faults::none() });
+    // When many ask at once
+    let asked: Vec<_> = (0..50)
+        .map(|_| {
+            let (client, message) = (a.client(), world.add("c", 1));
+            (message.clone(), tokio::spawn(async move { client.tell(message).await }))
+        })
+        .collect();
+    let mut overloaded = Vec::new();
+    for (message, told) in asked {
+        match told.await.unwrap() {
+            Told::Overloaded => overloaded.push(message),
+            told => assert!(matches!(told, Told::Recorded { .. }), "{told:?}"),
+        }
+    }
+    // Then those who did not fit were told, nothing of theirs was done, and they may ask again
+    assert!(overloaded.len() >= 30, "{}", overloaded.len());
+    let truth = world.truth();
+    assert!(overloaded.iter().all(|message| truth.of_id(message.id).is_empty()));
+    world.cluster.set_faults(Faults::none());
+    for message in &overloaded {
+        world.accepted(&clients(&[&a]), message).await;
+    }
+    assert_eq!(world.accepted(&clients(&[&a]), &world.add("c", 0)).await, 51);
+    world.finish(vec![a]).await;
+}
