@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use palinode::{
     Context,
+    activity::TargetKind,
     commit::{EventRecord, Outcome},
     entity::{AttemptOutcome, Decision, Entity, EntityInput, Kind, Unfit},
     message::Refusal,
@@ -37,6 +38,10 @@ impl SagaKind {
 impl Kind for SagaKind {
     fn name(&self) -> &str {
         self.definition.name()
+    }
+
+    fn targets(&self) -> Vec<TargetKind> {
+        self.definition.nodes().filter_map(|(_, node)| node.target).collect()
     }
 
     fn blank(&self, _id: &Arc<str>) -> Box<dyn Entity> {

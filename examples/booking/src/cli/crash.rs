@@ -93,7 +93,7 @@ pub(super) async fn run(args: &CrashArgs, common: &Common) -> anyhow::Result<Exi
     let audit = audited?;
     let seconds = SystemClock.now().since(began).as_secs_f64();
     let crashed = crashed(args.kills, &load.accepted, &audit, seconds);
-    say::line(verdict(&crashed, &audit, ink));
+    say::part(verdict(&crashed, &audit, ink));
     if common.json {
         report::json(&crashed)?;
     }
