@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use palinode::{
     Node, Service, StartError,
-    activity::TargetKind,
-    entity::{AggregateKind, Entity, Kind, Unfit},
+    entity::{AggregateKind, Entity, Kind, TargetKind, Unfit},
 };
 
 use crate::bank::Account;

@@ -170,7 +170,15 @@ async fn rows_equal_the_fold_whatever_the_batches() {
 
 fn every_standing() -> impl Iterator<Item = (Standing, &'static str)> {
     let names = [
-        "none", "forward", "committing", "finishing", "undoing", "stuck", "completed", "compensated", "killed",
+        "none",
+        "forward",
+        "committing",
+        "finishing",
+        "undoing",
+        "stuck",
+        "completed",
+        "compensated",
+        "killed",
     ];
     names.into_iter().map(|name| (name.parse().unwrap(), name))
 }
