@@ -208,7 +208,8 @@ pub async fn list_of(
     after: Option<&SagaRow>,
 ) -> Result<Vec<SagaRow>, ApplyError> {
     let (_, service, id) = place(after);
-    let query = sqlx::query(LIST_OF).bind(status.as_str()).bind(definition).bind(service).bind(id).bind(limit);
+    let query =
+        sqlx::query(LIST_OF).bind(status.as_str()).bind(definition).bind(service).bind(id).bind(limit);
     read(&query.fetch_all(db.readers()).await?)
 }
 
@@ -216,11 +217,7 @@ pub async fn list_of(
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn parked(
-    db: &SqliteDb,
-    limit: u32,
-    after: Option<&SagaRow>,
-) -> Result<Vec<SagaRow>, ApplyError> {
+pub async fn parked(db: &SqliteDb, limit: u32, after: Option<&SagaRow>) -> Result<Vec<SagaRow>, ApplyError> {
     let (definition, service, id) = place(after);
     let query = sqlx::query(PARKED).bind(definition).bind(service).bind(id).bind(limit);
     read(&query.fetch_all(db.readers()).await?)
@@ -268,7 +265,8 @@ mod tests {
             (LIST_OF, format!("{by_status} (status=? AND definition=? AND (service,id)>(?,?))")),
             (
                 PARKED,
-                "SEARCH palinode_saga USING INDEX palinode_saga_parked ((definition,service,id)>(?,?,?))".into(),
+                "SEARCH palinode_saga USING INDEX palinode_saga_parked ((definition,service,id)>(?,?,?))"
+                    .into(),
             ),
             (
                 "select * from palinode_saga where status = 'stuck' and definition = 'book-trip'",
@@ -280,7 +278,10 @@ mod tests {
         }
         // and a batch finds the rows it changes by their key
         let plan = plan(&db, include_str!("write.sql")).await;
-        assert!(plan.contains("SEARCH old USING PRIMARY KEY (service=? AND id=? AND definition=?)"), "{plan}");
+        assert!(
+            plan.contains("SEARCH old USING PRIMARY KEY (service=? AND id=? AND definition=?)"),
+            "{plan}"
+        );
         assert!(!plan.contains("SCAN old"), "{plan}");
     }
 }

@@ -1,6 +1,6 @@
 //! What a row must be, by the fold that the coordinator itself uses and the definition: no line of the projection.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use palinode::{Address, Micros, activity::To};
 use palinode_sagas::{
@@ -29,13 +29,8 @@ pub(crate) struct Row {
     place: (u32, u64),
 }
 
-/// The rows as the read model holds them.
-pub(crate) fn rows<'a>(rows: impl IntoIterator<Item = &'a SagaRow>) -> BTreeMap<String, Row> {
-    rows.into_iter().map(|row| (row.address().to_string(), Row::of(row))).collect()
-}
-
 impl Row {
-    fn of(row: &SagaRow) -> Self {
+    pub(crate) fn of(row: &SagaRow) -> Self {
         let parts = |text: &Option<String>, by: &str| -> Vec<String> {
             text.iter().flat_map(|t| t.split(by)).map(str::to_owned).collect()
         };
@@ -81,12 +76,19 @@ impl Instance {
 
     pub(crate) fn row(&self) -> Row {
         let kept = |e: &Event| {
-            matches!(e, Event::LateReply { .. } | Event::Signalled { .. } | Event::Kept { .. } | Event::DeadlinePassed {})
+            matches!(
+                e,
+                Event::LateReply { .. }
+                    | Event::Signalled { .. }
+                    | Event::Kept { .. }
+                    | Event::DeadlinePassed {}
+            )
         };
         let (_, since, pseq) = self.entries.iter().rfind(|(e, ..)| !kept(e)).unwrap();
         let state = &self.state;
         let terminal = state.phase.terminal();
-        let mut open: Vec<_> = state.nodes().filter(|_| !terminal).filter_map(|(id, n)| self.open(id, n)).collect();
+        let mut open: Vec<_> =
+            state.nodes().filter(|_| !terminal).filter_map(|(id, n)| self.open(id, n)).collect();
         open.sort();
         let first = |pick: fn(&Open) -> Option<Micros>| open.iter().filter_map(pick).min();
         Row {
@@ -141,11 +143,17 @@ impl Instance {
             format!("{}{attempt}{round}", asks(undo))
         };
         let text = match node.status {
-            Status::Asked if matches!(last, Event::Draining { .. }) => format!("last word of {}", asks(false)),
+            Status::Asked if matches!(last, Event::Draining { .. }) => {
+                format!("last word of {}", asks(false))
+            }
             Status::Asked => asked(false, node.tries.round, node.tries.attempt),
-            Status::Waiting if matches!(def.class, Class::Wait | Class::Timer) => format!("signal or timer {path}"),
+            Status::Waiting if matches!(def.class, Class::Wait | Class::Timer) => {
+                format!("signal or timer {path}")
+            }
             Status::Waiting => "timer: next attempt".into(),
-            Status::Undoing => format!("undo: {}", asked(true, node.undo_tries.round, node.undo_tries.attempt)),
+            Status::Undoing => {
+                format!("undo: {}", asked(true, node.undo_tries.round, node.undo_tries.attempt))
+            }
             Status::UndoWaiting => "timer: next attempt of the undo".into(),
             Status::Blocked | Status::UndoStuck => "a person".into(),
             Status::Unknown if def.class == Class::Pivot => "a person".into(),
