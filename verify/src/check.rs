@@ -1,5 +1,5 @@
-//! The check of a whole log: reads every partition once, hands each effective commit to the invariants, and compares the
-//! two ends of the channels last.
+//! The check of a whole log: reads all partitions side by side, by the time of their commits, and hands each effective
+//! commit to the invariants. A message is sent before it is accepted, so only what is under way is remembered.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -23,12 +23,87 @@ pub fn check(source: &dyn Source) -> Result<Report, CannotRead> {
     let partitions = source.partitions();
     let mut logs = beginnings(source, &partitions, &mut report)?;
     let mut channels = Channels::default();
-    for partition in partitions {
-        report.counts.partitions += 1;
-        read(source, partition, &mut logs, &mut channels, &mut report)?;
+    report.counts.partitions = u64::try_from(partitions.len()).unwrap_or(u64::MAX);
+    let mut lanes: Vec<Lane<'_>> = partitions.into_iter().map(|p| Lane::new(source, p)).collect();
+    while let Some(lane) = lanes.iter_mut().min_by_key(|lane| lane.turn()).filter(|lane| lane.next.is_some())
+    {
+        lane.take(&mut logs, &mut channels, &mut report)?;
+    }
+    for lane in lanes {
+        lane.rules.finish(&mut report);
     }
     channels.finish(&logs, &mut report);
     Ok(report)
+}
+
+/// A partition that is being read, and the rules of its shard.
+struct Lane<'a> {
+    partition: Partition,
+    reader: Reader<'a>,
+    next: Option<Result<(u64, Judged), Stop>>,
+    rules: Shard,
+}
+
+impl<'a> Lane<'a> {
+    fn new(source: &'a dyn Source, partition: Partition) -> Self {
+        let mut reader = Reader::new(source, partition.clone());
+        let next = reader.next();
+        Self { partition, reader, next, rules: Shard::default() }
+    }
+
+    /// When its turn is: at the time of its next commit, at once with another record, last when it has ended.
+    fn turn(&self) -> (bool, i64) {
+        let time = match &self.next {
+            Some(Ok((_, Judged::Effective(commit)))) => commit.time,
+            _ => i64::MIN,
+        };
+        (self.next.is_none(), time)
+    }
+
+    fn take(
+        &mut self,
+        logs: &mut Logs,
+        channels: &mut Channels,
+        report: &mut Report,
+    ) -> Result<(), CannotRead> {
+        let record = self.next.take();
+        match record {
+            None => return Ok(()),
+            Some(Err(Stop::CannotRead(why))) => return Err(why),
+            Some(Err(Stop::Impossible(finding))) => {
+                logs.broken(&self.partition.service, self.partition.shard);
+                report.find(*finding);
+                return Ok(());
+            }
+            Some(Ok((offset, judged))) => self.judge(offset, judged, logs, channels, report),
+        }
+        self.next = self.reader.next();
+        Ok(())
+    }
+
+    fn judge(
+        &mut self,
+        offset: u64,
+        judged: Judged,
+        logs: &Logs,
+        channels: &mut Channels,
+        report: &mut Report,
+    ) {
+        report.counts.records += 1;
+        match judged {
+            Judged::Begins(_) => {}
+            Judged::Claims(_) => report.counts.claims += 1,
+            Judged::Dead => report.counts.dead += 1,
+            Judged::Effective(commit) => {
+                let Some(place) = self.reader.place() else { return };
+                let Partition { service, shard, .. } = &self.partition;
+                let at = Peer { service: Arc::clone(service), log_id: place.genesis.log_id, shard: *shard };
+                let effective = Effective { at, offset, commit };
+                self.rules.take(&effective, logs, report);
+                channels.take(&effective, logs, report);
+            }
+        }
+    }
 }
 
 /// The genesis of each service: the same on all its partitions, and all of them there.
@@ -79,42 +154,4 @@ fn beginnings(
 fn genesis_finding(of: &Partition, found: &str, expected: String) -> Finding {
     let (service, shard) = (Arc::clone(&of.service), of.shard);
     Finding { rule: Rule::Genesis, service, shard, offset: None, found: found.to_owned(), expected }
-}
-
-fn read(
-    source: &dyn Source,
-    partition: Partition,
-    logs: &mut Logs,
-    channels: &mut Channels,
-    report: &mut Report,
-) -> Result<(), CannotRead> {
-    let (service, shard) = (Arc::clone(&partition.service), partition.shard);
-    let mut reader = Reader::new(source, partition);
-    let mut rules = Shard::default();
-    while let Some(record) = reader.next() {
-        let (offset, judged) = match record {
-            Ok(record) => record,
-            Err(Stop::CannotRead(why)) => return Err(why),
-            Err(Stop::Impossible(finding)) => {
-                logs.broken(&service, shard);
-                report.find(*finding);
-                break;
-            }
-        };
-        report.counts.records += 1;
-        match judged {
-            Judged::Begins(_) => {}
-            Judged::Claims(_) => report.counts.claims += 1,
-            Judged::Dead => report.counts.dead += 1,
-            Judged::Effective(commit) => {
-                let Some(place) = reader.place() else { continue };
-                let at = Peer { service: Arc::clone(&service), log_id: place.genesis.log_id, shard };
-                let effective = Effective { at, offset, commit };
-                rules.take(&effective, logs, report);
-                channels.take(&effective, logs, report);
-            }
-        }
-    }
-    rules.finish(report);
-    Ok(())
 }

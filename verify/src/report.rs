@@ -36,8 +36,8 @@ pub enum Rule {
     Fired,
     /// T5: times rise in a shard, and from cause to effect.
     Time,
-    /// S9: an attempt of an activity is intended once and ends once.
-    Runs,
+    /// S9: an effect is asked for once a round, as it was recorded; an attempt is intended once and ends once.
+    Effects,
 }
 
 impl Rule {
@@ -58,7 +58,7 @@ impl Rule {
             Self::Due => "T1",
             Self::Fired => "T2",
             Self::Time => "T5",
-            Self::Runs => "S9",
+            Self::Effects => "S9",
         }
     }
 }

@@ -52,7 +52,8 @@ impl Readers {
             Ok(Verdict::Dead(_)) => Class::Dead,
             Err(_) => Class::Stops,
         };
-        let stored = Stored { offset, mark: record.mark, crc: record.crc, value: record.value.to_vec() };
+        let stored =
+            Stored { offset, mark: record.mark, crc: record.crc, value: record.value.to_vec(), damage: None };
         let checker = match self.checker.next(&stored) {
             Ok(checker::Judged::Begins(_)) => Class::Begins,
             Ok(checker::Judged::Claims(_)) => Class::Claims,
