@@ -1,6 +1,6 @@
 //! What a row must be, by the fold that the coordinator itself uses and the definition: no line of the projection.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use palinode::{Address, Micros, activity::To};
 use palinode_sagas::{
@@ -29,13 +29,8 @@ pub(crate) struct Row {
     place: (u32, u64),
 }
 
-/// The rows as the read model holds them.
-pub(crate) fn rows<'a>(rows: impl IntoIterator<Item = &'a SagaRow>) -> BTreeMap<String, Row> {
-    rows.into_iter().map(|row| (row.address().to_string(), Row::of(row))).collect()
-}
-
 impl Row {
-    fn of(row: &SagaRow) -> Self {
+    pub(crate) fn of(row: &SagaRow) -> Self {
         let parts = |text: &Option<String>, by: &str| -> Vec<String> {
             text.iter().flat_map(|t| t.split(by)).map(str::to_owned).collect()
         };
