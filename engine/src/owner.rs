@@ -179,8 +179,11 @@ impl<'a> Owner<'a> {
                 self.finish_snapshot().await?;
                 return Err(End::Stopped.into());
             }
-            self.snapshot_if_due()?;
             let now = self.ports.clock.now();
+            if now >= self.next_look {
+                self.look().await?;
+            }
+            self.snapshot_if_due()?;
             let room = if self.snapshot.wants_quiet() { 0 } else { self.room() };
             if room > 0 {
                 let due = self.machine.timers().due(now, room);
@@ -192,16 +195,16 @@ impl<'a> Owner<'a> {
             let wake = self.machine.timers().next().filter(|_| room > 0).unwrap_or(self.next_look);
             tokio::select! {
                 biased;
-                Some((batch, report)) = self.appends.next() => self.reported(batch, report).await?,
-                Some(note) = intake.notes.recv(), if room > 0 => self.gather(intake, Came::Note(note), room).await?,
-                Some(stored) = intake.inbox.recv(), if room > 0 => self.gather(intake, Came::Inbox(stored), room).await?,
-                Some(call) = intake.calls.recv(), if room > 0 => self.gather(intake, Came::Call(call), room).await?,
                 saved = self.snapshot.saved() => self.saved(saved)?,
+                Some((batch, report)) = self.appends.next() => self.reported(batch, report).await?,
                 (entity, result) = self.runs.next(), if room > 0 => {
                     self.take(vec![(Input::Activity { entity, result }, None)]).await?;
                 }
+                Some(note) = intake.notes.recv(), if room > 0 => self.gather(intake, Came::Note(note), room).await?,
+                Some(stored) = intake.inbox.recv(), if room > 0 => self.gather(intake, Came::Inbox(stored), room).await?,
+                Some(call) = intake.calls.recv(), if room > 0 => self.gather(intake, Came::Call(call), room).await?,
                 () = stop.cancelled() => {}
-                () = self.ports.clock.wait_until(wake.min(self.next_look)) => self.look().await?,
+                () = self.ports.clock.wait_until(wake.min(self.next_look)) => {}
             }
         }
     }
