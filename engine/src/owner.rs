@@ -27,7 +27,6 @@ use crate::{
     position::{Position, Token},
     receipt::{Receipt, Told},
     record::Record,
-    relay::{Arrived, Call, Note, arrived},
     snapshots::{Save, Saved},
     time::Micros,
 };
@@ -37,6 +36,7 @@ mod channels;
 mod claim;
 mod counts;
 mod effects;
+mod intake;
 mod pipeline;
 mod ports;
 mod recover;
@@ -45,20 +45,14 @@ mod snapshots;
 
 pub(crate) use claim::{Taken, take};
 pub use counts::Counts;
+pub(crate) use intake::Intake;
 pub use ports::Limits;
 pub(crate) use ports::{Place, Ports};
 pub use recover::Halt;
 pub(crate) use recover::{Recovered, recover};
 
+use intake::Came;
 use pipeline::{Flight, Pipeline, Report};
-
-/// Where an owner's inputs come from; it outlives the owner, so that what waits is not lost when it begins again.
-pub(crate) struct Intake {
-    pub(crate) calls: mpsc::Receiver<Call>,
-    pub(crate) notes: mpsc::UnboundedReceiver<Note>,
-    /// The last record that an owner of this process has proven: the next one must find it again.
-    pub(crate) proven: Option<Position>,
-}
 
 /// An input that broke its entity, to be refused by the next owner.
 pub(crate) struct Broken {
@@ -147,8 +141,11 @@ impl<'a> Owner<'a> {
                 self.finish_snapshot().await?;
                 return Err(End::Stopped.into());
             }
-            self.snapshot_if_due()?;
             let now = self.ports.clock.now();
+            if now >= self.next_look {
+                self.look().await?;
+            }
+            self.snapshot_if_due()?;
             let room = if self.snapshot.wants_quiet() { 0 } else { self.room() };
             if room > 0 {
                 let due = self.machine.timers().due(now, room);
@@ -160,15 +157,16 @@ impl<'a> Owner<'a> {
             let wake = self.machine.timers().next().filter(|_| room > 0).unwrap_or(self.next_look);
             tokio::select! {
                 biased;
-                Some((batch, report)) = self.appends.next() => self.reported(batch, report).await?,
-                Some(note) = intake.notes.recv(), if room > 0 => self.gather(intake, Some(note), None, room).await?,
-                Some(call) = intake.calls.recv(), if room > 0 => self.gather(intake, None, Some(call), room).await?,
                 saved = self.snapshot.saved() => self.saved(saved)?,
+                Some((batch, report)) = self.appends.next() => self.reported(batch, report).await?,
                 (entity, result) = self.runs.next(), if room > 0 => {
                     self.take(vec![(Input::Activity { entity, result }, None)]).await?;
                 }
+                Some(note) = intake.notes.recv(), if room > 0 => self.gather(intake, Came::Note(note), room).await?,
+                Some(stored) = intake.inbox.recv(), if room > 0 => self.gather(intake, Came::Inbox(stored), room).await?,
+                Some(call) = intake.calls.recv(), if room > 0 => self.gather(intake, Came::Call(call), room).await?,
                 () = stop.cancelled() => {}
-                () = self.ports.clock.wait_until(wake.min(self.next_look)) => self.look().await?,
+                () = self.ports.clock.wait_until(wake.min(self.next_look)) => {}
             }
         }
     }
@@ -195,77 +193,6 @@ impl<'a> Owner<'a> {
 
     fn room(&self) -> usize {
         self.limits.pipeline.saturating_sub(self.pipeline.len())
-    }
-
-    /// Takes what waits, up to the room in the pipeline: notes first, so that work begun is finished before new work.
-    async fn gather(
-        &mut self,
-        intake: &mut Intake,
-        note: Option<Note>,
-        call: Option<Call>,
-        room: usize,
-    ) -> Result<(), Exit> {
-        let mut inputs = Vec::with_capacity(room);
-        if let Some(note) = note {
-            inputs.extend(self.note(note).await?);
-        }
-        if let Some(call) = call {
-            inputs.push((Input::Client(Box::new(call.message)), Some(call.reply)));
-        }
-        while inputs.len() < room {
-            let Ok(note) = intake.notes.try_recv() else { break };
-            inputs.extend(self.note(note).await?);
-        }
-        while inputs.len() < room {
-            let Ok(call) = intake.calls.try_recv() else { break };
-            inputs.push((Input::Client(Box::new(call.message)), Some(call.reply)));
-        }
-        self.take(inputs).await
-    }
-
-    /// A note as an input, unless it is dealt with at once.
-    async fn note(&mut self, note: Note) -> Result<Option<Taking>, Exit> {
-        let incoming = match note {
-            Note::Message(raw) => Incoming::decode(raw.get().as_bytes(), None),
-            Note::Inbox { offset, record, .. } => match arrived(&record) {
-                Arrived::Message(bytes) => Incoming::decode(&bytes, Some(offset)),
-                Arrived::Control(control) => {
-                    self.machine.inbox_passed(offset);
-                    self.control(control);
-                    return Ok(None);
-                }
-                Arrived::Foreign(why) => {
-                    self.machine.inbox_passed(offset);
-                    tracing::warn!(shard = %self.shard(), offset, why, "an inbox record is skipped");
-                    return Ok(None);
-                }
-            },
-            Note::Control(control) => {
-                self.control(control);
-                return Ok(None);
-            }
-            Note::Watch { entity, reply } => {
-                self.watch(entity, reply).await?;
-                return Ok(None);
-            }
-        };
-        match incoming {
-            Ok(incoming) => Ok(Some((Input::Channel(Box::new(incoming)), None))),
-            Err(e) => {
-                tracing::warn!(shard = %self.shard(), "a message that cannot be read is skipped: {e}");
-                Ok(None)
-            }
-        }
-    }
-
-    /// Messages that were held back and may be the next ones now: those from ahead of the clock.
-    async fn take_held(&mut self) -> Result<(), Exit> {
-        let channels = self.machine.channels().releasable();
-        let held = channels.iter().filter_map(|from| self.machine.channels_mut().release(from));
-        let input =
-            |(message, digest, offset)| Input::Channel(Box::new(Incoming { message, digest, offset }));
-        let inputs: Vec<Taking> = held.map(|held| (input(held), None)).collect();
-        if inputs.is_empty() { Ok(()) } else { self.take(inputs).await }
     }
 
     /// Steps through inputs and appends what they became, as one batch.
