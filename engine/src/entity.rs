@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::value::RawValue;
 
 use crate::{
+    activity::TargetKind,
     address::Address,
     aggregate::Context,
     commit::{EventRecord, Outcome, Peer, RunRef, TimerChanges},
@@ -19,6 +20,11 @@ pub use aggregate::{AggregateKind, Conflict, decode_event, encode_event, panicke
 pub trait Kind: Send + Sync + 'static {
     /// The kind's stable name.
     fn name(&self) -> &str;
+
+    /// Everything its entities may ask something of: a node refuses to start where one of these is missing.
+    fn targets(&self) -> Vec<TargetKind> {
+        Vec::new()
+    }
 
     /// An entity nothing has happened to.
     fn blank(&self, id: &Arc<str>) -> Box<dyn Entity>;
@@ -235,6 +241,11 @@ impl Kinds {
     /// All names.
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.0.keys()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Kind>> {
+        self.0.values()
     }
 }
 

@@ -10,6 +10,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -93,6 +94,8 @@ impl Counts {
 pub(crate) struct Intake {
     pub(crate) calls: mpsc::Receiver<Call>,
     pub(crate) notes: mpsc::UnboundedReceiver<Note>,
+    /// The last record that an owner of this process has proven: the next one must find it again.
+    pub(crate) proven: Option<Position>,
 }
 
 /// An input that broke its entity, to be refused by the next owner.
@@ -118,8 +121,10 @@ pub(crate) struct Owner<'a> {
     topic: Topic,
     machine: Machine,
     pipeline: Pipeline,
-    appends: FuturesOrdered<BoxFuture<'static, (usize, Append)>>,
+    appends: FuturesOrdered<BoxFuture<'static, (RangeInclusive<u64>, Append)>>,
     links: channels::Links,
+    /// What was asked for on a channel since the last look.
+    asked: BTreeMap<Peer, u64>,
     runs: runs::Running,
     watchers: BTreeMap<EntityKey, Vec<oneshot::Sender<Box<RawValue>>>>,
     snapshot: snapshots::Progress,
@@ -144,6 +149,7 @@ impl<'a> Owner<'a> {
             snapshot: snapshots::Progress::new(base, machine.head().pseq, now),
             machine,
             appends: FuturesOrdered::new(),
+            asked: BTreeMap::new(),
             runs: runs::Running::default(),
             watchers: BTreeMap::new(),
             next_look: now.plus(limits.look),
@@ -157,7 +163,9 @@ impl<'a> Owner<'a> {
         stop: &CancellationToken,
         broken: Option<Broken>,
     ) -> Result<End, Halt> {
-        match self.work(intake, stop, broken).await {
+        let exit = self.work(intake, stop, broken).await;
+        intake.proven = self.pipeline.fold().position().cloned();
+        match exit {
             Ok(never) => match never {},
             Err(Exit::End(end)) => Ok(end),
             Err(Exit::Halt(halt)) => Err(halt),
@@ -190,7 +198,7 @@ impl<'a> Owner<'a> {
             let wake = self.machine.timers().next().filter(|_| room > 0).unwrap_or(self.next_look);
             tokio::select! {
                 biased;
-                Some((count, report)) = self.appends.next() => self.reported(count, report).await?,
+                Some((batch, report)) = self.appends.next() => self.reported(batch, report).await?,
                 Some(note) = intake.notes.recv(), if room > 0 => self.gather(intake, Some(note), None, room).await?,
                 Some(call) = intake.calls.recv(), if room > 0 => self.gather(intake, None, Some(call), room).await?,
                 saved = self.snapshot.saved() => self.saved(saved)?,
@@ -353,11 +361,13 @@ impl<'a> Owner<'a> {
         Ok(())
     }
 
+    /// Appends the records of the commits just pushed into the pipeline.
     fn append(&mut self, records: Vec<Record>) {
-        let count = records.len();
+        let (count, last) = (records.len() as u64, self.machine.head().pseq);
         if count > 0 {
+            let batch = last.saturating_sub(count - 1)..=last;
             let outcome = self.ports.log.append(&self.topic, self.place.me.shard, records);
-            self.appends.push_back(Box::pin(async move { (count, outcome.await) }));
+            self.appends.push_back(Box::pin(async move { (batch, outcome.await) }));
         }
     }
 
@@ -378,8 +388,8 @@ impl<'a> Owner<'a> {
         Ok(())
     }
 
-    async fn reported(&mut self, count: usize, report: Append) -> Result<(), Exit> {
-        match self.pipeline.report(count, report) {
+    async fn reported(&mut self, batch: RangeInclusive<u64>, report: Append) -> Result<(), Exit> {
+        match self.pipeline.report(batch, report) {
             Report::Proven(proven) => self.effective(proven),
             Report::Read { proven, upto } => {
                 self.effective(proven);
@@ -395,8 +405,8 @@ impl<'a> Owner<'a> {
 
     /// Waits until nothing is in flight.
     async fn drain(&mut self) -> Result<(), Exit> {
-        while let Some((count, report)) = self.appends.next().await {
-            self.reported(count, report).await?;
+        while let Some((batch, report)) = self.appends.next().await {
+            self.reported(batch, report).await?;
         }
         Ok(())
     }

@@ -46,7 +46,7 @@ use serde_json::value::RawValue;
 use crate::{
     definition::{Class, Definition, NodeId, Then, Typed},
     event::{Direction, Event, SkippedBy, Timer, Why},
-    outcome::{Answer, Raw, Refused},
+    outcome::{Answer, Raw, Refused, fits},
     state::{DEADLINE, Phase, State, Status, digest_of},
 };
 
@@ -160,7 +160,10 @@ impl Work<'_> {
             let same = origin.digest == digest_of(data.get());
             return Ok(if same { Said::Started } else { Said::Conflict });
         }
-        match caught("data", || (self.def.data.decode)(data)).and_then(|decoded| decoded) {
+        let decoded = fits("data", data)
+            .and_then(|()| caught("data", || (self.def.data.decode)(data)))
+            .and_then(|decoded| decoded);
+        match decoded {
             Ok(typed) => self.typed = Some(typed),
             Err(why) => return Ok(Said::Invalid(why.into())),
         }
@@ -343,6 +346,7 @@ impl Work<'_> {
     pub(crate) fn changed_data(&mut self, id: NodeId) -> Result<Option<Raw>, Broken> {
         let encode = self.def.data.encode;
         let raw = self.pure(id, "data", |data| encode(data))?.map_err(Broken)?;
+        fits("data", &raw).map_err(|why| Broken(format!("node {}: {why}", self.def[id].path)))?;
         Ok((raw.get() != self.state.data.get()).then(|| Raw::from(raw)))
     }
 

@@ -37,6 +37,8 @@ pub mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod undo;
+#[cfg(feature = "sqlite")]
+pub mod view;
 mod wait;
 
 pub use activity::Policy;
@@ -52,3 +54,5 @@ pub use outcome::Outcome;
 pub use retry::Retry;
 pub use saga::{Data, Saga, Signal};
 pub use service::SagaService;
+#[cfg(feature = "sqlite")]
+pub use view::SagaRows;

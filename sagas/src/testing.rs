@@ -265,7 +265,7 @@ impl Script {
         }
     }
 
-    /// The events of the last commit are these, as [`line`] writes them.
+    /// The events of the last commit are these, as [`line()`] writes them.
     #[track_caller]
     pub fn then<const N: usize>(self, expected: [&str; N]) -> Self {
         let found: Vec<String> = self.last.iter().map(line).collect();

@@ -9,7 +9,7 @@ use crate::{
     coordinator::{Broken, Said, Work},
     definition::{Class, Definition, NodeId},
     event::{Event, Timer},
-    outcome::Raw,
+    outcome::{Raw, fits},
     state::{DEADLINE, Phase, State, Status},
 };
 
@@ -59,6 +59,9 @@ impl Work<'_> {
         if self.state.signals.iter().filter(|s| &*s.name == name).count() >= BUFFER {
             return Ok(Said::BufferFull);
         }
+        if let Err(why) = fits("a signal", data) {
+            return Ok(Said::Invalid(why.into()));
+        }
         if let Some(decode) = &self.def[waiter].code.decode
             && let Err(why) = self.pure(waiter, "signal", |_| decode(data).map(drop))?
         {
@@ -71,7 +74,7 @@ impl Work<'_> {
         let open = self
             .def
             .nodes()
-            .find(|(id, n)| n.signal == Some(name) && self.state[*id].status == Status::Waiting)
+            .find(|(id, n)| n.signal == Some(name) && open_for(self.state[*id].status))
             .map(|(id, _)| id);
         let Some(open) = open else { return Ok(Said::Buffered) };
         self.take_signal(open)?;
@@ -111,4 +114,9 @@ impl Work<'_> {
         }
         self.timed_out(id)
     }
+}
+
+/// A wait that blocked after the pivot still takes its signal when it comes.
+fn open_for(status: Status) -> bool {
+    matches!(status, Status::Waiting | Status::Blocked)
 }

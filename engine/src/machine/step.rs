@@ -59,8 +59,12 @@ impl Machine {
         }
     }
 
-    /// Commits the refusal of an input that broke its entity, without asking the entity.
+    /// Commits the refusal of an input that broke its entity, without asking the entity; unless another owner has taken it
+    /// in the meantime.
     pub fn refuse(&mut self, now: Micros, input: &Input, why: &str) -> Step {
+        if self.is_taken(input) {
+            return self.step(now, input);
+        }
         let answer = refusal(Refusal::BUG, why);
         let decision = Self::plain(Outcome::Invalid, Some(answer));
         match input {
@@ -80,6 +84,16 @@ impl Machine {
                 self.commit_plain(activity_cause(result), time, Some(entity.clone()), decision, None)
             }
             Input::Barrier => self.step(now, input),
+        }
+    }
+
+    /// Whether a commit of this input is there already, so that [`Machine::step`] does not ask its entity.
+    fn is_taken(&mut self, input: &Input) -> bool {
+        match input {
+            Input::Client(message) => self.ids.look(message.id, message.digest()) != Seen::New,
+            Input::Channel(incoming) => self.channels.arrival(&incoming.message) != Arrival::Next,
+            Input::Timer(id) => !self.timers.is_set(id),
+            Input::Activity { .. } | Input::Barrier => false,
         }
     }
 

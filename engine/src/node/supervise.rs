@@ -1,5 +1,5 @@
 //! One service's shards on this node: an owner for each that the group suggests, begun again when it must, stopped when
-//! the shard is revoked.
+//! the shard is revoked. A node that the group threw out joins it again.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -13,12 +13,15 @@ use uuid::Uuid;
 use super::Halted;
 use crate::{
     address::Topic,
+    clock::Clock,
     commit::Peer,
-    log::{Advice, Assignment, Confirm, Membership},
+    log::{Advice, Assignment, Confirm, Confirmed, Membership},
     machine::Directory,
     owner::{Broken, End, Halt, Intake, Limits, Owner, Place, Ports, Recovered, Taken, recover, take},
+    position::Position,
     relay::{Mailbox, Note},
     service::Service,
+    time::Micros,
 };
 
 /// How many inbox records wait for an owner at most.
@@ -44,8 +47,30 @@ struct Served {
 }
 
 impl Member {
-    /// Follows the group's suggestions until the node stops.
+    /// A member of the service's group until the node stops: one that was thrown out joins again.
     pub(super) async fn run(self, mut membership: Box<dyn Membership>) {
+        let mut pause = Pause::new();
+        loop {
+            self.follow(membership).await;
+            membership = loop {
+                pause.rest(&*self.ports.clock, &self.stop).await;
+                if self.stop.is_cancelled() {
+                    return;
+                }
+                match self.ports.log.join(&self.service.name).await {
+                    Ok(membership) => break membership,
+                    Err(e) if e.advice == Advice::Stop => {
+                        tracing::error!(service = %self.service.name, "the group cannot be joined again: {e}");
+                        return;
+                    }
+                    Err(e) => tracing::warn!(service = %self.service.name, "not joined yet: {e}"),
+                }
+            };
+        }
+    }
+
+    /// Follows the group's suggestions until the node stops or is no member any more; then every owner has ended.
+    async fn follow(&self, mut membership: Box<dyn Membership>) {
         let confirm = membership.confirmer();
         let mut served: BTreeMap<u32, Served> = BTreeMap::new();
         let mut tasks = JoinSet::new();
@@ -53,7 +78,10 @@ impl Member {
             let change = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
-                Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
+                Some(ended) = tasks.join_next(), if !tasks.is_empty() => match ended {
+                    Ok(Ended::Expelled) => break,
+                    Ok(Ended::Done) | Err(_) => continue,
+                },
                 change = membership.next() => change,
             };
             match change {
@@ -69,26 +97,30 @@ impl Member {
                             before.stop.cancel();
                             before.ended.cancelled().await;
                         }
-                        task.run().await;
+                        task.run().await
                     });
                     served.insert(shard, Served { stop, ended });
                 }
+                // One that is told to stop stays in the table until the next of the same shard has waited for it.
                 Some(Assignment::Revoked { shard, done }) => {
-                    if let Some(Served { stop, ended }) = served.remove(&shard) {
+                    if let Some(Served { stop, ended }) = served.get(&shard) {
                         stop.cancel();
+                        let ended = ended.clone();
                         tasks.spawn(async move {
                             ended.cancelled().await;
                             drop(done);
+                            Ended::Done
                         });
                     }
                 }
                 Some(Assignment::Lost(shard)) => {
-                    if let Some(Served { stop, .. }) = served.remove(&shard) {
+                    if let Some(Served { stop, .. }) = served.get(&shard) {
                         stop.cancel();
                     }
                 }
             }
         }
+        served.values().for_each(|served| served.stop.cancel());
         while tasks.join_next().await.is_some() {}
     }
 
@@ -123,59 +155,94 @@ struct Shard {
     stop: CancellationToken,
 }
 
+/// How a shard's task ended.
+enum Ended {
+    /// It was told to, or must not go on.
+    Done,
+    /// The group says that the shard is not this member's, and has no other news.
+    Expelled,
+}
+
 impl Shard {
-    async fn run(self) {
+    /// Serves the shard until it is told to stop. A refusal by the group without news of it may be news on the way; when
+    /// it stays so, this node is no member any more and does not know.
+    async fn run(self) -> Ended {
+        loop {
+            match self.open().await {
+                Ok(Serving::Stopped) => return Ended::Done,
+                Ok(Serving::Refused) => {}
+                Err(halt) => {
+                    tracing::error!("{halt}; this shard stops, the others go on");
+                    self.halted.note(&self.place.me, &halt);
+                    return Ended::Done;
+                }
+            }
+            rest(&*self.ports.clock, &self.stop, self.limits.patience).await;
+            let refused = self.confirm.confirm(self.place.me.shard).await == Confirmed::Refused;
+            if self.stop.is_cancelled() {
+                return Ended::Done;
+            }
+            if refused {
+                return Ended::Expelled;
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<Serving, Halt> {
         let (calls, calls_in) = mpsc::channel(self.limits.queue);
         let (notes, notes_in) = mpsc::unbounded_channel();
-        let mut intake = Intake { calls: calls_in, notes: notes_in };
+        let mut intake = Intake { calls: calls_in, notes: notes_in, proven: None };
         let mailbox = Mailbox { calls, notes };
         self.ports.router.open(self.place.me.clone(), mailbox.clone());
         let outcome = self.serve(&mut intake, &mailbox).await;
         self.ports.router.close(&self.place.me);
-        if let Err(halt) = outcome {
-            tracing::error!("{halt}; this shard stops, the others go on");
-            self.halted.note(&self.place.me, &halt);
-        }
+        outcome
     }
 
     /// Recover, claim, own; again, until the shard is stopped, lost or must not go on.
-    async fn serve(&self, intake: &mut Intake, mailbox: &Mailbox) -> Result<(), Halt> {
+    async fn serve(&self, intake: &mut Intake, mailbox: &Mailbox) -> Result<Serving, Halt> {
         let mut broken: Option<Broken> = None;
         let mut pause = Pause::new();
-        while !self.stop.is_cancelled() {
-            let Some(shard) = self.take(&mut pause).await? else { return Ok(()) };
+        loop {
+            let shard = match self.take(&mut pause, intake.proven.as_ref()).await? {
+                Ok(shard) => shard,
+                Err(serving) => return Ok(serving),
+            };
             let _inbox = self.inbox.then(|| Reader::spawn(self, &shard, mailbox));
             let owner = Owner::new(&self.place, &self.ports, &self.limits, shard);
             match owner.run(intake, &self.stop, broken.take()).await {
-                Ok(End::Stopped) => return Ok(()),
-                Ok(End::Deposed) => pause = Pause::new(),
+                Ok(End::Stopped) => return Ok(Serving::Stopped),
+                Ok(End::Unfit(input)) => {
+                    broken = Some(*input);
+                    continue;
+                }
+                Ok(End::Deposed) => {}
                 Ok(End::Again(why)) => {
                     let shard = self.place.me.shard;
                     tracing::warn!(service = %self.place.me.service, shard, why, "recovered and claimed anew");
-                    self.wait(pause.next()).await;
                 }
-                Ok(End::Unfit(input)) => broken = Some(*input),
-                Err(halt) if retryable(&halt) => {
-                    tracing::warn!("{halt}; tried again");
-                    self.wait(pause.next()).await;
-                }
+                Err(halt) if retryable(&halt) => tracing::warn!("{halt}; tried again"),
                 Err(halt) => return Err(halt),
             }
+            pause.rest(&*self.ports.clock, &self.stop).await;
         }
-        Ok(())
     }
 
-    /// The shard, claimed; nothing when it is not ours to claim, or the node stops.
-    async fn take(&self, pause: &mut Pause) -> Result<Option<Recovered>, Halt> {
+    /// The shard, claimed; or why it is not to be claimed any more.
+    async fn take(
+        &self,
+        pause: &mut Pause,
+        proven: Option<&Position>,
+    ) -> Result<Result<Recovered, Serving>, Halt> {
         loop {
             let attempt = tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return Ok(None),
-                attempt = self.attempt() => attempt,
+                () = self.stop.cancelled() => return Ok(Err(Serving::Stopped)),
+                attempt = self.attempt(proven) => attempt,
             };
             match attempt {
-                Ok(Attempt::Ours(shard)) => return Ok(Some(*shard)),
-                Ok(Attempt::Lost) => return Ok(None),
+                Ok(Attempt::Ours(shard)) => return Ok(Ok(*shard)),
+                Ok(Attempt::Lost) => return Ok(Err(Serving::Refused)),
                 Ok(Attempt::NotYet(why)) => {
                     let shard = self.place.me.shard;
                     tracing::debug!(service = %self.place.me.service, shard, why, "not claimed yet");
@@ -183,27 +250,27 @@ impl Shard {
                 Err(halt) if retryable(&halt) => tracing::warn!("{halt}; tried again"),
                 Err(halt) => return Err(halt),
             }
-            self.wait(pause.next()).await;
+            pause.rest(&*self.ports.clock, &self.stop).await;
         }
     }
 
-    async fn attempt(&self) -> Result<Attempt, Halt> {
+    async fn attempt(&self, proven: Option<&Position>) -> Result<Attempt, Halt> {
         let mut shard = recover(&self.place, &self.ports, &self.limits).await?;
-        Ok(match take(&self.place, &self.ports, &self.limits, &*self.confirm, &mut shard).await? {
+        let Self { place, ports, limits, confirm, .. } = self;
+        Ok(match take(place, ports, limits, &**confirm, &mut shard, proven).await? {
             Taken::Ours => Attempt::Ours(Box::new(shard)),
             Taken::Lost => Attempt::Lost,
             Taken::NotYet(why) => Attempt::NotYet(why),
         })
     }
+}
 
-    async fn wait(&self, pause: Duration) {
-        let until = self.ports.clock.now().plus(pause);
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => {}
-            () = self.ports.clock.wait_until(until) => {}
-        }
-    }
+/// Why a shard is not served any longer.
+enum Serving {
+    /// It was revoked or lost, or the node stops.
+    Stopped,
+    /// The group refused to confirm it.
+    Refused,
 }
 
 /// One attempt to recover and claim.
@@ -221,18 +288,39 @@ fn retryable(halt: &Halt) -> bool {
     }
 }
 
-/// Growing waits between attempts: 20 ms, doubled, to 5 s.
-struct Pause(Duration);
+/// Growing waits between attempts: 20 ms, doubled, to 5 s; from the beginning again after a quiet time.
+struct Pause {
+    next: Duration,
+    last: Micros,
+}
 
 impl Pause {
+    const FIRST: Duration = Duration::from_millis(20);
+    const LONGEST: Duration = Duration::from_secs(5);
+    const QUIET: Duration = Duration::from_secs(30);
+
     fn new() -> Self {
-        Self(Duration::from_millis(20))
+        Self { next: Self::FIRST, last: Micros::default() }
     }
 
-    fn next(&mut self) -> Duration {
-        let now = self.0;
-        self.0 = (now * 2).min(Duration::from_secs(5));
-        now
+    /// Waits; less, when it is told to stop.
+    async fn rest(&mut self, clock: &dyn Clock, stop: &CancellationToken) {
+        let now = clock.now();
+        if now.since(self.last) > Self::QUIET {
+            self.next = Self::FIRST;
+        }
+        let pause = self.next;
+        self.next = (pause * 2).min(Self::LONGEST);
+        self.last = now;
+        rest(clock, stop, pause).await;
+    }
+}
+
+async fn rest(clock: &dyn Clock, stop: &CancellationToken, span: Duration) {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {}
+        () = clock.wait_until(clock.now().plus(span)) => {}
     }
 }
 

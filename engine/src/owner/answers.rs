@@ -38,7 +38,7 @@ impl Owner<'_> {
                 }
             }
             Quiet::Old { from } => self.acknowledge(from),
-            Quiet::Early { from, missing } => self.ask_again(from, missing),
+            Quiet::Early { from, missing } => self.ask_once(from, missing),
             Quiet::Ahead { from } => {
                 tracing::warn!(shard = %self.shard(), ?from, "a message from more than a minute ahead is held back: check the clocks");
             }

@@ -107,8 +107,11 @@ impl Owner<'_> {
         }
     }
 
-    pub(super) fn ask_again(&self, from: Peer, missing: u64) {
-        self.say(from, Says::Resend { from: missing });
+    /// Asks for what is missing: once until the next look, however many messages show the same hole.
+    pub(super) fn ask_once(&mut self, from: Peer, missing: u64) {
+        if self.asked.insert(from.clone(), missing) != Some(missing) {
+            self.say(from, Says::Resend { from: missing });
+        }
     }
 
     fn say(&self, to: Peer, says: Says) {
@@ -130,7 +133,7 @@ impl Owner<'_> {
             Says::Advertise { highest } => {
                 let missing = self.machine.channels().missing(&control.from);
                 if highest >= missing {
-                    self.ask_again(control.from, missing);
+                    self.ask_once(control.from, missing);
                 } else {
                     self.acknowledge(control.from);
                 }

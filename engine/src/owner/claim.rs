@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::{
     ports::{Limits, Place, Ports},
-    recover::{Halt, Recovered},
+    recover::{Halt, Recovered, shown},
 };
 use crate::{
     address::Topic,
     codec::claim_record,
     commit::Claim,
     log::{Append, Confirm, Confirmed},
+    position::Position,
 };
 
 /// What became of the attempt to take a shard.
@@ -23,21 +24,25 @@ pub(crate) enum Taken {
     NotYet(String),
 }
 
-/// One attempt.
+/// One attempt. What an earlier owner of this process has proven must be in the log still.
 pub(crate) async fn take(
     place: &Place,
     ports: &Ports,
     limits: &Limits,
     confirm: &dyn Confirm,
     shard: &mut Recovered,
+    proven: Option<&Position>,
 ) -> Result<Taken, Halt> {
+    if let Some(proven) = proven {
+        shown(place, ports, proven, "the last record proven here").await?;
+    }
     match confirm.confirm(place.me.shard).await {
         Confirmed::Yes => {}
         Confirmed::Refused => return Ok(Taken::Lost),
         Confirmed::Unknown => return Ok(Taken::NotYet("the group did not answer".into())),
     }
     let Some(at) = shard.fold.position() else {
-        return Err(place.refused("the log has no genesis: create it first".into()));
+        return Ok(Taken::NotYet("the log does not show its genesis yet".into()));
     };
     let now = ports.clock.now();
     let claim = Claim {
@@ -61,6 +66,19 @@ pub(crate) async fn take(
         let claims = shard.read_on(place, ports).await?;
         match claims.last() {
             Some(last) if last.claim_id == claim.claim_id => {
+                let at = shard.fold.position();
+                if let (Some(at), Some(proven)) = (at, proven)
+                    && at.offset <= proven.offset
+                {
+                    // One's own record lies where another had been proven: this is no late read.
+                    let what = format!(
+                        "its claim lies at record {}, record {} was proven",
+                        at.offset, proven.offset
+                    );
+                    return Err(
+                        place.refused(format!("the log was truncated: {what}; bring the right log back"))
+                    );
+                }
                 shard.machine.claimed(claim.term, claim.claim_id);
                 return Ok(Taken::Ours);
             }

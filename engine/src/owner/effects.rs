@@ -110,6 +110,7 @@ impl Owner<'_> {
             return Ok(());
         }
         self.next_look = now.plus(self.limits.look);
+        self.asked.clear();
         self.advertise_stalled();
         self.take_held().await?;
         if self.pipeline.is_empty() {

@@ -1,7 +1,8 @@
 //! Commits in flight, in the order of their numbers, and which of them are proven. A commit is proven when its offset is
-//! exactly one more than that of the last proven record, or when it was read and counts; reports are taken in order only.
+//! exactly one more than that of the last proven record, or when it was read and counts; reports are taken in order only,
+//! and matched by the numbers of their commits.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::RangeInclusive};
 
 use tokio::sync::oneshot;
 
@@ -83,20 +84,21 @@ impl Pipeline {
         self.flights.pop_front()
     }
 
-    /// Takes the report on the next `count` commits.
-    pub(crate) fn report(&mut self, count: usize, report: Append) -> Report {
+    /// Takes the report on the commits of these numbers. Some of them may have been proven by reading already.
+    pub(crate) fn report(&mut self, batch: RangeInclusive<u64>, report: Append) -> Report {
         let offsets = match report {
             Append::Appended(offsets) => offsets,
             Append::Refused(error) | Append::Unknown(error) => return Report::Lost(error),
         };
-        let last = count.checked_sub(1).and_then(|i| self.flights.get(i));
-        let upto = last.map_or(0, |flight| flight.stepped.commit.pseq);
-        let mut proven = Vec::with_capacity(count);
-        for n in 0..count {
-            let offset = offsets.get(n).copied().flatten();
+        let upto = *batch.end();
+        let mut proven = Vec::with_capacity(offsets.len());
+        for (nth, pseq) in batch.enumerate() {
             let Some(flight) = self.flights.front() else { break };
-            let (pseq, digest) = (flight.stepped.commit.pseq, flight.digest);
-            match offset {
+            if flight.stepped.commit.pseq != pseq {
+                continue;
+            }
+            let digest = flight.digest;
+            match offsets.get(nth).copied().flatten() {
                 Some(offset) if self.fold.adjacent(offset, pseq, digest) => {
                     proven.extend(self.flights.pop_front().map(|flight| (flight, offset)));
                 }

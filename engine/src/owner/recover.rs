@@ -98,7 +98,6 @@ impl Place {
 
 /// Reads the shard from its snapshot, or from genesis, to the end.
 pub(crate) async fn recover(place: &Place, ports: &Ports, limits: &Limits) -> Result<Recovered, Halt> {
-    let topic = Topic::events(Arc::clone(&place.me.service));
     let snapshot = ports.store.load(&place.me.service, place.me.shard).await;
     let snapshot = snapshot.map_err(|e| place.store_halt(e))?;
     let mut machine = Machine::new(
@@ -111,7 +110,11 @@ pub(crate) async fn recover(place: &Place, ports: &Ports, limits: &Limits) -> Re
     let (fold, base) = match snapshot {
         None => (Fold::start(place.me.shard, place.expected()), None),
         Some((head, rows)) => {
-            compare(place, ports, &topic, &head.position).await?;
+            if !shown(place, ports, &head.position, "its snapshot").await? {
+                let at = head.position.offset;
+                let what = format!("its snapshot stands at record {at}, which the log does not show (yet)");
+                return Err(place.log_halt(LogError::retry(what)));
+            }
             let unreadable = |e| {
                 place.refused(format!(
                     "its snapshot cannot be read: {e}; delete the snapshots to fold the log again"
@@ -127,22 +130,24 @@ pub(crate) async fn recover(place: &Place, ports: &Ports, limits: &Limits) -> Re
     Ok(recovered)
 }
 
-/// The record of a position is read again and compared before the position is used.
-async fn compare(place: &Place, ports: &Ports, topic: &Topic, at: &Position) -> Result<(), Halt> {
-    let advice = "the log was restored, truncated or replaced: bring the right log back, or delete what is derived from it";
+/// The record of a position is read again and compared before the position is used. False when the log does not show it:
+/// a short read may just be late, it is no proof that the log was cut.
+pub(crate) async fn shown(place: &Place, ports: &Ports, at: &Position, what: &str) -> Result<bool, Halt> {
+    let refused = |why: String| {
+        place.refused(format!(
+            "{what}: {why}; the log was restored, truncated or replaced: bring the right log back, or delete what is \
+             derived from it"
+        ))
+    };
     if at.log_id != place.me.log_id {
-        let what = format!("its snapshot is of log {}, this is log {}; {advice}", at.log_id, place.me.log_id);
-        return Err(place.refused(what));
+        return Err(refused(format!("it is of log {}, this is log {}", at.log_id, place.me.log_id)));
     }
-    let records = ports.log.read(topic, place.me.shard, at.offset, 1).await.map_err(|e| place.log_halt(e))?;
+    let topic = Topic::events(Arc::clone(&place.me.service));
+    let records =
+        ports.log.read(&topic, place.me.shard, at.offset, 1).await.map_err(|e| place.log_halt(e))?;
     match records.first().filter(|r| r.offset == at.offset) {
-        None => Err(place.refused(format!(
-            "its snapshot stands at record {}, which the log does not have; {advice}",
-            at.offset
-        ))),
-        Some(stored) => {
-            matches(at, &stored.record).map_err(|e| place.refused(format!("its snapshot: {e}; {advice}")))
-        }
+        None => Ok(false),
+        Some(stored) => matches(at, &stored.record).map(|()| true).map_err(refused),
     }
 }
 

@@ -109,3 +109,17 @@ async fn cx28_a_log_replaced_under_a_running_owner_stops_it() {
     why_halted(&world, &a).await;
     a.crash().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn cx28_a_log_truncated_under_a_running_owner_stops_it() {
+    // Given three acknowledged commands
+    let (world, a) = grown(3, 1).await;
+    // When two of them are cut off, and the log grows again
+    world.cluster.truncate(&Topic::events("bank"), 0, 3);
+    let told = a.client().tell(world.add("c", 1)).await;
+    // Then the owner does not go on as if they had never been
+    assert!(matches!(told, Told::Unknown), "{told:?}");
+    let why = why_halted(&world, &a).await;
+    assert!(why.contains("truncated"), "{why}");
+    a.crash().await;
+}

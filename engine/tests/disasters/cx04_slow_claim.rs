@@ -52,3 +52,67 @@ async fn cx32_a_group_that_cannot_tell_is_asked_again_until_it_can() {
     assert_eq!(world.accepted(&clients(&[&a]), &world.add("c", 1)).await, 1);
     world.finish(vec![a]).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn cx32_a_node_that_was_thrown_out_joins_again() {
+    // Given the only node, which is told that it was expelled
+    let world = World::of_one_shard();
+    let a = world.node("a").await;
+    world.accepted(&clients(&[&a]), &world.add("c", 1)).await;
+    world.cluster.expel("a");
+    world.pass(Duration::from_secs(1)).await;
+    // Then it joins again, and the shard is not without an owner for ever
+    assert_eq!(world.accepted(&clients(&[&a]), &world.add("c", 1)).await, 2);
+    world.finish(vec![a]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cx32_a_node_that_was_thrown_out_unheard_finds_out_and_joins_again() {
+    let world = World::of_one_shard();
+    let a = world.node("a").await;
+    world.accepted(&clients(&[&a]), &world.add("c", 1)).await;
+    world.cluster.expel_unheard("a");
+    world.cluster.next_append("a", Next::Lose);
+    assert_eq!(world.accepted(&clients(&[&a]), &world.add("c", 1)).await, 2);
+    world.finish(vec![a]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_lost_and_given_back_at_once_is_served_again() {
+    // Given an owner whose commit takes its time
+    let world = World::of_one_shard();
+    let a = world.node("a").await;
+    let client = clients(&[&a]);
+    world.accepted(&client, &world.add("c", 1)).await;
+    world.cluster.next_append("a", Next::Hold);
+    let held = world.send(&client, world.add("c", 1));
+    world.until("it is in flight", |_| world.cluster.in_flight() == 1).await;
+    // When it loses the shard and gets it back before that has ended
+    world.cluster.steal("bank", 0, "a");
+    world.pass(Duration::from_secs(1)).await;
+    world.cluster.release("a");
+    held.await.unwrap();
+    // Then the new owner is reached by clients
+    assert_eq!(world.accepted(&client, &world.add("c", 1)).await, 3);
+    world.finish(vec![a]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_of_long_ago_does_not_slow_the_next_recovery() {
+    // Given an owner that had to claim anew many times, long ago
+    let world = World::of_one_shard();
+    let a = world.node("a").await;
+    let client = clients(&[&a]);
+    for _ in 0..10 {
+        world.cluster.next_append("a", Next::Lose);
+        world.accepted(&client, &world.add("c", 1)).await;
+    }
+    world.pass(Duration::from_secs(600)).await;
+    // When it has to once more
+    world.cluster.next_append("a", Next::Lose);
+    let asked = tokio::time::Instant::now();
+    world.accepted(&client, &world.add("c", 1)).await;
+    // Then it is back as fast as the first time (this is the world's time, not the machine's)
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    world.finish(vec![a]).await;
+}

@@ -151,6 +151,27 @@ async fn cx21_a_store_that_goes_back_under_a_running_owner_is_not_believed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn cx35_a_read_from_the_past_is_not_taken_for_truncation() {
+    // Given a snapshot that another node stored, and a log that shows this node less than that
+    let mut world = World::of_one_shard();
+    world.limits = eager();
+    let a = world.node("a").await;
+    for _ in 0..10 {
+        world.accepted(&clients(&[&a]), &world.add("c", 1)).await;
+    }
+    assert!(a.stop(Duration::from_secs(5)).await);
+    world.cluster.set_faults(Faults { read_lagging: 1_000, ..Faults::none() });
+    let b = world.node("b").await;
+    world.pass(Duration::from_secs(60)).await;
+    // When it shows everything again
+    world.cluster.set_faults(Faults::none());
+    // Then the healthy log is served
+    assert_eq!(b.halted(), Vec::<String>::new());
+    assert_eq!(world.accepted(&clients(&[&b]), &world.add("c", 1)).await, 11);
+    world.finish(vec![b]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn snapshots_are_stored_although_their_owner_never_rests() {
     let mut world = World::of_one_shard();
     world.limits = eager();

@@ -72,3 +72,35 @@ async fn cx18_after_a_take_over_the_answer_is_the_same() {
     assert!(same(&first, &again), "{first:?}, {again:?}");
     world.finish(vec![a, b]).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn cx36_a_report_that_does_not_say_where_is_read_back() {
+    for seed in 0..40 {
+        // Given a log that lands appends in pieces, shows them bit by bit, and seldom says where they are
+        let world = World::of_one_shard().seeded(seed);
+        let a = world.node("a").await;
+        let client = clients(&[&a]);
+        world.accepted(&client, &world.add("c", 1)).await;
+        world.cluster.set_faults(Faults {
+            no_offset: 500,
+            split: 500,
+            read_short: 500,
+            latency: Duration::from_millis(30),
+            ..Faults::none()
+        });
+        // When commands come in bursts
+        let mut sent = Vec::new();
+        for burst in 1..5 {
+            sent.extend((0..burst).map(|_| world.send(&client, world.add("c", 1))));
+            world.pass(Duration::from_millis(seed % 20)).await;
+        }
+        // Then each is answered, the last ones too, and nobody had to claim anew
+        for told in sent {
+            told.await.unwrap();
+        }
+        world.cluster.set_faults(Faults::none());
+        assert_eq!(world.accepted(&client, &world.add("c", 0)).await, 11);
+        let truth = world.finish(vec![a]).await;
+        assert_eq!(truth.shard("bank", 0).claims.len(), 1);
+    }
+}

@@ -8,6 +8,8 @@ mod kinds;
 mod ports;
 mod world;
 
+mod bad_days;
+mod broken_inputs;
 mod crashes;
 mod cx01_two_incarnations;
 mod cx02_adjacency_in_order;

@@ -23,6 +23,9 @@ use crate::{
     ports::{Freezer, WorldClock},
 };
 
+/// The longest time, in the world, that a caller waits for an answer of any kind.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// What is shared, and what is remembered. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -39,7 +42,7 @@ pub(crate) struct World {
 impl World {
     fn new(shards: u32, with_desks: bool) -> Self {
         Self {
-            cluster: MemoryCluster::new(7),
+            cluster: MemoryCluster::new(0),
             store: MemoryStore::default(),
             clock: WorldClock::new(),
             limits: Limits::default(),
@@ -58,6 +61,11 @@ impl World {
     /// Counters, and desks that send to them: two services with so many shards each.
     pub(crate) fn of_two_services(shards: u32) -> Self {
         Self::new(shards, true)
+    }
+
+    /// The same, with another seed for its faults.
+    pub(crate) fn seeded(self, seed: u64) -> Self {
+        Self { cluster: MemoryCluster::new(seed), ..self }
     }
 
     pub(crate) fn parts(&self, name: &str) -> Parts {
@@ -146,7 +154,8 @@ impl World {
 
     /// Asks one of them; what it says is remembered.
     pub(crate) async fn ask(&self, client: &Client, message: &ClientMessage) -> Told {
-        let told = client.tell(message.clone()).await;
+        let told = tokio::time::timeout(PATIENCE, client.tell(message.clone())).await;
+        let told = told.unwrap_or_else(|_| panic!("no answer at all to {message:?}"));
         self.told.lock().unwrap().push((message.id, told.clone()));
         told
     }

@@ -279,7 +279,7 @@ impl Group {
                 self.tell(last, Instant::now(), Assignment::Revoked { shard, done: stopped });
             }
             Way::Rudely(heard) => {
-                // One that loses a shard to itself hears of both in order.
+                // One that loses a shard to itself hears of it.
                 let heard = if last == to { Some(Instant::now()) } else { heard };
                 if let Some(at) = heard {
                     self.tell(last, at, Assignment::Lost(shard));
@@ -303,7 +303,13 @@ impl Group {
         // Whoever was dropped unnoticed hears nothing: what it was told to give up is free at once.
         let Some(session) = self.sessions.get_mut(&id).filter(|s| s.missed_at.is_none()) else { return };
         match &what {
-            Assignment::Assigned(shard) => drop(session.believes.insert(*shard)),
+            Assignment::Assigned(shard) => {
+                // What is still to be heard of an earlier stay of this shard is heard before.
+                let earlier =
+                    |news: &&mut News| matches!(news.what, Assignment::Lost(lost) if lost == *shard);
+                session.news.iter_mut().filter(earlier).for_each(|news| news.at = at);
+                session.believes.insert(*shard);
+            }
             Assignment::Lost(shard) => drop(session.believes.remove(shard)),
             Assignment::Revoked { .. } => {}
         }
