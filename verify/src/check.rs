@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     fold::Judged,
+    graph::Graph,
     invariants::{Channels, Logs, Shard},
     reader::{Effective, Reader, Stop},
     record::{Genesis, Peer},
@@ -19,9 +20,18 @@ use crate::{
 /// # Errors
 /// [`CannotRead`] when the records cannot be read; what is wrong *in* them is a finding.
 pub fn check(source: &dyn Source) -> Result<Report, CannotRead> {
+    check_with(source, &[])
+}
+
+/// As [`check`]; and the sagas of these definitions against the order of their nodes, which their journals do not tell.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_with(source: &dyn Source, graphs: &[Graph]) -> Result<Report, CannotRead> {
     let mut report = Report::default();
     let partitions = source.partitions();
-    let mut logs = beginnings(source, &partitions, &mut report)?;
+    let mut logs = Logs::of(graphs);
+    beginnings(source, &partitions, &mut logs, &mut report)?;
     let mut channels = Channels::default();
     report.counts.partitions = u64::try_from(partitions.len()).unwrap_or(u64::MAX);
     let mut lanes: Vec<Lane<'_>> = partitions.into_iter().map(|p| Lane::new(source, p)).collect();
@@ -29,8 +39,8 @@ pub fn check(source: &dyn Source) -> Result<Report, CannotRead> {
     {
         lane.take(&mut logs, &mut channels, &mut report)?;
     }
-    for lane in lanes {
-        lane.rules.finish(&mut report);
+    for Lane { rules, .. } in lanes {
+        rules.finish(&channels, &logs, &mut report);
     }
     channels.finish(&logs, &mut report);
     Ok(report)
@@ -62,7 +72,7 @@ impl<'a> Lane<'a> {
 
     fn take(
         &mut self,
-        logs: &mut Logs,
+        logs: &mut Logs<'_>,
         channels: &mut Channels,
         report: &mut Report,
     ) -> Result<(), CannotRead> {
@@ -85,7 +95,7 @@ impl<'a> Lane<'a> {
         &mut self,
         offset: u64,
         judged: Judged,
-        logs: &Logs,
+        logs: &Logs<'_>,
         channels: &mut Channels,
         report: &mut Report,
     ) {
@@ -99,8 +109,8 @@ impl<'a> Lane<'a> {
                 let Partition { service, shard, .. } = &self.partition;
                 let at = Peer { service: Arc::clone(service), log_id: place.genesis.log_id, shard: *shard };
                 let effective = Effective { at, offset, commit };
-                self.rules.take(&effective, logs, report);
-                channels.take(&effective, logs, report);
+                let taken_as = self.rules.take(&effective, logs, report);
+                channels.take(&effective, taken_as, logs, report);
             }
         }
     }
@@ -110,8 +120,9 @@ impl<'a> Lane<'a> {
 fn beginnings(
     source: &dyn Source,
     partitions: &[Partition],
+    logs: &mut Logs<'_>,
     report: &mut Report,
-) -> Result<Logs, CannotRead> {
+) -> Result<(), CannotRead> {
     let mut found: BTreeMap<Arc<str>, Vec<(u32, Genesis)>> = BTreeMap::new();
     for partition in partitions {
         let begins = Reader::new(source, partition.clone()).find(|r| !matches!(r, Ok((_, Judged::Dead))));
@@ -125,7 +136,6 @@ fn beginnings(
             None => report.find(genesis_finding(partition, "a partition without genesis", "genesis".into())),
         }
     }
-    let mut logs = Logs::default();
     for (service, geneses) in found {
         let Some((_, first)) = geneses.first() else { continue };
         let whole = |shard: u32| Partition { service: Arc::clone(&service), shard, end: 0 };
@@ -148,7 +158,7 @@ fn beginnings(
         }
         logs.add(first);
     }
-    Ok(logs)
+    Ok(())
 }
 
 fn genesis_finding(of: &Partition, found: &str, expected: String) -> Finding {

@@ -1,18 +1,23 @@
 //! C1: a channel delivers 1, 2, 3.. once each, and the very bytes that were sent. C3: nothing is accepted that was not
-//! sent; nothing is forgotten by its sender before its receiver accepted it. T5 from cause to effect.
+//! sent; nothing is forgotten by its sender before its receiver accepted it. T5 from cause to effect. S2, the log's side
+//! of it: an answer says how the question ended, and a saga takes it for what it says.
 //!
 //! Each end is folded on its own from its shard's commits. A message is compared as soon as both ends are known, and
 //! then forgotten: what is remembered is what is under way.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Logs, broken};
 use crate::{
     hash::{Digest, shard_of},
     reader::Effective,
-    record::{Cause, Message, Peer},
+    record::{Cause, Message, Outcome, Peer},
     report::{Finding, OpenSend, Report, Rule},
 };
 
@@ -21,7 +26,47 @@ type Channel = (Peer, Peer);
 
 /// The channels of all shards.
 #[derive(Debug, Default)]
-pub(crate) struct Channels(BTreeMap<Channel, Ends>);
+pub(crate) struct Channels {
+    all: BTreeMap<Channel, Ends>,
+    /// Entities that keep messages they did not answer, because they are parked.
+    keeping: BTreeSet<(Peer, Digest)>,
+}
+
+/// What an answer says, or is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// Digest of what it answers.
+    pub(crate) re: Digest,
+    /// What became of it.
+    pub(crate) says: Says,
+}
+
+/// How a question ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Says {
+    /// Accepted.
+    Done,
+    /// A definite no.
+    Refused,
+    /// Nothing definite.
+    Open,
+}
+
+impl Answer {
+    pub(crate) fn new(re: &str, says: Says) -> Self {
+        Self { re: Digest::of(re.as_bytes()), says }
+    }
+}
+
+impl From<Outcome> for Says {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Accepted => Self::Done,
+            Outcome::Rejected | Outcome::Conflict | Outcome::Invalid => Self::Refused,
+            Outcome::Parked => Self::Open,
+        }
+    }
+}
 
 /// What is known of one channel.
 #[derive(Debug, Default)]
@@ -44,6 +89,8 @@ struct Sent {
     time: i64,
     /// Digest of the receiving entity's name.
     to: Digest,
+    /// What it says, when it is an answer.
+    answer: Option<Answer>,
 }
 
 #[derive(Debug)]
@@ -52,6 +99,8 @@ struct Acceptance {
     time: i64,
     /// Who took it; `None` when nobody did.
     by: Option<Digest>,
+    /// Which answer it was taken for.
+    taken_as: Option<Answer>,
     offset: u64,
 }
 
@@ -62,38 +111,47 @@ struct Closing {
 }
 
 impl Channels {
-    /// Takes the next effective commit of a shard.
-    pub(crate) fn take(&mut self, at: &Effective, logs: &Logs, report: &mut Report) {
+    /// Takes the next effective commit of a shard, and which answer its entity took it for.
+    pub(crate) fn take(
+        &mut self,
+        at: &Effective,
+        taken_as: Option<Answer>,
+        logs: &Logs<'_>,
+        report: &mut Report,
+    ) {
         if let Cause::Channel { from, seq, digest } = &at.commit.cause {
-            self.accept(at, from, *seq, *digest, report);
+            let by = at.entity().map(|e| Digest::of(e.to_string().as_bytes()));
+            if let (Outcome::Parked, Some(by)) = (at.commit.outcome, by) {
+                self.keeping.insert((at.at.clone(), by));
+            }
+            let got = Acceptance { digest: *digest, time: at.commit.time, by, taken_as, offset: at.offset };
+            self.accept(at, (from.clone(), at.at.clone()), *seq, got, report);
         }
         for send in &at.commit.sends {
             self.send(at, send, logs, report);
         }
         for closed in &at.commit.closed {
-            let ends = self.0.entry((at.at.clone(), closed.to.clone())).or_default();
+            let ends = self.all.entry((at.at.clone(), closed.to.clone())).or_default();
             ends.closing = Some(Closing { upto: closed.seq, offset: at.offset });
         }
     }
 
-    fn accept(&mut self, at: &Effective, from: &Peer, seq: u64, digest: Digest, report: &mut Report) {
+    fn accept(&mut self, at: &Effective, channel: Channel, seq: u64, got: Acceptance, report: &mut Report) {
         report.counts.accepted += 1;
-        let channel = (from.clone(), at.at.clone());
-        let ends = self.0.entry(channel.clone()).or_default();
+        let ends = self.all.entry(channel.clone()).or_default();
         let expected = ends.accepted.saturating_add(1);
         if seq != expected {
-            let found = format!("message {seq} from {from} accepted");
+            let found = format!("message {seq} from {} accepted", channel.0);
             broken(report, at, Rule::Channel, found, format!("message {expected}"));
         }
         if seq > ends.accepted {
             ends.accepted = seq;
-            let by = at.entity().map(|e| Digest::of(e.to_string().as_bytes()));
-            ends.unsent.insert(seq, Acceptance { digest, time: at.commit.time, by, offset: at.offset });
+            ends.unsent.insert(seq, got);
             ends.meet(&channel, seq, report);
         }
     }
 
-    fn send(&mut self, at: &Effective, raw: &RawValue, logs: &Logs, report: &mut Report) {
+    fn send(&mut self, at: &Effective, raw: &RawValue, logs: &Logs<'_>, report: &mut Report) {
         report.counts.sent += 1;
         let message = match Message::read(raw) {
             Ok(message) => message,
@@ -104,7 +162,7 @@ impl Channels {
         };
         let (to, seq) = (message.receiver(), message.seq);
         let channel = (at.at.clone(), to.clone());
-        let ends = self.0.entry(channel.clone()).or_default();
+        let ends = self.all.entry(channel.clone()).or_default();
         let number = ends.sent.saturating_add(1);
         let prev = ends.last.unwrap_or(Digest::NONE);
         let name = format!("{}/{}", message.to.kind, message.to.id);
@@ -134,17 +192,29 @@ impl Channels {
         }
         let digest = Digest::of(raw.get().as_bytes());
         (ends.sent, ends.last) = (number, Some(digest));
-        ends.under_way.insert(number, Sent { digest, time: message.time, to: Digest::of(name.as_bytes()) });
+        let answer = answer(at, &message, report);
+        let to = Digest::of(name.as_bytes());
+        ends.under_way.insert(number, Sent { digest, time: message.time, to, answer });
         ends.meet(&channel, number, report);
     }
 
+    /// Whether nothing is under way between two shards in either direction, and what was asked of this entity was taken
+    /// for good: then no answer is to come.
+    pub(crate) fn silent(&self, a: &Peer, b: &Peer, entity: &str) -> bool {
+        let under_way = |from: &Peer, to: &Peer| {
+            self.all.get(&(from.clone(), to.clone())).is_some_and(|ends| ends.sent > ends.accepted)
+        };
+        let keeps = self.keeping.contains(&(b.clone(), Digest::of(entity.as_bytes())));
+        !under_way(a, b) && !under_way(b, a) && !keeps
+    }
+
     /// Says what one end has that the other has not.
-    pub(crate) fn finish(&self, logs: &Logs, report: &mut Report) {
-        for ((from, to), ends) in &self.0 {
+    pub(crate) fn finish(&self, logs: &Logs<'_>, report: &mut Report) {
+        for ((from, to), ends) in &self.all {
             ends.never_sent(from, to, logs, report);
             ends.closed_early(from, to, logs, report);
         }
-        for ((from, to), ends) in self.0.iter().filter(|(_, ends)| ends.sent > ends.accepted) {
+        for ((from, to), ends) in self.all.iter().filter(|(_, ends)| ends.sent > ends.accepted) {
             let first = ends.accepted.saturating_add(1);
             report.open.push(OpenSend { from: from.clone(), to: to.clone(), first, last: ends.sent });
         }
@@ -166,13 +236,17 @@ impl Ends {
             let found = format!("message {seq} from {from} taken by another entity");
             at_peer(report, to, got.offset, Rule::Channel, found, "the entity it was sent to".into());
         }
+        if got.taken_as.is_some() && got.taken_as != was.answer {
+            let found = format!("message {seq} from {from} taken for another answer than it is");
+            at_peer(report, to, got.offset, Rule::Net, found, "the answer as it was sent".into());
+        }
         if got.time <= was.time {
             let found = format!("time {} of the effect of message {seq} from {from}", got.time);
             at_peer(report, to, got.offset, Rule::Time, found, format!("later than {}", was.time));
         }
     }
 
-    fn never_sent(&self, from: &Peer, to: &Peer, logs: &Logs, report: &mut Report) {
+    fn never_sent(&self, from: &Peer, to: &Peer, logs: &Logs<'_>, report: &mut Report) {
         for (seq, got) in &self.unsent {
             if logs.whole(from) {
                 let found = format!("message {seq} from {from} accepted");
@@ -183,13 +257,31 @@ impl Ends {
         }
     }
 
-    fn closed_early(&self, from: &Peer, to: &Peer, logs: &Logs, report: &mut Report) {
+    fn closed_early(&self, from: &Peer, to: &Peer, logs: &Logs<'_>, report: &mut Report) {
         let Some(closing) = self.closing.as_ref().filter(|c| c.upto > self.accepted && logs.whole(to)) else {
             return;
         };
         let found = format!("messages to {to} closed up to {}", closing.upto);
         at_peer(report, from, closing.offset, Rule::Safe, found, format!("{} accepted there", self.accepted));
     }
+}
+
+/// What a message answers, and how: as its sender committed it.
+fn answer(at: &Effective, message: &Message, report: &mut Report) -> Option<Answer> {
+    #[derive(Deserialize)]
+    struct Reply {
+        outcome: Outcome,
+    }
+    let re = message.re.as_ref()?;
+    let Ok(Reply { outcome }) = serde_json::from_str(message.data.get()) else {
+        broken(report, at, Rule::Readable, format!("an answer to {re} without outcome"), "an answer".into());
+        return None;
+    };
+    if outcome != at.commit.outcome {
+        let found = format!("the answer {outcome:?} to {re}");
+        broken(report, at, Rule::Net, found, format!("{:?}, as it was committed", at.commit.outcome));
+    }
+    Some(Answer::new(re, outcome.into()))
 }
 
 fn at_peer(report: &mut Report, at: &Peer, offset: u64, rule: Rule, found: String, expected: String) {

@@ -18,7 +18,7 @@ pub(super) struct Entities {
 }
 
 impl Entities {
-    pub(super) fn take(&mut self, at: &Effective, logs: &Logs, report: &mut Report) {
+    pub(super) fn take(&mut self, at: &Effective, logs: &Logs<'_>, report: &mut Report) {
         let commit = &at.commit;
         let events = len(&commit.events);
         if events > 0 && !matches!(commit.outcome, Outcome::Accepted | Outcome::Parked) {
