@@ -20,6 +20,11 @@ pub trait Kind: Send + Sync + 'static {
     /// The kind's stable name.
     fn name(&self) -> &str;
 
+    /// Everything its entities may ask something of: a node refuses to start where one of these is missing.
+    fn targets(&self) -> Vec<TargetKind> {
+        Vec::new()
+    }
+
     /// An entity nothing has happened to.
     fn blank(&self, id: &Arc<str>) -> Box<dyn Entity>;
 
@@ -208,6 +213,25 @@ pub struct RunRequest {
     pub request: Box<RawValue>,
 }
 
+/// What an entity may ask something of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// Aggregates of this service and kind.
+    Aggregate {
+        /// The service.
+        service: &'static str,
+        /// The kind.
+        kind: &'static str,
+    },
+    /// An activity and the one that undoes it, if any.
+    Activity {
+        /// The stable name.
+        name: &'static str,
+        /// The undo's stable name.
+        undo: Option<&'static str>,
+    },
+}
+
 /// The kinds of one service, by name.
 #[derive(Clone, Default)]
 pub struct Kinds(BTreeMap<Arc<str>, Arc<dyn Kind>>);
@@ -235,6 +259,11 @@ impl Kinds {
     /// All names.
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.0.keys()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Kind>> {
+        self.0.values()
     }
 }
 

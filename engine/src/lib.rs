@@ -81,6 +81,7 @@
 //! | to | see |
 //! |---|---|
 //! | write an aggregate, test it | [`Aggregate`], [`Upcasters`], `testing` (feature `testing`) |
+//! | keep tables that follow the log | [`projection`] |
 //! | run it, ask it | [`Node`], [`Service`], [`Client`], [`Answer`] |
 //! | describe a side effect outside the log | [`Activity`], [`Perform`], [`Failure`] |
 //! | know how it works | [`machine`] (one input, at most one commit), [`machine::fold`] (what counts), [`owner`] |

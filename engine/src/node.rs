@@ -14,7 +14,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::{
@@ -35,6 +35,7 @@ use crate::{
     tail::Tail,
 };
 
+mod definitions;
 #[cfg(feature = "sqlite")]
 mod embedded;
 mod supervise;
@@ -91,6 +92,8 @@ pub struct Node {
     log: Arc<dyn Log>,
     name: Arc<str>,
     read_models: Mutex<BTreeMap<Follows, ReadModel>>,
+    /// Tells clients that outlive the node that nobody answers any more.
+    _gone: DropGuard,
     #[cfg(feature = "sqlite")]
     embedded: Option<embedded::Files>,
 }
@@ -156,25 +159,12 @@ impl NodeBuilder {
         self
     }
 
-    /// Everything wrong with the definitions.
-    fn problems(&self) -> Vec<String> {
-        let mut problems: Vec<String> =
-            self.services.iter().flat_map(|s| s.problems.iter().cloned()).collect();
-        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
-        for service in &self.services {
-            *names.entry(&service.name).or_default() += 1;
-        }
-        let twice = names.iter().filter(|(_, n)| **n > 1);
-        problems.extend(twice.map(|(name, _)| format!("two services are named {name:?}")));
-        problems
-    }
-
     /// Creates the logs that are not there, and starts to own what is suggested.
     ///
     /// # Errors
     /// Everything wrong with the definitions, together; or what the log refuses.
     pub async fn start(self, parts: Parts) -> Result<Node, StartError> {
-        let problems = self.problems();
+        let problems = definitions::problems(&self.services);
         if !problems.is_empty() {
             return Err(StartError::Definitions(problems));
         }
@@ -210,7 +200,8 @@ impl NodeBuilder {
             tasks.spawn(member.run(membership));
         }
         let clock = Arc::clone(&parts.clock);
-        let gate = Doors { directory, router, clock: Arc::clone(&clock) };
+        let gone = CancellationToken::new();
+        let gate = Doors { directory, router, clock: Arc::clone(&clock), gone: gone.clone() };
         let client = Client::new(Arc::new(gate), parts.clock, parts.ids);
         Ok(Node {
             client,
@@ -223,6 +214,7 @@ impl NodeBuilder {
             log: parts.log,
             name: self.name,
             read_models: Mutex::default(),
+            _gone: gone.drop_guard(),
             #[cfg(feature = "sqlite")]
             embedded: None,
         })
@@ -353,6 +345,7 @@ struct Doors {
     directory: Arc<Directory>,
     router: Arc<Router>,
     clock: Arc<dyn Clock>,
+    gone: CancellationToken,
 }
 
 impl Doors {
@@ -382,15 +375,17 @@ impl Gate for Doors {
 
     async fn ended(&self, entity: &Address) -> Option<Box<RawValue>> {
         let shard = self.find(entity).ok()?;
-        loop {
-            let owner = self.router.owner(&shard)?;
+        while !self.gone.is_cancelled() {
             let (reply, end) = oneshot::channel();
-            owner.notes.send(Note::Watch { entity: entity.key(), reply }).ok()?;
-            if let Ok(end) = end.await {
+            let watch = Note::Watch { entity: entity.key(), reply };
+            if self.router.owner(&shard).is_some_and(|owner| owner.notes.send(watch).is_ok())
+                && let Ok(end) = end.await
+            {
                 return Some(end);
             }
-            // The owner began again: ask the next one.
+            // There is no owner yet, or it began again: ask the next one.
             self.clock.wait_until(self.clock.now().plus(Duration::from_millis(20))).await;
         }
+        None
     }
 }

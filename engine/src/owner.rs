@@ -11,10 +11,7 @@
 use std::{
     collections::BTreeMap,
     ops::RangeInclusive,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesOrdered};
@@ -26,7 +23,7 @@ use crate::{
     address::{EntityKey, Topic},
     commit::{Commit, Peer},
     log::Append,
-    machine::{Incoming, Input, Machine, Step, fold::Dead},
+    machine::{Incoming, Input, Machine, Step},
     position::{Position, Token},
     receipt::{Receipt, Told},
     record::Record,
@@ -37,6 +34,7 @@ use crate::{
 mod answers;
 mod channels;
 mod claim;
+mod counts;
 mod effects;
 mod intake;
 mod pipeline;
@@ -46,6 +44,7 @@ mod runs;
 mod snapshots;
 
 pub(crate) use claim::{Taken, take};
+pub use counts::Counts;
 pub(crate) use intake::Intake;
 pub use ports::Limits;
 pub(crate) use ports::{Place, Ports};
@@ -54,43 +53,6 @@ pub(crate) use recover::{Recovered, recover};
 
 use intake::Came;
 use pipeline::{Flight, Pipeline, Report};
-
-/// What an owner counts, for people: of all shards of a node together.
-#[derive(Debug, Default)]
-pub struct Counts {
-    commits: AtomicU64,
-    dead: AtomicU64,
-    snapshots: AtomicU64,
-}
-
-impl Counts {
-    /// Commits that became effective.
-    #[must_use]
-    pub fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
-    }
-
-    /// Records met that do not count.
-    #[must_use]
-    pub fn dead_records(&self) -> u64 {
-        self.dead.load(Ordering::Relaxed)
-    }
-
-    /// Snapshots stored.
-    #[must_use]
-    pub fn snapshots(&self) -> u64 {
-        self.snapshots.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn dead(&self, why: Dead) {
-        self.dead.fetch_add(1, Ordering::Relaxed);
-        if why == Dead::Unmarked {
-            tracing::warn!(
-                "a record without our mark lies in an events partition: another program writes there"
-            );
-        }
-    }
-}
 
 /// An input that broke its entity, to be refused by the next owner.
 pub(crate) struct Broken {

@@ -13,7 +13,7 @@ use crate::{
     coordinator::{Broken, Work},
     definition::{Class, NodeId},
     event::{Direction, Event, How, Late, Plan, Timer, Why},
-    outcome::{Answer, Raw, Refused},
+    outcome::{Answer, Raw, Refused, fits},
     retry::{DOUBT, LOST},
     state::{Phase, Status},
 };
@@ -32,6 +32,7 @@ impl Work<'_> {
             Ok((request, undo))
         })?;
         let planned = built.and_then(|(request, undo)| {
+            fits("a request", &request.data)?;
             let undo = undo.map(|undo| plan(&request.to, undo)).transpose()?;
             Ok((request, undo))
         });
@@ -292,6 +293,7 @@ impl Work<'_> {
 
 /// The undo as it is recorded. U6: an entity's goes to where the step went.
 fn plan(to: &To, undo: Outbound) -> Result<Plan, String> {
+    fits("an undo", &undo.data)?;
     let data = Raw::from(undo.data);
     match undo.to {
         To::Activity(name) if matches!(to, To::Activity(_)) => Ok(Plan { activity: Some(name), data }),

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::to_raw_value;
 
 use crate::{
-    define::{Data, Saga, Signal},
     entity::{End, Summary, name},
     event::Why,
+    saga::{Data, Saga, Signal},
     state::Killed,
 };
 

@@ -38,15 +38,15 @@ use std::{
 
 use palinode::{
     Context, Micros,
-    commit::{RunRef, TimerChanges, TimerRef, TimerSet},
+    commit::RunRef,
     entity::{RunRequest, SendRequest, panicked},
 };
 use serde_json::value::RawValue;
 
 use crate::{
     definition::{Class, Definition, NodeId, Then, Typed},
-    event::{Direction, Event, Late, SkippedBy, Timer, Why},
-    outcome::{Answer, Raw, Refused},
+    event::{Direction, Event, SkippedBy, Timer, Why},
+    outcome::{Answer, Raw, Refused, fits},
     state::{DEADLINE, Phase, State, Status, digest_of},
 };
 
@@ -136,32 +136,6 @@ pub(crate) fn decide(
     Ok(Decided { state, typed, said, out })
 }
 
-/// What changed between the timers of two states. The timer that is the cause is cleared without being named.
-pub(crate) fn timer_changes(
-    def: &Definition,
-    old: &State,
-    new: &State,
-    cause: Option<(&str, u64)>,
-) -> TimerChanges {
-    let mut changes = TimerChanges::default();
-    let mut change = |name: &str, was: Option<Timer>, is: Option<Timer>| {
-        if was == is {
-            return;
-        }
-        if let Some(Timer { serial, .. }) = was.filter(|t| cause != Some((name, t.serial))) {
-            changes.clear.push(TimerRef { node: name.into(), serial });
-        }
-        if let Some(Timer { serial, due }) = is {
-            changes.set.push(TimerSet { node: name.into(), serial, due });
-        }
-    };
-    change(DEADLINE, old.deadline, new.deadline);
-    for ((id, was), (_, is)) in old.nodes().zip(new.nodes()) {
-        change(&def[id].path, was.timer, is.timer);
-    }
-    changes
-}
-
 impl Work<'_> {
     fn take(&mut self, input: &Input<'_>) -> Result<Said, Broken> {
         match input {
@@ -186,7 +160,10 @@ impl Work<'_> {
             let same = origin.digest == digest_of(data.get());
             return Ok(if same { Said::Started } else { Said::Conflict });
         }
-        match caught("data", || (self.def.data.decode)(data)).and_then(|decoded| decoded) {
+        let decoded = fits("data", data)
+            .and_then(|()| caught("data", || (self.def.data.decode)(data)))
+            .and_then(|decoded| decoded);
+        match decoded {
             Ok(typed) => self.typed = Some(typed),
             Err(why) => return Ok(Said::Invalid(why.into())),
         }
@@ -274,64 +251,6 @@ impl Work<'_> {
             Phase::Forward => self.begin_undo(Why::Deadline),
             _ => self.emit(Event::DeadlinePassed {}),
         }
-    }
-
-    /// An answer goes to the node that waits for it; otherwise row 16 or 21.
-    fn answer(&mut self, key: &str, round: u32, attempt: Option<u32>, answer: &Answer) -> Result<(), Broken> {
-        let place = key.rsplit_once('/').and_then(|(path, direction)| match direction {
-            "do" => Some((self.def.find(path)?, Direction::Do)),
-            "undo" => Some((self.def.find(path)?, Direction::Undo)),
-            _ => None,
-        });
-        let Some((id, direction)) = place else {
-            return self.late(key, round, Late::Unexpected, answer);
-        };
-        let node = &self.state[id];
-        let (tries, awaited) = match direction {
-            Direction::Do => (node.tries, self.awaits_answer(id)),
-            Direction::Undo => (node.undo_tries, matches!(node.status, Status::Undoing | Status::UndoStuck)),
-        };
-        let current = tries.round == round && attempt.is_none_or(|a| a == tries.attempt);
-        if self.state.phase.terminal() || !awaited || !current {
-            let class = self.class_of_late(id, direction, answer);
-            return self.late(key, round, class, answer);
-        }
-        match direction {
-            Direction::Do => self.answered(id, answer),
-            Direction::Undo => self.undo_answered(id, answer),
-        }
-    }
-
-    /// Whether an answer to the ask still decides something: while it is asked, and after it was taken for unknown as
-    /// long as its undo was not asked (U8).
-    fn awaits_answer(&self, id: NodeId) -> bool {
-        match self.state[id].status {
-            Status::Asked | Status::Unknown => true,
-            Status::Blocked => matches!(self.def[id].class, Class::Retriable | Class::Read),
-            _ => false,
-        }
-    }
-
-    fn class_of_late(&self, id: NodeId, direction: Direction, answer: &Answer) -> Late {
-        let node = &self.state[id];
-        let activity = node.to.as_ref().is_some_and(|to| matches!(to, palinode::activity::To::Activity(_)));
-        let undo_asked = node.undo_tries.round > 0;
-        match (direction, node.status) {
-            _ if node.tries.round == 0 => Late::Unexpected,
-            (Direction::Do, Status::Undone) if activity && matches!(answer, Answer::Done(_)) => Late::Leak,
-            (Direction::Do, _) if undo_asked => Late::AfterUndo,
-            (Direction::Undo, _) if !undo_asked => Late::Unexpected,
-            (Direction::Do, Status::Skipped) => Late::NotNeeded,
-            (Direction::Do, Status::Done | Status::Refused) | (Direction::Undo, Status::Undone) => {
-                Late::Duplicate
-            }
-            _ if self.state.phase.terminal() => Late::Ended,
-            _ => Late::Duplicate,
-        }
-    }
-
-    pub(crate) fn late(&mut self, key: &str, round: u32, class: Late, answer: &Answer) -> Result<(), Broken> {
-        self.emit(Event::LateReply { re: format!("{key}/{round}").into(), class, answer: answer.clone() })
     }
 
     /// Opens whatever became ready, in the order of the definition; completes the saga when all is closed.
@@ -427,6 +346,7 @@ impl Work<'_> {
     pub(crate) fn changed_data(&mut self, id: NodeId) -> Result<Option<Raw>, Broken> {
         let encode = self.def.data.encode;
         let raw = self.pure(id, "data", |data| encode(data))?.map_err(Broken)?;
+        fits("data", &raw).map_err(|why| Broken(format!("node {}: {why}", self.def[id].path)))?;
         Ok((raw.get() != self.state.data.get()).then(|| Raw::from(raw)))
     }
 

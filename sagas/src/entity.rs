@@ -6,18 +6,19 @@ use std::sync::Arc;
 use palinode::{
     Context,
     commit::{EventRecord, Outcome},
-    entity::{AttemptOutcome, Decision, Entity, EntityInput, Kind, Unfit},
+    entity::{AttemptOutcome, Decision, Entity, EntityInput, Kind, TargetKind, Unfit},
     message::Refusal,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
-    coordinator::{Broken, Decided, Input, Said, decide, timer_changes},
+    coordinator::{Broken, Decided, Input, Said, decide},
     definition::{Definition, Typed},
     event::{Event, Kept},
-    outcome::{Answer, Raw, Refused},
+    outcome::{Answer, Raw, Refused, fits},
     state::{Phase, State},
+    wait::timer_changes,
 };
 
 /// The kind of a saga's instances: named after the definition.
@@ -36,6 +37,10 @@ impl SagaKind {
 impl Kind for SagaKind {
     fn name(&self) -> &str {
         self.definition.name()
+    }
+
+    fn targets(&self) -> Vec<TargetKind> {
+        self.definition.nodes().filter_map(|(_, node)| node.target).collect()
     }
 
     fn blank(&self, _id: &Arc<str>) -> Box<dyn Entity> {
@@ -281,21 +286,30 @@ fn reply(data: &RawValue) -> Answer {
         Err(e) => return Answer::Unknown(format!("an answer that is none: {e}").into()),
     };
     if outcome == Outcome::Accepted {
-        return Answer::Done(Raw::from(answer.to_owned()));
+        return done(answer);
     }
     match serde_json::from_str::<Refusal>(answer.get()) {
         // A parked entity may still take the message when it is set free.
         Ok(refusal) if outcome == Outcome::Parked => Answer::Unknown(refusal.text),
         Ok(Refusal { code, text, data }) => {
+            let data = data.filter(|data| fits("a rejection", data).is_ok());
             Answer::Refused(Refused { code, text, data: data.map(Raw::from) })
         }
         Err(e) => Answer::Unknown(format!("a refusal that is none: {e}").into()),
     }
 }
 
+/// A reply that does not fit into the journal is a bug of the participant: it may have happened.
+fn done(reply: &RawValue) -> Answer {
+    match fits("a reply", reply) {
+        Ok(()) => Answer::Done(Raw::from(reply.to_owned())),
+        Err(why) => Answer::Fatal(why.into()),
+    }
+}
+
 fn attempt(outcome: &AttemptOutcome) -> Answer {
     match outcome {
-        AttemptOutcome::Done(reply) => Answer::Done(Raw::from(reply.clone())),
+        AttemptOutcome::Done(reply) => done(reply),
         AttemptOutcome::Refused { code, text } => {
             Answer::Refused(Refused { code: Arc::clone(code), text: Arc::clone(text), data: None })
         }

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::outcome::{Answer, Raw};
 
+mod parts;
+pub use parts::{Direction, How, Kept, Late, Plan, SkippedBy, Timer, Why};
+
 /// What stands before the tag in the name of every journal event, whatever the definition.
 pub const PREFIX: &str = "saga";
 
@@ -273,153 +276,41 @@ pub enum Event {
     },
 }
 
-/// A recorded undo. It has no address: it goes to where the step went.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Plan {
-    /// The activity that takes the step back, when the step is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activity: Option<Arc<str>>,
-    /// What it is asked.
-    pub data: Raw,
-}
-
-/// A timer of an instance. A firing with another serial is late.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Timer {
-    /// Which setting: rises with every timer of the instance.
-    pub serial: u64,
-    /// When it fires, not before.
-    pub due: Micros,
-}
-
-/// Forward or back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// The ask of a node.
-    Do,
-    /// Its undo.
-    Undo,
-}
-
-/// How an attempt or a round failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum How {
-    /// A definite no: the next ask is a new round.
-    Refused,
-    /// It certainly did not happen.
-    Transient,
-    /// It may have happened.
-    Unknown,
-    /// A person is needed.
-    Fatal,
-    /// The owner that ran it is gone.
-    Lost,
-}
-
-/// What left a node out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SkippedBy {
-    /// Its condition did not hold.
-    When,
-    /// The saga is taken back, and the node changes nothing.
-    Undo,
-}
-
-/// What a late answer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Late {
-    /// The outcome is recorded already.
-    Duplicate,
-    /// The answer to an ask whose undo was asked meanwhile (U9): the undo answers for it.
-    AfterUndo,
-    /// Done, by a participant that has already said that it was undone (U9): its fence broke.
-    Leak,
-    /// The instance has ended.
-    Ended,
-    /// The saga is taken back, and nobody needs the answer.
-    NotNeeded,
-    /// Nothing like it was ever asked.
-    Unexpected,
-}
-
-/// Why a saga is taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "cause", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Why {
-    /// A node was refused.
-    Refused {
-        /// The node.
-        node: Arc<str>,
-        /// For programs.
-        code: Arc<str>,
-        /// For people.
-        text: Arc<str>,
-    },
-    /// The outcome of a node is unknown.
-    Unknown {
-        /// The node.
-        node: Arc<str>,
-        /// Why.
-        text: Arc<str>,
-    },
-    /// A wait ended without its signal.
-    TimedOut {
-        /// The node.
-        node: Arc<str>,
-    },
-    /// Somebody asked for it.
-    Cancelled {
-        /// Their reason.
-        reason: Arc<str>,
-    },
-    /// It took too long.
-    Deadline,
-}
-
-/// An input as it is kept for a parked instance.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kept {
-    /// A message.
-    Message {
-        /// What it is.
-        name: Arc<str>,
-        /// The payload.
-        data: Raw,
-    },
-    /// An answer.
-    Reply {
-        /// What it answers.
-        re: Arc<str>,
-        /// The payload.
-        data: Raw,
-    },
-    /// A timer.
-    Timer {
-        /// The node.
-        node: Arc<str>,
-        /// The serial.
-        serial: u64,
-    },
-    /// The outcome of an attempt.
-    Attempt {
-        /// The effect key.
-        key: Arc<str>,
-        /// The round.
-        round: u32,
-        /// The attempt.
-        attempt: u32,
-        /// How it ended.
-        answer: Answer,
-    },
-}
-
 impl Event {
+    /// The node it is about.
+    #[must_use]
+    pub fn node(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::StepAsked { node, .. }
+            | Self::StepDone { node, .. }
+            | Self::PivotPassed { node, .. }
+            | Self::StepRefused { node, .. }
+            | Self::StepUnknown { node, .. }
+            | Self::AttemptFailed { node, .. }
+            | Self::Blocked { node, .. }
+            | Self::InDoubt { node, .. }
+            | Self::Skipped { node, .. }
+            | Self::WaitBegan { node, .. }
+            | Self::WaitDone { node, .. }
+            | Self::TimedOut { node, .. }
+            | Self::Draining { node, .. }
+            | Self::UndoAsked { node, .. }
+            | Self::Undone { node, .. }
+            | Self::UndoStuck { node, .. } => Some(node),
+            _ => None,
+        }
+    }
+
+    /// The timer of its node that it sets.
+    #[must_use]
+    pub fn timer(&self) -> Option<Timer> {
+        match self {
+            Self::StepAsked { timer, .. } | Self::AttemptFailed { timer, .. } => *timer,
+            Self::WaitBegan { timer, .. } | Self::Draining { timer, .. } => Some(*timer),
+            _ => None,
+        }
+    }
+
     /// As a record of the stream.
     ///
     /// # Errors

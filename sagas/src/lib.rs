@@ -1,4 +1,23 @@
 //! Sagas for Palinode: definitions as data, a pure coordinator, compensation that is never lost.
+//!
+//! A saga is written in the order in which things happen ([`Saga::define`]), registered with a service
+//! ([`SagaService`]) and started by a client ([`SagaClient`]). Every instance is an entity of the engine: its journal
+//! ([`Event`]) is its event stream, its state is the fold of it, and recovering it is reading a stream.
+//!
+//! ```text
+//!             start                pivot asked             pivot done
+//!   (nothing) ─────► Forward ────────────────► Committing ───────────► Finishing ─────► Completed
+//!                       │ refused, unknown,        │ refused
+//!                       │ cancel, deadline         │
+//!                       ▼                          │
+//!                    Undoing ◄─────────────────────┘
+//!                       │ everything taken back                  any of them ── kill ──► Killed
+//!                       ▼
+//!                  Compensated
+//! ```
+//!
+//! Nobody guesses: a step whose outcome is unknown is undone as if it had happened, a pivot whose outcome is unknown is
+//! in doubt, and what cannot go on without a person says so and waits.
 
 pub mod activity;
 mod ask;
@@ -10,18 +29,22 @@ pub mod entity;
 pub mod event;
 pub mod fence;
 pub mod outcome;
+mod reply;
 pub mod retry;
+mod saga;
 pub mod service;
 pub mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod undo;
+#[cfg(feature = "sqlite")]
+pub mod view;
 mod wait;
 
 pub use activity::Policy;
 pub use client::{Finished, SagaClient, Sagas};
 pub use define::{
-    Data, Flow, Saga, Signal,
+    Flow,
     class::{Block, GoOn, Undo},
 };
 pub use definition::{Class, Definition, Problem};
@@ -29,4 +52,7 @@ pub use entity::{End, SagaKind};
 pub use event::Event;
 pub use outcome::Outcome;
 pub use retry::Retry;
+pub use saga::{Data, Saga, Signal};
 pub use service::SagaService;
+#[cfg(feature = "sqlite")]
+pub use view::SagaRows;

@@ -8,6 +8,18 @@ use serde_json::value::RawValue;
 /// A payload, shared between the journal and the state.
 pub type Raw = Arc<RawValue>;
 
+/// The largest payload of a saga: data, request, reply, undo or signal. Three of them fit into one journal event.
+pub const MAX_PAYLOAD: usize = 80 * 1024;
+
+/// Refuses what would not fit into the journal.
+pub(crate) fn fits(what: &str, payload: &RawValue) -> Result<(), String> {
+    let bytes = payload.get().len();
+    if bytes <= MAX_PAYLOAD {
+        return Ok(());
+    }
+    Err(format!("{what} of {bytes} bytes; at most {MAX_PAYLOAD}: keep it elsewhere and send a reference"))
+}
+
 /// What is known of a step when its undo is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome<'a, R> {

@@ -6,8 +6,8 @@ use palinode::{Activity, Perform, Service};
 
 use crate::{
     activity::{Policy, performer_with},
-    define::{Data, Saga},
     entity::SagaKind,
+    saga::{Data, Saga},
 };
 
 /// Sagas and activities of a [`Service`].

@@ -1,16 +1,7 @@
 //! The state of an instance: the fold of its journal. It takes recorded facts only and calls no user code, so a state
 //! can always be folded, whatever the closures of a build do.
-//!
-//! | node status | meaning |
-//! |---|---|
-//! | Idle | never asked |
-//! | Asked | its answer is awaited |
-//! | Waiting | an open wait, or the pause before the next attempt or round |
-//! | Done, Refused, Skipped | closed, forward |
-//! | Unknown | it may have happened; before the pivot it will be undone, a pivot is in doubt |
-//! | Blocked | after the pivot: needs a person, or a late answer |
-//! | Undoing, UndoWaiting | its undo is asked, or pauses before the next attempt or round |
-//! | Undone, UndoStuck | closed, backward; needs a person |
+
+mod node;
 
 use std::{
     collections::BTreeSet,
@@ -18,14 +9,16 @@ use std::{
     sync::Arc,
 };
 
-use palinode::{Digest, Micros, activity::To};
+use palinode::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     definition::{Definition, NodeId, Then},
-    event::{Direction, Event, How, Kept, Plan, Timer, Why},
+    event::{Direction, Event, Kept, Timer, Why},
     outcome::Raw,
 };
+
+pub use node::{NodeState, Status, Tries};
 
 /// Where an instance stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -56,78 +49,6 @@ impl Phase {
     pub fn terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Compensated | Self::Killed)
     }
-}
-
-/// Where a node stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the table at the top of the file says what each means")]
-pub enum Status {
-    #[default]
-    Idle,
-    Asked,
-    Waiting,
-    Done,
-    Refused,
-    Unknown,
-    Skipped,
-    Blocked,
-    Undoing,
-    UndoWaiting,
-    Undone,
-    UndoStuck,
-}
-
-/// How often something was tried, in one direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Tries {
-    /// The present round.
-    pub round: u32,
-    /// The present attempt of it.
-    pub attempt: u32,
-    /// Failures since the first ask.
-    #[serde(default, skip_serializing_if = "zero")]
-    pub failures: u32,
-    /// Attempts lost with their owner.
-    #[serde(default, skip_serializing_if = "zero")]
-    pub lost: u32,
-    /// Whether an attempt of this round may have happened.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unsure: bool,
-    /// Whether the last failure was a refusal: then the next ask is a new round.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub refused: bool,
-    /// When it was first asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Micros>,
-}
-
-/// What is known of a node.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct NodeState {
-    /// Where it stands.
-    pub status: Status,
-    /// Its asks.
-    #[serde(default, skip_serializing_if = "untried")]
-    pub tries: Tries,
-    /// The asks of its undo.
-    #[serde(default, skip_serializing_if = "untried")]
-    pub undo_tries: Tries,
-    /// Whom it was asked of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<To>,
-    /// Its request, when it may have to be sent again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request: Option<Raw>,
-    /// What takes it back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undo: Option<Plan>,
-    /// Its timer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timer: Option<Timer>,
-    /// Why it failed, or needs a person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub why: Option<Arc<str>>,
 }
 
 /// A signal nobody has taken yet.
@@ -215,10 +136,6 @@ fn zero(n: &u32) -> bool {
     *n == 0
 }
 
-fn untried(tries: &Tries) -> bool {
-    *tries == Tries::default()
-}
-
 impl State {
     /// An instance that has not started.
     #[must_use]
@@ -294,13 +211,13 @@ impl State {
     }
 
     fn apply_to_node(&mut self, definition: &Definition, event: &Event) -> Result<(), String> {
-        let Some(path) = node_of(event) else { return Ok(()) };
+        let Some(path) = event.node() else { return Ok(()) };
         let id = definition.find(path).ok_or_else(|| format!("{definition:?} has no node {path:?}"))?;
-        if let Some(timer) = timer_of(event) {
+        if let Some(timer) = event.timer() {
             self.serial = self.serial.max(timer.serial);
         }
         let node = &mut self[id];
-        node.timer = timer_of(event);
+        node.timer = event.timer();
         match event {
             Event::StepAsked { round, attempt, to, request, undo, at, .. } => {
                 node.status = Status::Asked;
@@ -437,39 +354,6 @@ pub(crate) fn digest_of(data: &str) -> Digest {
     Digest::of(data.as_bytes())
 }
 
-impl NodeState {
-    fn fail(&mut self, status: Status, why: &Arc<str>) {
-        self.status = status;
-        self.why = Some(Arc::clone(why));
-    }
-
-    fn needs_person(&self, in_doubt: bool) -> bool {
-        matches!(self.status, Status::Blocked | Status::UndoStuck)
-            || (in_doubt && self.status == Status::Unknown)
-    }
-}
-
-impl Tries {
-    fn ask(&mut self, round: u32, attempt: u32, at: Option<Micros>) {
-        if round != self.round {
-            self.unsure = false;
-        }
-        self.round = round;
-        self.attempt = attempt;
-        self.refused = false;
-        self.at = self.at.or(at);
-    }
-
-    fn fail(&mut self, how: How) {
-        self.failures = self.failures.saturating_add(1);
-        self.refused = how == How::Refused;
-        self.unsure |= matches!(how, How::Unknown | How::Lost | How::Fatal);
-        if how == How::Lost {
-            self.lost = self.lost.saturating_add(1);
-        }
-    }
-}
-
 /// Whether an entry moves something, so that "stuck" has to be found anew.
 fn moves(event: &Event) -> bool {
     !matches!(
@@ -481,36 +365,6 @@ fn moves(event: &Event) -> bool {
             | Event::Kept { .. }
             | Event::Parked { .. }
     )
-}
-
-fn node_of(event: &Event) -> Option<&Arc<str>> {
-    match event {
-        Event::StepAsked { node, .. }
-        | Event::StepDone { node, .. }
-        | Event::PivotPassed { node, .. }
-        | Event::StepRefused { node, .. }
-        | Event::StepUnknown { node, .. }
-        | Event::AttemptFailed { node, .. }
-        | Event::Blocked { node, .. }
-        | Event::InDoubt { node, .. }
-        | Event::Skipped { node, .. }
-        | Event::WaitBegan { node, .. }
-        | Event::WaitDone { node, .. }
-        | Event::TimedOut { node, .. }
-        | Event::Draining { node, .. }
-        | Event::UndoAsked { node, .. }
-        | Event::Undone { node, .. }
-        | Event::UndoStuck { node, .. } => Some(node),
-        _ => None,
-    }
-}
-
-fn timer_of(event: &Event) -> Option<Timer> {
-    match event {
-        Event::StepAsked { timer, .. } | Event::AttemptFailed { timer, .. } => *timer,
-        Event::WaitBegan { timer, .. } | Event::Draining { timer, .. } => Some(*timer),
-        _ => None,
-    }
 }
 
 impl Index<NodeId> for State {

@@ -11,19 +11,24 @@ use std::{
 
 use palinode::{
     Address, Context, Micros, Token,
-    activity::To,
     commit::{EventRecord, Outcome},
     entity::{ActivityResult, AttemptOutcome, Decision, Entity, EntityInput, Kind, RunRequest, SendRequest},
     message::{Refusal, Reply},
 };
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use crate::{
-    define::{Data, Saga, Signal},
     entity::{SagaKind, name},
-    event::{Direction, Event},
+    event::Event,
+    saga::{Data, Saga, Signal},
 };
+
+mod line;
+mod rules;
+
+pub use line::line;
+use rules::{blunt, must, parsed, raw, refusal, saved};
 
 /// An instance under test.
 pub struct Script {
@@ -260,54 +265,7 @@ impl Script {
         }
     }
 
-    /// U3, U6, U7 and equal bytes within a round, on every commit.
-    #[track_caller]
-    fn check_asks(&mut self, decision: &Decision) {
-        let turned = self.journal.iter().any(|e| matches!(e, Event::UndoBegan { .. }));
-        let forward = self.last.iter().any(|e| matches!(e, Event::StepAsked { .. }));
-        let turns = self.last.iter().any(|e| matches!(e, Event::UndoBegan { .. }));
-        must(!turned || turns || !forward, "U3: a forward ask after the saga turned back");
-        for send in &decision.sends {
-            let Some((key, round)) = send.re.as_deref().and_then(|re| re.rsplit_once('/')) else { continue };
-            let place = (Arc::from(key), round.parse().unwrap_or(0));
-            let said = (send.to.to_string(), send.data.get().to_owned());
-            must(self.bytes.insert(place, said).is_none(), "U7: an entity was sent its ask twice in a round");
-            if let Some(path) = key.strip_suffix("/undo") {
-                let asked = self.asked_of(path);
-                must(asked == Some(To::Entity(send.to.clone())), "U6: the undo goes to another entity");
-            }
-        }
-        for run in &decision.runs {
-            let said = (run.activity.to_string(), run.request.get().to_owned());
-            let before = self.bytes.entry((Arc::clone(&run.key), run.round)).or_insert_with(|| said.clone());
-            must(*before == said, "the bytes of two attempts of a round differ");
-        }
-    }
-
-    fn asked_of(&self, path: &str) -> Option<To> {
-        self.journal.iter().find_map(|e| match e {
-            Event::StepAsked { node, to: Some(to), .. } if &**node == path => Some(to.clone()),
-            _ => None,
-        })
-    }
-
-    /// The crash test: dropped and folded again, and restored from a snapshot.
-    #[track_caller]
-    fn check_refold(&mut self) {
-        let live = saved(&*self.entity);
-        let mut folded = self.kind.blank(&self.id);
-        for record in &self.records {
-            if let Err(unfit) = folded.apply(record) {
-                blunt(format!("the journal cannot be folded: {unfit}"));
-            }
-        }
-        must(saved(&*folded) == live, "the instance folded from its journal is another one");
-        let restored = self.kind.restore(&self.id, live.as_bytes()).unwrap_or_else(|e| blunt(e.to_string()));
-        must(saved(&*restored) == live, "the instance restored from its snapshot is another one");
-        self.entity = if self.commits.is_multiple_of(2) { folded } else { restored };
-    }
-
-    /// The events of the last commit are these, as [`line`] writes them.
+    /// The events of the last commit are these, as [`line()`] writes them.
     #[track_caller]
     pub fn then<const N: usize>(self, expected: [&str; N]) -> Self {
         let found: Vec<String> = self.last.iter().map(line).collect();
@@ -395,92 +353,6 @@ impl Script {
     }
 }
 
-/// A journal entry on one line: its name, its node, and what a reader of a test needs to know.
-#[must_use]
-pub fn line(event: &Event) -> String {
-    match event {
-        Event::StepAsked { node, round, attempt, .. } => format!("asked {node} {round}.{attempt}"),
-        Event::StepDone { node, late: true, .. } => format!("done late {node}"),
-        Event::StepDone { node, .. } => format!("done {node}"),
-        Event::PivotPassed { node, .. } => format!("passed {node}"),
-        Event::StepRefused { node, code, late: true, .. } => format!("refused late {node} {code}"),
-        Event::StepRefused { node, code, .. } => format!("refused {node} {code}"),
-        Event::StepUnknown { node, .. } => format!("unknown {node}"),
-        Event::AttemptFailed { node, direction, how, round, attempt, timer, .. } => {
-            let direction = if *direction == Direction::Do { "" } else { "undo of " };
-            let end = if timer.is_some() { "" } else { ", the last" };
-            format!("failed {direction}{node} {round}.{attempt} {}{end}", word(how))
-        }
-        Event::Blocked { node, .. } => format!("blocked {node}"),
-        Event::InDoubt { node, .. } => format!("in doubt {node}"),
-        Event::Skipped { node, why } => format!("skipped {node} by {}", word(why)),
-        Event::WaitBegan { node, .. } => format!("waits {node}"),
-        Event::WaitDone { node, .. } => format!("waited {node}"),
-        Event::TimedOut { node, then, .. } => format!("timed out {node}, {}", word(then)),
-        Event::UndoBegan { why } => format!("undo began: {}", cause(why)),
-        Event::Draining { node, .. } => format!("draining {node}"),
-        Event::UndoAsked { node, round, attempt, .. } => format!("undo asked {node} {round}.{attempt}"),
-        Event::Undone { node, .. } => format!("undone {node}"),
-        Event::UndoStuck { node, .. } => format!("undo stuck {node}"),
-        Event::LateReply { re, class, .. } => format!("late {re} {}", word(class)),
-        Event::Stuck { nodes } => format!("stuck {}", nodes.join(" ")),
-        Event::Compensated { exceptions: 0 } => "compensated".into(),
-        Event::Compensated { exceptions } => format!("compensated, {exceptions} exceptions"),
-        Event::Killed { standing, .. } => format!("killed, standing {}", standing.join(" ")),
-        Event::Signalled { name, id, .. } => format!("signalled {name} {id}"),
-        Event::Started { .. } => "started".into(),
-        Event::CancelAsked { .. } => "cancel asked".into(),
-        Event::CancelTooLate {} => "cancel too late".into(),
-        Event::DeadlinePassed {} => "deadline passed".into(),
-        Event::Completed {} => "completed".into(),
-        Event::Parked { .. } => "parked".into(),
-        Event::Kept { .. } => "kept".into(),
-    }
-}
-
 fn is_end(event: &Event) -> bool {
     matches!(event, Event::Completed {} | Event::Compensated { .. } | Event::Killed { .. })
-}
-
-fn cause(why: &crate::event::Why) -> String {
-    serde_json::to_value(why)
-        .ok()
-        .and_then(|v| v.get("cause")?.as_str().map(str::to_owned))
-        .unwrap_or_default()
-}
-
-fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-#[track_caller]
-fn saved(entity: &dyn Entity) -> String {
-    let bytes = entity.save().unwrap_or_else(|e| blunt(e.to_string()));
-    String::from_utf8(bytes).unwrap_or_else(|e| blunt(e.to_string()))
-}
-
-#[track_caller]
-fn raw(value: &impl Serialize) -> Box<RawValue> {
-    to_raw_value(value).unwrap_or_else(|e| blunt(e.to_string()))
-}
-
-#[track_caller]
-fn parsed(text: &str) -> Box<RawValue> {
-    RawValue::from_string(text.to_owned()).unwrap_or_else(|e| blunt(e.to_string()))
-}
-
-#[track_caller]
-fn refusal(code: &str) -> Box<RawValue> {
-    raw(&Refusal { code: code.into(), text: "refused".into(), data: None })
-}
-
-#[track_caller]
-fn must(holds: bool, what: &str) {
-    assert!(holds, "{what}");
-}
-
-#[track_caller]
-#[expect(clippy::panic, reason = "a test that cannot go on")]
-fn blunt(why: impl std::fmt::Display) -> ! {
-    panic!("{why}")
 }

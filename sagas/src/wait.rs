@@ -3,16 +3,44 @@
 
 use std::sync::Arc;
 
+use palinode::commit::{TimerChanges, TimerRef, TimerSet};
+
 use crate::{
     coordinator::{Broken, Said, Work},
-    definition::{Class, NodeId},
-    event::Event,
-    outcome::Raw,
-    state::{Phase, Status},
+    definition::{Class, Definition, NodeId},
+    event::{Event, Timer},
+    outcome::{Raw, fits},
+    state::{DEADLINE, Phase, State, Status},
 };
 
 /// How many signals of one name are kept for waits that have not opened.
 pub(crate) const BUFFER: usize = 100;
+
+/// What changed between the timers of two states. The timer that is the cause is cleared without being named.
+pub(crate) fn timer_changes(
+    def: &Definition,
+    old: &State,
+    new: &State,
+    cause: Option<(&str, u64)>,
+) -> TimerChanges {
+    let mut changes = TimerChanges::default();
+    let mut change = |name: &str, was: Option<Timer>, is: Option<Timer>| {
+        if was == is {
+            return;
+        }
+        if let Some(Timer { serial, .. }) = was.filter(|t| cause != Some((name, t.serial))) {
+            changes.clear.push(TimerRef { node: name.into(), serial });
+        }
+        if let Some(Timer { serial, due }) = is {
+            changes.set.push(TimerSet { node: name.into(), serial, due });
+        }
+    };
+    change(DEADLINE, old.deadline, new.deadline);
+    for ((id, was), (_, is)) in old.nodes().zip(new.nodes()) {
+        change(&def[id].path, was.timer, is.timer);
+    }
+    changes
+}
 
 impl Work<'_> {
     /// Rows 15 and 21, and what a wait makes of it.
@@ -31,6 +59,9 @@ impl Work<'_> {
         if self.state.signals.iter().filter(|s| &*s.name == name).count() >= BUFFER {
             return Ok(Said::BufferFull);
         }
+        if let Err(why) = fits("a signal", data) {
+            return Ok(Said::Invalid(why.into()));
+        }
         if let Some(decode) = &self.def[waiter].code.decode
             && let Err(why) = self.pure(waiter, "signal", |_| decode(data).map(drop))?
         {
@@ -43,7 +74,7 @@ impl Work<'_> {
         let open = self
             .def
             .nodes()
-            .find(|(id, n)| n.signal == Some(name) && self.state[*id].status == Status::Waiting)
+            .find(|(id, n)| n.signal == Some(name) && open_for(self.state[*id].status))
             .map(|(id, _)| id);
         let Some(open) = open else { return Ok(Said::Buffered) };
         self.take_signal(open)?;
@@ -83,4 +114,9 @@ impl Work<'_> {
         }
         self.timed_out(id)
     }
+}
+
+/// A wait that blocked after the pivot still takes its signal when it comes.
+fn open_for(status: Status) -> bool {
+    matches!(status, Status::Waiting | Status::Blocked)
 }

@@ -7,6 +7,7 @@
 //! | commit | term, claim, pseq + 1, prev | earlier term; other pseq | later term; other claim; other prev |
 //! | not marked | | always | |
 //! | marked, not readable | | | always |
+//! | damaged beside its bytes | | | always |
 
 use std::sync::Arc;
 
@@ -91,6 +92,9 @@ impl Fold {
     /// # Errors
     /// [`Impossible`]: nothing after it can be judged.
     pub fn next(&mut self, stored: &Stored) -> Result<Judged, Impossible> {
+        if let Some(damage) = &stored.damage {
+            return Err(Impossible::new(Rule::Readable, damage.clone(), "a row as it was written"));
+        }
         let Some(mark) = stored.mark else { return Ok(Judged::Dead) };
         let record = read(mark, stored)?;
         let Some(place) = self.place.as_mut() else { return self.begin(record, stored) };

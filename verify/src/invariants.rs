@@ -1,5 +1,5 @@
 //! The invariants that a log must keep, one file a concept. Each takes effective commits in the order of their shard and
-//! says what must not be. What a saga's own journal promises is read from its events and is not checked here.
+//! says what must not be.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,6 +9,7 @@ use std::{
 use uuid::Uuid;
 
 use crate::{
+    graph::Graph,
     reader::Effective,
     record::{Genesis, Peer},
     report::{Finding, Report, Rule},
@@ -18,19 +19,31 @@ mod channels;
 mod clients;
 mod entities;
 mod runs;
+mod sagas;
 mod timers;
 mod times;
 
-pub(crate) use channels::Channels;
+pub(crate) use channels::{Answer, Channels};
 
-/// The logs that are there, by service.
-#[derive(Debug, Default)]
-pub(crate) struct Logs {
+/// The logs that are there, by service; and what the caller knows of the definitions of sagas.
+#[derive(Debug)]
+pub(crate) struct Logs<'a> {
     services: BTreeMap<Arc<str>, (Uuid, u32)>,
     broken: BTreeSet<(Arc<str>, u32)>,
+    graphs: &'a [Graph],
 }
 
-impl Logs {
+impl<'a> Logs<'a> {
+    /// None yet.
+    pub(crate) fn of(graphs: &'a [Graph]) -> Self {
+        Self { services: BTreeMap::new(), broken: BTreeSet::new(), graphs }
+    }
+
+    /// The graph of a definition's version, when the caller gave it.
+    fn graph(&self, definition: &str, version: u32) -> Option<&'a Graph> {
+        self.graphs.iter().find(|graph| graph.is(definition, version))
+    }
+
     /// A log is there.
     pub(crate) fn add(&mut self, genesis: &Genesis) {
         self.services.insert(Arc::clone(&genesis.service), (genesis.log_id, genesis.partitions));
@@ -61,11 +74,12 @@ pub(crate) struct Shard {
     times: times::Times,
     timers: timers::Timers,
     runs: runs::Runs,
+    sagas: sagas::Sagas,
 }
 
 impl Shard {
-    /// Takes the shard's next effective commit.
-    pub(crate) fn take(&mut self, at: &Effective, logs: &Logs, report: &mut Report) {
+    /// Takes the shard's next effective commit; says which answer a saga took it for.
+    pub(crate) fn take(&mut self, at: &Effective, logs: &Logs<'_>, report: &mut Report) -> Option<Answer> {
         report.counts.commits += 1;
         report.counts.events += u64::try_from(at.commit.events.len()).unwrap_or(0);
         self.entities.take(at, logs, report);
@@ -73,13 +87,15 @@ impl Shard {
         self.times.take(at, report);
         self.timers.take(at, report);
         self.runs.take(at, report);
+        self.sagas.take(at, logs, report)
     }
 
-    /// Counts what is left at the end.
-    pub(crate) fn finish(self, report: &mut Report) {
+    /// Counts what is left at the end, and finds what will be waited for in vain.
+    pub(crate) fn finish(self, channels: &Channels, logs: &Logs<'_>, report: &mut Report) {
         report.counts.entities += self.entities.count();
         report.counts.timers_set += self.timers.count();
         report.counts.runs_open += self.runs.count();
+        self.sagas.finish(channels, logs, report);
     }
 }
 

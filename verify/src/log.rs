@@ -3,7 +3,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, types::ValueRef};
 
 use crate::source::{CannotRead, Partition, Source, Stored};
 
@@ -91,7 +91,8 @@ impl Source for Log {
         let Some(lane) = self.lanes.iter().find(same) else { return Ok(Vec::new()) };
         let (first, _) = ids(lane.number);
         let id = |offset: u64| first.saturating_add(i64::try_from(offset).unwrap_or(i64::MAX));
-        let sql = "select id, mark, crc, value from palinode_record where id >= ?1 and id < ?2 order by id limit ?3";
+        let sql = "select id, mark, crc, sum, time_us, key, value from palinode_record \
+                   where id >= ?1 and id < ?2 order by id limit ?3";
         let read = || -> Result<Vec<Stored>, rusqlite::Error> {
             let mut rows = self.db.prepare_cached(sql)?;
             rows.query_map([id(from), id(partition.end), PAGE], |r| stored(r, lane.number))?.collect()
@@ -102,9 +103,32 @@ impl Source for Log {
     }
 }
 
+/// A row as its owner reads it: with its place, mark, time and key under one checksum, its value under another. Whatever
+/// does not fit is damage, found where it stands, and never an error of reading.
 fn stored(row: &Row<'_>, lane: i64) -> Result<Stored, rusqlite::Error> {
-    // A crc or mark outside 32 bits equals no checksum and no known format: such a row is damaged, not unreadable.
-    let narrow = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
-    let crc = u32::try_from(row.get::<_, i64>(2)?).ok();
-    Ok(Stored { offset: offset(row.get(0)?, lane), mark: Some(narrow(row.get(1)?)), crc, value: row.get(3)? })
+    let id: i64 = row.get(0)?;
+    let number = |nth| row.get_ref(nth).ok().and_then(|n| n.as_i64().ok());
+    let fields = (number(1), number(2), number(3), number(4));
+    let (key, value) = (row.get_ref(5)?, row.get_ref(6)?);
+    let stored = |mark, crc, value: &[u8], damage| Stored {
+        offset: offset(id, lane),
+        mark: Some(mark),
+        crc: Some(crc),
+        value: value.to_vec(),
+        damage,
+    };
+    let ((Some(mark), Some(crc), Some(sum), Some(time)), ValueRef::Text(key), ValueRef::Blob(value)) =
+        (fields, key, value)
+    else {
+        return Ok(stored(0, 0, &[], Some("a row of other types than ours".into())));
+    };
+    let whole = [id, mark, crc, time].iter().fold(0, |sum, n| crc32c::crc32c_append(sum, &n.to_le_bytes()));
+    let whole = crc32c::crc32c_append(whole, key);
+    let damage = (sum != i64::from(whole)).then(|| format!("a row with checksum {sum:08x}, not {whole:08x}"));
+    let (Ok(mark @ 1..), Ok(crc)) = (u32::try_from(mark), u32::try_from(crc)) else {
+        let damage =
+            damage.unwrap_or_else(|| format!("a row with mark {mark} and checksum {crc}, none of ours"));
+        return Ok(stored(0, 0, value, Some(damage)));
+    };
+    Ok(stored(mark, crc, value, damage))
 }

@@ -266,6 +266,21 @@ pub struct Message {
     pub name: String,
     /// Its payload.
     pub data: Box<RawValue>,
+    /// Who wants an answer, and what is to be repeated in it.
+    pub reply: Option<ReplyTo>,
+    /// For an answer: what the question said there.
+    pub re: Option<String>,
+}
+
+/// The entity that wants an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ReplyTo {
+    /// Its kind.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// What the answer is about.
+    pub re: String,
 }
 
 impl Message {

@@ -4,64 +4,12 @@ use std::{fmt, sync::Arc};
 
 use crate::record::Peer;
 
+mod rule;
+
+pub use rule::Rule;
+
 /// Findings kept; the rest is only counted.
 pub const KEPT: usize = 1_000;
-
-/// The invariants, by the names they have in the description of what is proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rule {
-    /// A1: an entity's events are 1, 2, 3..
-    Versions,
-    /// A2: numbers and terms of a partition.
-    Numbers,
-    /// A3: every commit names the one before it.
-    Parent,
-    /// A5: what is refused changes nothing.
-    Refusals,
-    /// A6: an id is executed once.
-    Ids,
-    /// A9: every record can be read, and none is missing.
-    Readable,
-    /// One genesis, the same everywhere (CX5).
-    Genesis,
-    /// Entities live on the shard of their hash (CX23).
-    Placement,
-    /// C1: a channel delivers 1, 2, 3.. once each, the bytes that were sent.
-    Channel,
-    /// C3: nothing is accepted that was not sent, nothing closed that was not accepted.
-    Safe,
-    /// T1: a timer fires when it is due, not before.
-    Due,
-    /// T2 and T4: a timer fires once, and only while it is set.
-    Fired,
-    /// T5: times rise in a shard, and from cause to effect.
-    Time,
-    /// S9: an attempt of an activity is intended once and ends once.
-    Runs,
-}
-
-impl Rule {
-    /// The rule's short name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Versions => "A1",
-            Self::Numbers => "A2",
-            Self::Parent => "A3",
-            Self::Refusals => "A5",
-            Self::Ids => "A6",
-            Self::Readable => "A9",
-            Self::Genesis => "genesis",
-            Self::Placement => "placement",
-            Self::Channel => "C1",
-            Self::Safe => "C3",
-            Self::Due => "T1",
-            Self::Fired => "T2",
-            Self::Time => "T5",
-            Self::Runs => "S9",
-        }
-    }
-}
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +57,46 @@ impl fmt::Display for OpenSend {
     }
 }
 
+/// A saga that has not come to its end: under way, not wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Where it lives.
+    pub at: Peer,
+    /// Its definition.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// When it was started, in microseconds since 1970; `None` when it was parked before that.
+    pub since: Option<i64>,
+    /// How it stands.
+    pub stage: Stage,
+    /// Its nodes that are open: asked, waiting, or in need of a person.
+    pub open: Vec<String>,
+}
+
+/// How an unfinished saga stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// It will go on by itself.
+    Running,
+    /// Nothing can move without a person.
+    Stuck,
+    /// It cannot be run, and keeps its inputs.
+    Parked,
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match self.stage {
+            Stage::Running => "running",
+            Stage::Stuck => "stuck",
+            Stage::Parked => "parked",
+        };
+        write!(f, "unfinished: {}/{} on {}, {stage}", self.kind, self.id, self.at)?;
+        if self.open.is_empty() { Ok(()) } else { write!(f, ", open: {}", self.open.join(", ")) }
+    }
+}
+
 /// How much was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -136,6 +124,22 @@ pub struct Counts {
     pub timers_set: u64,
     /// Attempts of activities that have not ended.
     pub runs_open: u64,
+    /// Sagas that were started.
+    pub sagas: u64,
+    /// Sagas that ended completed.
+    pub completed: u64,
+    /// Sagas that ended compensated.
+    pub compensated: u64,
+    /// Sagas that a person stopped.
+    pub killed: u64,
+    /// Sagas that have not ended: running, stuck and parked.
+    pub unfinished: u64,
+    /// Those of them that are stuck.
+    pub stuck: u64,
+    /// Those of them that are parked.
+    pub parked: u64,
+    /// Late answers of participants outside the log whose fence broke: done after undone.
+    pub leaks: u64,
     /// Findings beyond those that are kept.
     pub more_findings: u64,
 }
@@ -147,6 +151,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Messages under way.
     pub open: Vec<OpenSend>,
+    /// Sagas that have not ended, at most [`KEPT`]; all of them are counted.
+    pub unfinished: Vec<Unfinished>,
     /// How much was read.
     pub counts: Counts,
 }
@@ -165,6 +171,19 @@ impl Report {
             self.counts.more_findings += 1;
         }
     }
+
+    pub(crate) fn list(&mut self, saga: Unfinished) {
+        let n = &mut self.counts;
+        n.unfinished += 1;
+        match saga.stage {
+            Stage::Running => {}
+            Stage::Stuck => n.stuck += 1,
+            Stage::Parked => n.parked += 1,
+        }
+        if self.unfinished.len() < KEPT {
+            self.unfinished.push(saga);
+        }
+    }
 }
 
 impl fmt::Display for Report {
@@ -178,6 +197,16 @@ impl fmt::Display for Report {
         }
         for open in &self.open {
             writeln!(f, "{open}")?;
+        }
+        for saga in &self.unfinished {
+            writeln!(f, "{saga}")?;
+        }
+        if n.sagas + n.unfinished > 0 {
+            writeln!(
+                f,
+                "{} sagas: {} completed, {} compensated, {} killed, {} unfinished ({} stuck, {} parked); {} leaks",
+                n.sagas, n.completed, n.compensated, n.killed, n.unfinished, n.stuck, n.parked, n.leaks
+            )?;
         }
         write!(
             f,

@@ -14,6 +14,8 @@ pub struct Stored {
     pub crc: Option<u32>,
     /// Its bytes.
     pub value: Vec<u8>,
+    /// What is wrong with what is stored beside its bytes; `None` when that is as it was written.
+    pub damage: Option<String>,
 }
 
 /// One `events` partition, and where reading it ends.

@@ -52,7 +52,8 @@ impl Readers {
             Ok(Verdict::Dead(_)) => Class::Dead,
             Err(_) => Class::Stops,
         };
-        let stored = Stored { offset, mark: record.mark, crc: record.crc, value: record.value.to_vec() };
+        let stored =
+            Stored { offset, mark: record.mark, crc: record.crc, value: record.value.to_vec(), damage: None };
         let checker = match self.checker.next(&stored) {
             Ok(checker::Judged::Begins(_)) => Class::Begins,
             Ok(checker::Judged::Claims(_)) => Class::Claims,
@@ -242,6 +243,9 @@ fn the_checker_reads_every_field_the_engine_writes() {
     assert_eq!(travelled.prev.to_string(), message.prev.to_string());
     assert_eq!(travelled.receiver().to_string(), "hotel/3");
     assert_eq!((travelled.to.kind.as_str(), travelled.to.id.as_str()), ("room", "a/12"));
+    let reply = travelled.reply.unwrap();
+    assert_eq!((&*reply.kind, &*reply.id, &*reply.re), ("book-trip", "t1", "hold"));
+    assert_eq!(travelled.re, None);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Node, NodeBuilder, Parts, StartError};
+use super::{Node, NodeBuilder, Parts, StartError, definitions};
 use crate::{
     checkpoint::ApplyError,
     clock::{Clock, SystemClock, SystemIds},
@@ -71,7 +71,7 @@ impl EmbeddedBuilder {
     /// damaged, each with what to do.
     pub async fn start(self) -> Result<Node, StartError> {
         let Self { dir, node, clock } = self;
-        let problems = node.problems();
+        let problems = definitions::problems(&node.services);
         if !problems.is_empty() {
             return Err(StartError::Definitions(problems));
         }

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 mod book;
 mod crash;
@@ -23,7 +24,7 @@ mod work;
 /// Without a command it books a few thousand made-up trips, some of which are refused somewhere and taken back, and
 /// shows what became of them. Run again, it goes on with the same data.
 #[derive(Debug, Parser)]
-#[command(name = "booking", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(name = "booking", version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -56,35 +57,29 @@ impl Common {
 #[derive(Debug, Clone, Args)]
 struct BookArgs {
     /// How many trips to book
-    #[arg(long, default_value_t = 3_000)]
+    #[arg(long, value_name = "N", default_value_t = 3_000)]
     trips: u64,
     /// Which trips: the same seed makes the same ones
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Seconds a trip waits for its guest's decision before it is taken back
+    #[arg(long, value_name = "SECONDS", default_value = "0.5")]
+    hold: Seconds,
     #[command(flatten)]
-    pace: Pace<500>,
+    pace: Pace,
 }
 
-/// How fast trips are booked, and how long a trip waits for its guest.
+/// How much is done at a time.
 #[derive(Debug, Clone, Copy, Args)]
-struct Pace<const HOLD_MILLIS: u32> {
+struct Pace {
     /// How many trips are worked on at a time
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     concurrency: u32,
-    /// Seconds a trip waits for its guest's decision before it is taken back
-    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(Duration::from_millis(u64::from(HOLD_MILLIS))))]
-    hold: Seconds,
 }
 
 /// Seconds with a fraction, more than none.
 #[derive(Debug, Clone, Copy)]
 struct Seconds(Duration);
-
-impl std::fmt::Display for Seconds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0.as_secs_f64())
-    }
-}
 
 impl std::str::FromStr for Seconds {
     type Err = String;
@@ -124,8 +119,11 @@ struct ReplayArgs {
     /// Only the first N rows
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
+    /// Seconds a trip waits for its guest's decision before it is taken back
+    #[arg(long, value_name = "SECONDS", default_value = "2")]
+    hold: Seconds,
     #[command(flatten)]
-    pace: Pace<2_000>,
+    pace: Pace,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -146,13 +144,18 @@ struct WorkArgs {
     /// And below this one
     #[arg(long)]
     until: u64,
+    /// Seconds a trip waits for its guest's decision before it is taken back
+    #[arg(long, value_name = "SECONDS", default_value = "0.5")]
+    hold: Seconds,
     #[command(flatten)]
-    pace: Pace<500>,
+    pace: Pace,
 }
 
 /// Runs the command that was asked for.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
+    let level = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env_lossy();
+    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
     let done = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -173,5 +176,24 @@ async fn command(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Verify) => verify::run(&common),
         Some(Command::Show { id }) => show::run(&id, &common),
         Some(Command::Work(args)) => work::run(&args, &common).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_every_command_has_its_own_hold() {
+        Cli::command().debug_assert();
+        let book = Cli::try_parse_from(["booking"]).unwrap();
+        assert_eq!(book.book.hold.0, Duration::from_millis(500));
+        let replay = Cli::try_parse_from(["booking", "--data", "d", "replay", "f.csv", "--json"]).unwrap();
+        assert!(replay.common.json && replay.common.data.is_some());
+        let Some(Command::Replay(args)) = replay.command else { panic!("{replay:?}") };
+        assert_eq!((args.hold.0, args.pace.concurrency), (Duration::from_secs(2), 256));
+        assert!(Cli::try_parse_from(["booking", "--hold", "0"]).is_err());
     }
 }

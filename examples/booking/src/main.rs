@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod audit;
 mod cli;
+mod desk;
 mod domain;
 mod numbers;
 mod payment;

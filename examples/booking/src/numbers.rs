@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn no_number_is_taken_twice() {
         let folder = tempfile::tempdir().unwrap();
-        let mut take = |seed, count| reserve(folder.path(), seed, count).unwrap();
+        let take = |seed, count| reserve(folder.path(), seed, count).unwrap();
         assert_eq!((take(1, 10), take(1, 5), take(1, 1)), (0, 10, 15));
         assert_eq!((take(2, 3), take(2, 3)), (0, 3), "every seed has its own");
     }

@@ -73,7 +73,7 @@ fn station(trip: &Trip) -> std::sync::Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trips::generate::generated;
+    use crate::domain::{Cents, Day, TripId};
 
     #[test]
     fn the_definition_has_no_mistake() {
@@ -82,8 +82,22 @@ mod tests {
 
     #[test]
     fn what_the_closures_build_is_what_was_released() {
-        let with_car = (0..100).map(|n| generated(1, n).trip).find(|trip| trip.car.is_some()).unwrap();
-        let without = Trip { car: None, ..with_car.clone() };
+        let day = Day::of(2030, 1, 8).unwrap();
+        let with_car = Trip {
+            id: TripId(7),
+            room: "resort/D".into(),
+            first: day,
+            nights: 2,
+            rate: Cents(14_900),
+            flight: "PRT-FAO/2030-01-08".into(),
+            seats: 3,
+            car: Some("FAO/2030-01-08".into()),
+            room_price: Cents(29_800),
+            seat_price: Cents(36_000),
+            car_price: Cents(9_000),
+            payment: None,
+        };
+        let without = Trip { car: None, car_price: Cents(0), ..with_car.clone() };
         let golden = book_trip(Duration::from_secs(1)).samples([with_car, without]).golden().unwrap();
         assert_eq!(golden, include_str!("saga/book-trip.1.golden"));
     }

@@ -4,10 +4,14 @@
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use palinode::{Answer, Clock, Node, Service, SystemClock};
+use palinode::{
+    Answer, Clock, Node, Service, SystemClock,
+    projection::{ReadModel, ShardStatus, State},
+};
 use palinode_sagas::{End, Finished, SagaClient, SagaService, Sagas, event::Why};
 
 use crate::{
+    desk::{Desk, Watch},
     domain::{Car, Flight, RoomType, TripId},
     payment::{Bank, CapturePayment, IssueVoucher, VoucherDesk},
     read,
@@ -24,7 +28,7 @@ const STOP: Duration = Duration::from_secs(20);
 pub(crate) struct World {
     node: Node,
     trips: Sagas<Trip>,
-    desk: read::Desk,
+    desk: Desk,
     known: BTreeSet<TripId>,
     /// How long a trip may take before it counts as stuck.
     patience: Duration,
@@ -64,15 +68,16 @@ impl World {
             .service(Service::new("hotel").aggregate::<RoomType>())
             .service(Service::new("flight").aggregate::<Flight>())
             .service(Service::new("car").aggregate::<Car>())
-            .project("trip", read::Trips)
-            .project("hotel", read::RoomNights)
-            .project("flight", read::Seats)
-            .project("car", read::Cars)
             .start()
             .await?;
+        let trips_model = node.project("trip", read::Trips).await?;
+        node.project("hotel", read::RoomNights).await?;
+        node.project("flight", read::Seats).await?;
+        node.project("car", read::Cars).await?;
+        caught_up(&trips_model).await;
         let trips = node.client().sagas("trip", &saga);
         let known = read::known(&read::open(folder)?)?;
-        let desk = read::Desk::open(folder)?;
+        let desk = Desk::open(folder)?;
         Ok(Self { node, trips, desk, known, patience: hold + PATIENCE })
     }
 
@@ -125,9 +130,9 @@ impl World {
         }
     }
 
-    /// Returns when the trip is seen to wait for its guest. May be dropped at any time.
-    pub(crate) async fn waits(&self, trip: TripId) {
-        self.desk.waits(trip).await;
+    /// Takes a place at the desk for the guest of a trip that is about to be started.
+    pub(crate) fn watch(&self, trip: TripId) -> Watch {
+        self.desk.watch(trip)
     }
 
     /// How the trip ended, once it has; none when it has not within the time that everything may take.
@@ -150,17 +155,20 @@ impl World {
         self.node.counts().commits()
     }
 
-    /// The shards that had to stop, each with the reason.
-    pub(crate) fn halted(&self) -> Vec<String> {
-        self.node.halted()
-    }
-
     /// Stops in order, unless somebody still books: then it is dropped, which loses nothing.
     pub(crate) async fn close(world: Arc<Self>) {
         if let Some(Self { node, desk, .. }) = Arc::into_inner(world) {
             drop(desk);
             node.stop(STOP).await;
         }
+    }
+}
+
+/// Waits until every shard of a read model has met the end of the log, or stands still.
+async fn caught_up(model: &ReadModel) {
+    let behind = |status: &ShardStatus| matches!(status.state, State::Starting | State::CatchingUp);
+    for shard in model.status() {
+        model.wait_until(shard.shard, |status| !behind(status)).await;
     }
 }
 

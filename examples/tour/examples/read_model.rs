@@ -3,7 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "it talks to its reader")]
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use palinode::{
     Aggregate, Answer, Client, Node, Service, Token,
@@ -18,21 +18,20 @@ const SOON: Duration = Duration::from_secs(10);
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let node = Node::embedded(folder.path()).service(Service::new("travel").aggregate::<Stock>());
-    let node = node.start().await?;
-    let client = node.client();
 
     println!("A table follows the log of the service.");
+    let node = open(folder.path()).await?;
     let holders = node.project("travel", Holders).await?;
-    hold(&client, "ada").await?;
-    let token = hold(&client, "grace").await?;
+    hold(&node.client(), "ada").await?;
+    let token = hold(&node.client(), "grace").await?;
     // The answer of a command says where its effects will be. Waiting for that is reading one's own writes.
     reached(&holders, &token).await?;
     println!("  rooms are held by: {}", names(&node).await?);
+    node.stop(SOON).await;
 
-    println!("\nThe read model stops. Commands go on without it.");
-    holders.stop().await;
-    let token = hold(&client, "alan").await?;
+    println!("\nThe program starts again, without the read model. Commands go on without it.");
+    let node = open(folder.path()).await?;
+    let token = hold(&node.client(), "alan").await?;
     println!("  rooms are held by: {}   (alan is missing: the table is behind)", names(&node).await?);
 
     println!(
@@ -43,6 +42,10 @@ async fn main() -> anyhow::Result<()> {
     println!("  rooms are held by: {}", names(&node).await?);
     node.stop(SOON).await;
     Ok(())
+}
+
+async fn open(folder: &Path) -> anyhow::Result<Node> {
+    Ok(Node::embedded(folder).service(Service::new("travel").aggregate::<Stock>()).start().await?)
 }
 
 async fn hold(client: &Client, guest: &str) -> anyhow::Result<Token> {

@@ -46,4 +46,6 @@ mod pages {
     struct Guide;
     #[doc = include_str!("../../../docs/sagas.md")]
     struct Sagas;
+    #[doc = include_str!("../../../docs/read-models.md")]
+    struct ReadModels;
 }

@@ -53,3 +53,46 @@ fn a_closure_that_panics_at_the_start_parks_the_start() {
         .kill()
         .then(["killed, standing "]);
 }
+
+fn long() -> String {
+    "x".repeat(palinode_sagas::outcome::MAX_PAYLOAD)
+}
+
+#[test]
+fn data_too_large_for_the_journal_starts_nothing() {
+    Script::of(&brittle()).start(Trip { guest: Some(long()), ..trip() }).then([]).then_told("bug");
+}
+
+#[test]
+fn a_reply_too_large_for_the_journal_leaves_the_step_unknown() {
+    Script::of(&crate::world::outside()).start(trip()).done("reserve", 1).done("pay", long()).then([
+        "failed pay 1.1 fatal, the last",
+        "in doubt pay",
+        "stuck pay",
+    ]);
+}
+
+#[test]
+fn a_request_too_large_for_the_journal_is_never_sent() {
+    let saga = Saga::define("wordy", 1)
+        .step("room", |t: &Trip| Room::at("12").ask(hold(t)))
+        .undo(release)
+        .pivot("pay", |_| Pay { trip: long().into() })
+        .finish();
+    Script::of(&saga).start(trip()).done("room", held(1)).then([
+        "done room",
+        "refused pay bug",
+        "undo began: refused",
+        "undo asked room 1.1",
+    ]);
+}
+
+#[test]
+fn data_that_grew_too_large_parks_the_instance() {
+    let saga = Saga::define("grown", 1)
+        .step("room", |t: &Trip| Room::at("12").ask(hold(t)))
+        .save(|t, _| t.guest = Some(long()))
+        .undo(release)
+        .finish();
+    Script::of(&saga).start(trip()).done("room", held(1)).then(["parked"]);
+}

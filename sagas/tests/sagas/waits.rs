@@ -99,7 +99,9 @@ fn a_wait_may_go_on_without_its_signal_and_after_the_pivot_it_may_block() {
         .done("pay", "receipt")
         .then(["passed pay", "waits arrival"])
         .fire("arrival")
-        .then(["timed out arrival, block", "stuck arrival"]);
+        .then(["timed out arrival, block", "stuck arrival"])
+        .signal("s1", &said("late but there"))
+        .then(["signalled confirmed s1", "waited arrival", "completed"]);
 }
 
 #[test]

@@ -93,6 +93,7 @@ impl Activity for Pay {
 #[derive(Clone, Default)]
 struct Bank {
     calls: Arc<AtomicU32>,
+    hanging: Arc<tokio::sync::Notify>,
 }
 impl Perform<Pay> for Bank {
     async fn perform(&self, pay: &Pay, cx: &Attempt) -> Result<String, Failure> {
@@ -100,6 +101,10 @@ impl Perform<Pay> for Bank {
         match &*pay.order {
             "poor" => Err(Failure::refused("declined", "no money")),
             "shaky" if cx.attempt == 1 => panic!("the line broke"),
+            "hangs" if cx.attempt == 1 => {
+                self.hanging.notify_one();
+                std::future::pending().await
+            }
             _ => Ok(format!("paid {}", cx.key)),
         }
     }
@@ -184,6 +189,39 @@ async fn an_instance_survives_its_node_and_starting_it_again_changes_nothing() {
     assert_eq!((end.outcome, end.data.left), (End::Completed, Some(8)));
     let late = again.cancel("too late").await;
     assert!(matches!(late, Answer::Rejected(r) if r.reply == palinode_sagas::client::No::Ended));
+    node.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_lost_with_its_owner_is_made_again_by_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let bank = Bank::default();
+    let node = start(folder.path(), &bank).await;
+    let orders = node.client().sagas("shop", &order(false));
+    orders.start("hangs", data("hangs", 1)).await.accepted().unwrap();
+    bank.hanging.notified().await;
+    node.stop(Duration::ZERO).await;
+
+    let node = start(folder.path(), &bank).await;
+    let orders = node.client().sagas("shop", &order(false));
+    let again = orders.start("hangs", data("hangs", 1)).await.accepted().unwrap().reply;
+    let end = again.finished().await.unwrap().unwrap();
+    assert_eq!((end.outcome, bank.calls.load(Ordering::SeqCst)), (End::Completed, 2));
+    node.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_racing_starts_are_one_saga() {
+    let folder = tempfile::tempdir().unwrap();
+    let bank = Bank::default();
+    let node = start(folder.path(), &bank).await;
+    let orders = node.client().sagas("shop", &order(false));
+    let starts = (0..100).map(|_| orders.start("one", data("one", 1)));
+    for answer in futures_util::future::join_all(starts).await {
+        answer.accepted().unwrap();
+    }
+    let end = orders.at("one").finished().await.unwrap().unwrap();
+    assert_eq!((end.data.left, bank.calls.load(Ordering::SeqCst)), (Some(9), 1));
     node.stop(Duration::from_secs(5)).await;
 }
 

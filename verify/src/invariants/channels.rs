@@ -1,17 +1,23 @@
 //! C1: a channel delivers 1, 2, 3.. once each, and the very bytes that were sent. C3: nothing is accepted that was not
-//! sent; nothing is forgotten by its sender before its receiver accepted it. T5 from cause to effect.
+//! sent; nothing is forgotten by its sender before its receiver accepted it. T5 from cause to effect. S2, the log's side
+//! of it: an answer says how the question ended, and a saga takes it for what it says.
 //!
-//! Each end is folded on its own from its shard's commits; the ends are compared when everything has been read.
+//! Each end is folded on its own from its shard's commits. A message is compared as soon as both ends are known, and
+//! then forgotten: what is remembered is what is under way.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Logs, broken, len};
+use super::{Logs, broken};
 use crate::{
     hash::{Digest, shard_of},
     reader::Effective,
-    record::{Cause, Message, Peer},
+    record::{Cause, Message, Outcome, Peer},
     report::{Finding, OpenSend, Report, Rule},
 };
 
@@ -21,32 +27,80 @@ type Channel = (Peer, Peer);
 /// The channels of all shards.
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
-    sent: BTreeMap<Channel, Vec<Sent>>,
-    accepted: BTreeMap<Channel, Accepted>,
-    closed: BTreeMap<Channel, Closing>,
+    all: BTreeMap<Channel, Ends>,
+    /// Entities that keep messages they did not answer, because they are parked.
+    keeping: BTreeSet<(Peer, Digest)>,
+}
+
+/// What an answer says, or is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// Digest of what it answers.
+    pub(crate) re: Digest,
+    /// What became of it.
+    pub(crate) says: Says,
+}
+
+/// How a question ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Says {
+    /// Accepted.
+    Done,
+    /// A definite no.
+    Refused,
+    /// Nothing definite.
+    Open,
+}
+
+impl Answer {
+    pub(crate) fn new(re: &str, says: Says) -> Self {
+        Self { re: Digest::of(re.as_bytes()), says }
+    }
+}
+
+impl From<Outcome> for Says {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Accepted => Self::Done,
+            Outcome::Rejected | Outcome::Conflict | Outcome::Invalid => Self::Refused,
+            Outcome::Parked => Self::Open,
+        }
+    }
+}
+
+/// What is known of one channel.
+#[derive(Debug, Default)]
+struct Ends {
+    /// How many messages were sent, and the digest of the last.
+    sent: u64,
+    last: Option<Digest>,
+    /// The number of the last that was accepted.
+    accepted: u64,
+    /// Sent, its acceptance not met yet; accepted, its send not met yet.
+    under_way: BTreeMap<u64, Sent>,
+    unsent: BTreeMap<u64, Acceptance>,
+    /// What the sender forgot last.
+    closing: Option<Closing>,
 }
 
 #[derive(Debug)]
 struct Sent {
     digest: Digest,
     time: i64,
-    /// Digest of the receiving entity's name: most logs have far more messages than names worth keeping.
+    /// Digest of the receiving entity's name.
     to: Digest,
-}
-
-#[derive(Debug, Default)]
-struct Accepted {
-    last: u64,
-    messages: Vec<Acceptance>,
+    /// What it says, when it is an answer.
+    answer: Option<Answer>,
 }
 
 #[derive(Debug)]
 struct Acceptance {
-    seq: u64,
     digest: Digest,
     time: i64,
     /// Who took it; `None` when nobody did.
     by: Option<Digest>,
+    /// Which answer it was taken for.
+    taken_as: Option<Answer>,
     offset: u64,
 }
 
@@ -57,36 +111,47 @@ struct Closing {
 }
 
 impl Channels {
-    /// Takes the next effective commit of a shard.
-    pub(crate) fn take(&mut self, at: &Effective, logs: &Logs, report: &mut Report) {
+    /// Takes the next effective commit of a shard, and which answer its entity took it for.
+    pub(crate) fn take(
+        &mut self,
+        at: &Effective,
+        taken_as: Option<Answer>,
+        logs: &Logs<'_>,
+        report: &mut Report,
+    ) {
         if let Cause::Channel { from, seq, digest } = &at.commit.cause {
-            self.accept(at, from, *seq, *digest, report);
+            let by = at.entity().map(|e| Digest::of(e.to_string().as_bytes()));
+            if let (Outcome::Parked, Some(by)) = (at.commit.outcome, by) {
+                self.keeping.insert((at.at.clone(), by));
+            }
+            let got = Acceptance { digest: *digest, time: at.commit.time, by, taken_as, offset: at.offset };
+            self.accept(at, (from.clone(), at.at.clone()), *seq, got, report);
         }
         for send in &at.commit.sends {
             self.send(at, send, logs, report);
         }
         for closed in &at.commit.closed {
-            let closing = Closing { upto: closed.seq, offset: at.offset };
-            self.closed.insert((at.at.clone(), closed.to.clone()), closing);
+            let ends = self.all.entry((at.at.clone(), closed.to.clone())).or_default();
+            ends.closing = Some(Closing { upto: closed.seq, offset: at.offset });
         }
     }
 
-    fn accept(&mut self, at: &Effective, from: &Peer, seq: u64, digest: Digest, report: &mut Report) {
+    fn accept(&mut self, at: &Effective, channel: Channel, seq: u64, got: Acceptance, report: &mut Report) {
         report.counts.accepted += 1;
-        let end = self.accepted.entry((from.clone(), at.at.clone())).or_default();
-        let expected = end.last.saturating_add(1);
+        let ends = self.all.entry(channel.clone()).or_default();
+        let expected = ends.accepted.saturating_add(1);
         if seq != expected {
-            let found = format!("message {seq} from {from} accepted");
+            let found = format!("message {seq} from {} accepted", channel.0);
             broken(report, at, Rule::Channel, found, format!("message {expected}"));
         }
-        if seq > end.last {
-            end.last = seq;
-            let by = at.entity().map(|e| Digest::of(e.to_string().as_bytes()));
-            end.messages.push(Acceptance { seq, digest, time: at.commit.time, by, offset: at.offset });
+        if seq > ends.accepted {
+            ends.accepted = seq;
+            ends.unsent.insert(seq, got);
+            ends.meet(&channel, seq, report);
         }
     }
 
-    fn send(&mut self, at: &Effective, raw: &RawValue, logs: &Logs, report: &mut Report) {
+    fn send(&mut self, at: &Effective, raw: &RawValue, logs: &Logs<'_>, report: &mut Report) {
         report.counts.sent += 1;
         let message = match Message::read(raw) {
             Ok(message) => message,
@@ -96,9 +161,10 @@ impl Channels {
             }
         };
         let (to, seq) = (message.receiver(), message.seq);
-        let sent = self.sent.entry((at.at.clone(), to.clone())).or_default();
-        let number = len(sent).saturating_add(1);
-        let prev = sent.last().map_or(Digest::NONE, |m| m.digest);
+        let channel = (at.at.clone(), to.clone());
+        let ends = self.all.entry(channel.clone()).or_default();
+        let number = ends.sent.saturating_add(1);
+        let prev = ends.last.unwrap_or(Digest::NONE);
         let name = format!("{}/{}", message.to.kind, message.to.id);
         let home =
             logs.partitions(&to.service, to.log_id).map(|n| shard_of(&message.to.kind, &message.to.id, n));
@@ -124,65 +190,98 @@ impl Channels {
         for (rule, field, found, expected, _) in checks.into_iter().filter(|(.., good)| !good) {
             broken(report, at, rule, format!("a send to {to} ({name}) with {field} {found}"), expected);
         }
+        let digest = Digest::of(raw.get().as_bytes());
+        (ends.sent, ends.last) = (number, Some(digest));
+        let answer = answer(at, &message, report);
         let to = Digest::of(name.as_bytes());
-        sent.push(Sent { digest: Digest::of(raw.get().as_bytes()), time: message.time, to });
+        ends.under_way.insert(number, Sent { digest, time: message.time, to, answer });
+        ends.meet(&channel, number, report);
     }
 
-    /// Compares the ends.
-    pub(crate) fn finish(&self, logs: &Logs, report: &mut Report) {
-        for (channel, end) in &self.accepted {
-            self.compare(channel, end, logs, report);
+    /// Whether nothing is under way between two shards in either direction, and what was asked of this entity was taken
+    /// for good: then no answer is to come.
+    pub(crate) fn silent(&self, a: &Peer, b: &Peer, entity: &str) -> bool {
+        let under_way = |from: &Peer, to: &Peer| {
+            self.all.get(&(from.clone(), to.clone())).is_some_and(|ends| ends.sent > ends.accepted)
+        };
+        let keeps = self.keeping.contains(&(b.clone(), Digest::of(entity.as_bytes())));
+        !under_way(a, b) && !under_way(b, a) && !keeps
+    }
+
+    /// Says what one end has that the other has not.
+    pub(crate) fn finish(&self, logs: &Logs<'_>, report: &mut Report) {
+        for ((from, to), ends) in &self.all {
+            ends.never_sent(from, to, logs, report);
+            ends.closed_early(from, to, logs, report);
         }
-        for (channel, closing) in &self.closed {
-            self.compare_closed(channel, closing, logs, report);
+        for ((from, to), ends) in self.all.iter().filter(|(_, ends)| ends.sent > ends.accepted) {
+            let first = ends.accepted.saturating_add(1);
+            report.open.push(OpenSend { from: from.clone(), to: to.clone(), first, last: ends.sent });
         }
-        for ((from, to), sent) in &self.sent {
-            let accepted = self.accepted.get(&(from.clone(), to.clone())).map_or(0, |a| a.last);
-            if len(sent) > accepted {
-                let first = accepted.saturating_add(1);
-                report.open.push(OpenSend { from: from.clone(), to: to.clone(), first, last: len(sent) });
+    }
+}
+
+impl Ends {
+    /// Compares a message, once both ends of it are known.
+    fn meet(&mut self, (from, to): &Channel, seq: u64, report: &mut Report) {
+        if !self.under_way.contains_key(&seq) || !self.unsent.contains_key(&seq) {
+            return;
+        }
+        let (Some(was), Some(got)) = (self.under_way.remove(&seq), self.unsent.remove(&seq)) else { return };
+        if was.digest != got.digest {
+            let found = format!("message {seq} from {from} with digest {}", got.digest);
+            at_peer(report, to, got.offset, Rule::Channel, found, format!("{}, as sent", was.digest));
+        }
+        if got.by.is_some_and(|by| by != was.to) {
+            let found = format!("message {seq} from {from} taken by another entity");
+            at_peer(report, to, got.offset, Rule::Channel, found, "the entity it was sent to".into());
+        }
+        if got.taken_as.is_some() && got.taken_as != was.answer {
+            let found = format!("message {seq} from {from} taken for another answer than it is");
+            at_peer(report, to, got.offset, Rule::Net, found, "the answer as it was sent".into());
+        }
+        if got.time <= was.time {
+            let found = format!("time {} of the effect of message {seq} from {from}", got.time);
+            at_peer(report, to, got.offset, Rule::Time, found, format!("later than {}", was.time));
+        }
+    }
+
+    fn never_sent(&self, from: &Peer, to: &Peer, logs: &Logs<'_>, report: &mut Report) {
+        for (seq, got) in &self.unsent {
+            if logs.whole(from) {
+                let found = format!("message {seq} from {from} accepted");
+                at_peer(report, to, got.offset, Rule::Safe, found, format!("{} sent", self.sent));
+            } else {
+                report.counts.not_compared += 1;
             }
         }
     }
 
-    fn compare(&self, channel: &Channel, end: &Accepted, logs: &Logs, report: &mut Report) {
-        let (from, to) = channel;
-        let empty = Vec::new();
-        let sent = self.sent.get(channel).unwrap_or(&empty);
-        for got in &end.messages {
-            let index = got.seq.checked_sub(1).and_then(|i| usize::try_from(i).ok());
-            let Some(was) = index.and_then(|i| sent.get(i)) else {
-                if logs.whole(from) {
-                    let found = format!("message {} from {from} accepted", got.seq);
-                    at_peer(report, to, got.offset, Rule::Safe, found, format!("{} sent", sent.len()));
-                } else {
-                    report.counts.not_compared += 1;
-                }
-                continue;
-            };
-            if was.digest != got.digest {
-                let found = format!("message {} from {from} with digest {}", got.seq, got.digest);
-                at_peer(report, to, got.offset, Rule::Channel, found, format!("{}, as sent", was.digest));
-            }
-            if got.by.is_some_and(|by| by != was.to) {
-                let found = format!("message {} from {from} taken by another entity", got.seq);
-                at_peer(report, to, got.offset, Rule::Channel, found, "the entity it was sent to".into());
-            }
-            if got.time <= was.time {
-                let found = format!("time {} of the effect of message {} from {from}", got.time, got.seq);
-                at_peer(report, to, got.offset, Rule::Time, found, format!("later than {}", was.time));
-            }
-        }
+    fn closed_early(&self, from: &Peer, to: &Peer, logs: &Logs<'_>, report: &mut Report) {
+        let Some(closing) = self.closing.as_ref().filter(|c| c.upto > self.accepted && logs.whole(to)) else {
+            return;
+        };
+        let found = format!("messages to {to} closed up to {}", closing.upto);
+        at_peer(report, from, closing.offset, Rule::Safe, found, format!("{} accepted there", self.accepted));
     }
+}
 
-    fn compare_closed(&self, channel: &Channel, closing: &Closing, logs: &Logs, report: &mut Report) {
-        let (from, to) = channel;
-        let accepted = self.accepted.get(channel).map_or(0, |a| a.last);
-        if closing.upto > accepted && logs.whole(to) {
-            let found = format!("messages to {to} closed up to {}", closing.upto);
-            at_peer(report, from, closing.offset, Rule::Safe, found, format!("{accepted} accepted there"));
-        }
+/// What a message answers, and how: as its sender committed it.
+fn answer(at: &Effective, message: &Message, report: &mut Report) -> Option<Answer> {
+    #[derive(Deserialize)]
+    struct Reply {
+        outcome: Outcome,
     }
+    let re = message.re.as_ref()?;
+    let Ok(Reply { outcome }) = serde_json::from_str(message.data.get()) else {
+        broken(report, at, Rule::Readable, format!("an answer to {re} without outcome"), "an answer".into());
+        return None;
+    };
+    if outcome != at.commit.outcome {
+        let found = format!("the answer {outcome:?} to {re}");
+        broken(report, at, Rule::Net, found, format!("{:?}, as it was committed", at.commit.outcome));
+    }
+    Some(Answer::new(re, outcome.into()))
 }
 
 fn at_peer(report: &mut Report, at: &Peer, offset: u64, rule: Rule, found: String, expected: String) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Logs, broken, count, len};
 use crate::{
-    hash::shard_of,
+    hash::{Digest, shard_of},
     reader::Effective,
     record::{Cause, Outcome},
     report::{Report, Rule},
@@ -13,12 +13,12 @@ use crate::{
 
 #[derive(Debug, Default)]
 pub(super) struct Entities {
-    /// Events of each entity so far.
-    versions: BTreeMap<(String, String), u64>,
+    /// Events of each entity so far, by the digest of its name.
+    versions: BTreeMap<Digest, u64>,
 }
 
 impl Entities {
-    pub(super) fn take(&mut self, at: &Effective, logs: &Logs, report: &mut Report) {
+    pub(super) fn take(&mut self, at: &Effective, logs: &Logs<'_>, report: &mut Report) {
         let commit = &at.commit;
         let events = len(&commit.events);
         if events > 0 && !matches!(commit.outcome, Outcome::Accepted | Outcome::Parked) {
@@ -33,7 +33,7 @@ impl Entities {
         if home != at.at.shard {
             broken(report, at, Rule::Placement, format!("{entity} on this shard"), format!("shard {home}"));
         }
-        let version = self.versions.entry((entity.kind.clone(), entity.id.clone())).or_default();
+        let version = self.versions.entry(Digest::of(entity.to_string().as_bytes())).or_default();
         if entity.version != *version {
             let found = format!("{entity} at version {}", entity.version);
             broken(report, at, Rule::Versions, found, format!("version {version}"));

@@ -5,38 +5,42 @@ use std::collections::BTreeMap;
 
 use super::broken;
 use crate::{
+    hash::Digest,
     reader::Effective,
-    record::{Cause, Run},
+    record::{Cause, Entity, Run},
     report::{Report, Rule},
 };
 
 #[derive(Debug, Default)]
 pub(super) struct Runs {
-    /// Every attempt ever intended, and whether it is still open.
-    intents: BTreeMap<(String, String, Run), bool>,
+    /// Every attempt ever intended, by the digest of its name, and whether it is still open.
+    intents: BTreeMap<Digest, bool>,
+}
+
+fn name(entity: &Entity, run: &Run) -> String {
+    format!("attempt {} of round {} of {} of {entity}", run.attempt, run.round, run.key)
 }
 
 impl Runs {
     pub(super) fn take(&mut self, at: &Effective, report: &mut Report) {
         let Some(entity) = at.entity() else { return };
-        let key = |run: &Run| (entity.kind.clone(), entity.id.clone(), run.clone());
-        let text =
-            |run: &Run| format!("attempt {} of round {} of {} of {entity}", run.attempt, run.round, run.key);
         if let Cause::Activity(run) = &at.commit.cause {
-            match self.intents.get_mut(&key(run)) {
+            let name = name(entity, run);
+            match self.intents.get_mut(&Digest::of(name.as_bytes())) {
                 Some(open) if *open => *open = false,
                 Some(_) => {
-                    broken(report, at, Rule::Runs, format!("{} ends again", text(run)), "one end".into())
+                    broken(report, at, Rule::Effects, format!("{name} ends again"), "one end".into());
                 }
                 None => {
-                    let found = format!("{} ends", text(run));
-                    broken(report, at, Rule::Runs, found, "a commit before it with its intent".into());
+                    let expected = "a commit before it with its intent".into();
+                    broken(report, at, Rule::Effects, format!("{name} ends"), expected);
                 }
             }
         }
         for run in &at.commit.runs {
-            if self.intents.insert(key(run), true).is_some() {
-                broken(report, at, Rule::Runs, format!("{} begins again", text(run)), "one intent".into());
+            let name = name(entity, run);
+            if self.intents.insert(Digest::of(name.as_bytes()), true).is_some() {
+                broken(report, at, Rule::Effects, format!("{name} begins again"), "one intent".into());
             }
         }
     }

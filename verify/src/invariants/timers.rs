@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{broken, count};
 use crate::{
+    hash::Digest,
     reader::Effective,
     record::Cause,
     report::{Report, Rule},
@@ -18,7 +19,8 @@ type Node = (String, String, String);
 pub(super) struct Timers {
     /// Serial and due time of what is set.
     set: BTreeMap<Node, (u64, i64)>,
-    fired: BTreeSet<(Node, u64)>,
+    /// Every setting that ever fired, by the digest of its name.
+    fired: BTreeSet<Digest>,
 }
 
 impl Timers {
@@ -40,7 +42,8 @@ impl Timers {
     }
 
     fn fire(&mut self, node: Node, serial: u64, at: &Effective, report: &mut Report) {
-        let found = || format!("timer {} serial {serial} of {}/{} fires", node.2, node.0, node.1);
+        let name = format!("timer {} serial {serial} of {}/{}", node.2, node.0, node.1);
+        let found = || format!("{name} fires");
         let time = at.commit.time;
         match self.set.get(&node) {
             Some((current, due)) if *current == serial => {
@@ -55,8 +58,8 @@ impl Timers {
             }
             None => broken(report, at, Rule::Fired, found(), "a timer that is set".into()),
         }
-        if !self.fired.insert((node.clone(), serial)) {
-            let found = format!("timer {} serial {serial} of {}/{} fires again", node.2, node.0, node.1);
+        if !self.fired.insert(Digest::of(name.as_bytes())) {
+            let found = format!("{name} fires again");
             broken(report, at, Rule::Fired, found, "each setting to fire once".into());
         }
     }

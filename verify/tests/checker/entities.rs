@@ -80,7 +80,7 @@ fn a_message_sent_to_a_foreign_shard() {
 
 #[test]
 fn an_attempt_that_ends_twice() {
-    planted(&[Rule::Runs], |s| {
+    planted(&[Rule::Effects], |s| {
         let pay = s[PAID].body["cause"].clone();
         s[REFUSED].body["cause"] = pay;
     });
@@ -88,12 +88,12 @@ fn an_attempt_that_ends_twice() {
 
 #[test]
 fn an_attempt_that_ends_without_an_intent() {
-    planted(&[Rule::Runs], |s| s[PAID].body["cause"]["activity"]["attempt"] = json!(2));
+    planted(&[Rule::Effects], |s| s[PAID].body["cause"]["activity"]["attempt"] = json!(2));
 }
 
 #[test]
 fn an_attempt_intended_twice() {
-    planted(&[Rule::Runs], |s| {
+    planted(&[Rule::Effects], |s| {
         let pay = s[PAYING].body["runs"].clone();
         s[TIMED].body["runs"] = pay;
     });

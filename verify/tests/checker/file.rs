@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use palinode_verify::{Log, Rule, Source, check};
+use palinode_verify::{Finding, Log, Report, Rule, Source, check};
 use rusqlite::{Connection, params};
 use serde_json::json;
 
@@ -19,6 +19,14 @@ fn create(dir: &Path) -> Connection {
     db
 }
 
+const KEY: &str = "book-trip/t1";
+
+/// CRC-32C of id, mark, crc and time, eight bytes each with the little end first, and then of the key.
+fn sum(numbers: [i64; 4], key: &str) -> u32 {
+    let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).chain(key.bytes()).collect();
+    crc32c::crc32c(&bytes)
+}
+
 fn write(db: &Connection, history: &History, from: u64) {
     for (lane, ((service, shard), records)) in (2_i64..).zip(&history.0) {
         let topic = format!("{service}.events");
@@ -26,9 +34,11 @@ fn write(db: &Connection, history: &History, from: u64) {
             .unwrap();
         for r in records.iter().filter(|r| r.offset >= from) {
             let id = (lane << 40) + i64::try_from(r.offset).unwrap();
+            let time = 1_760_000_000_000_000 + id % 1_000;
+            let sum = sum([id, r.mark.unwrap().into(), r.crc.unwrap().into(), time], KEY);
             db.execute(
-                "insert into palinode_record values (?1, ?2, ?3, 0, 0, '', null, ?4)",
-                params![id, r.mark, r.crc, r.value],
+                "insert into palinode_record values (?1, ?2, ?3, ?4, ?5, ?6, null, ?7)",
+                params![id, r.mark, r.crc, sum, time, KEY, r.value],
             )
             .unwrap();
         }
@@ -83,6 +93,40 @@ fn a_row_that_is_gone_is_a_gap() {
     db.execute("delete from palinode_record where id & ((1 << 40) - 1) = 3", []).unwrap();
     let report = check(&Log::open(dir.path()).unwrap()).unwrap();
     assert!(report.findings.iter().any(|f| f.rule == Rule::Readable && f.offset == Some(3)), "{report}");
+}
+
+/// What the checker finds after one statement about record 3 of the trips.
+fn damaged(statement: &str) -> Report {
+    let dir = tempfile::tempdir().unwrap();
+    let db = create(dir.path());
+    write(&db, &History::of(story()), 0);
+    assert_eq!(db.execute(&format!("{statement} where id = (4 << 40) + 3"), []).unwrap(), 1);
+    check(&Log::open(dir.path()).unwrap()).unwrap()
+}
+
+#[test]
+fn a_row_changed_beside_its_value_is_found_where_it_stands() {
+    for change in ["time_us = time_us + 1", "key = 'book-trip/t2'", "mark = 2", "sum = sum + 1", "crc = 7"] {
+        let report = damaged(&format!("update palinode_record set {change}"));
+        let here = |f: &&Finding| f.rule == Rule::Readable && f.offset == Some(3) && &*f.service == "trip";
+        assert_eq!(report.findings.iter().filter(here).count(), 1, "{change}: {report}");
+    }
+}
+
+#[test]
+fn a_row_whose_bytes_moved_to_another_place_is_found() {
+    // Given two rows of one lane that changed places, each with its own checksums.
+    let dir = tempfile::tempdir().unwrap();
+    let db = create(dir.path());
+    write(&db, &History::of(story()), 0);
+    let at = |offset: i64| (4_i64 << 40) + offset;
+    for (from, to) in [(at(2), -1), (at(3), at(2)), (-1, at(3))] {
+        db.execute("update palinode_record set id = ?2 where id = ?1", [from, to]).unwrap();
+    }
+    // Then the first of them is where reading stops.
+    let report = check(&Log::open(dir.path()).unwrap()).unwrap();
+    let found: Vec<_> = report.findings.iter().filter(|f| f.rule == Rule::Readable).collect();
+    assert!(matches!(found[..], [f] if f.offset == Some(2) && f.found.contains("checksum")), "{report}");
 }
 
 #[test]

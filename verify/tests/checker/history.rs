@@ -201,7 +201,7 @@ pub(crate) fn value(record: &Stored) -> Value {
 
 pub(crate) fn stored(offset: u64, record: &Value) -> Stored {
     let value = record.to_string().into_bytes();
-    Stored { offset, mark: Some(1), crc: Some(crc32c::crc32c(&value)), value }
+    Stored { offset, mark: Some(1), crc: Some(crc32c::crc32c(&value)), value, damage: None }
 }
 
 /// Plants a change in the story, and expects the checker to find exactly these rules broken.

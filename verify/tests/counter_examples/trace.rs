@@ -89,7 +89,8 @@ impl Trace {
             Ok(_) => Fate::Counts,
             Err(violation) => Fate::Stops(violation.what),
         };
-        let stored = Stored { offset, mark: record.mark, crc: record.crc, value: record.value.to_vec() };
+        let stored =
+            Stored { offset, mark: record.mark, crc: record.crc, value: record.value.to_vec(), damage: None };
         let same = match self.checker.next(&stored) {
             Ok(checker::Judged::Dead) => matches!(fate, Fate::Dead(_)),
             Ok(_) => fate == Fate::Counts,

@@ -133,6 +133,7 @@ fn a_second_judge() {
             "fn f(v: Verdict) { match v { Ok(Verdict::Commit(c)) if c.ok() => {} Verdict::Dead(_) | Verdict::Claim(..) => {} }
              let Ok(Verdict::Commit(c)) = v else { return }; matches!(v, Ok(Verdict::Genesis(_))) }",
         ),
+        ("sagas/src/fence.rs", "enum Verdict { Execute } fn f() -> Verdict { Verdict::Execute }"),
     ];
     finds(verdicts::one_judge, &breaking, &allowed);
 }

@@ -16,9 +16,12 @@ pub(crate) fn one_judge(tree: &Tree) -> Vec<Breach> {
         .collect()
 }
 
-/// Whether `Verdict::Name(..)` stands anywhere but in a pattern.
+/// Whether `Verdict::Name(..)` stands anywhere but in a pattern. A file that declares an enum of that name means its own.
 fn makes_a_verdict(code: &Code) -> bool {
     let tokens = code.tokens();
+    if tokens.windows(2).any(|pair| pair == ["enum", "Verdict"]) {
+        return false;
+    }
     let token = |i: usize| tokens.get(i).map_or("", String::as_str);
     (0..tokens.len()).any(|at| {
         if token(at) != "Verdict" || token(at + 1) != "::" {

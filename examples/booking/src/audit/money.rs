@@ -69,7 +69,7 @@ fn read(file: &Path, audit: &mut Audit) -> anyhow::Result<Charges> {
         ledger.entry(trip.parse()?).or_default().push((format!("pay-{id}"), cents));
     }
     let fenced: i64 =
-        db.query_row("select count(*) from fence where outcome = 'done'", [], |row| row.get(0))?;
+        db.query_row("select count(*) from palinode_fence where outcome = 'done'", [], |row| row.get(0))?;
     if u64::try_from(fenced)? != audit.charges {
         audit.differs(format!("the bank answered {fenced} charges with done and booked {}", audit.charges));
     }

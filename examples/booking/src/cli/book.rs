@@ -20,7 +20,7 @@ use crate::{numbers, trips::generate::generated, world::World};
 /// When the data cannot be used, or the node stops.
 pub(super) async fn run(args: &BookArgs, common: &Common) -> anyhow::Result<ExitCode> {
     let folder = common.folder()?;
-    let world = Arc::new(World::open(&folder, args.pace.hold.0).await?);
+    let world = Arc::new(World::open(&folder, args.hold.0).await?);
     let first = numbers::reserve(&folder, args.seed, args.trips)?;
     let bar = progress::bar(args.trips, "booking trips");
     let (began, commits) = (SystemClock.now(), world.commits());
@@ -33,14 +33,14 @@ pub(super) async fn run(args: &BookArgs, common: &Common) -> anyhow::Result<Exit
 
     let ink = Ink::of_stdout();
     let title = format!("{} trips booked in {} s", say::count(tally.trips()), speed.seconds);
-    say::line(format!("\n  {}\n", ink.paint(Tone::Strong, title)));
-    say::line(report::outcomes(&tally, ink));
-    say::line(report::speed(&tally, &speed, ink));
+    say::part(format!("\n  {}", ink.paint(Tone::Strong, title)));
+    say::part(report::outcomes(&tally, ink));
+    say::part(report::speed(&tally, &speed, ink));
     if let Some(trip) = tally.example {
-        say::line(report::example(&folder, trip, ink));
+        say::part(report::example(&folder, trip, ink));
     }
-    say::line(report::place(&folder));
-    say::line(report::next(tally.example, common.data.as_deref()));
+    say::part(report::place(&folder));
+    say::part(report::next(tally.example, common.data.as_deref()));
     if common.json {
         report::json(&report::Run {
             trips: tally.trips(),

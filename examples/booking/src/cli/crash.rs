@@ -32,6 +32,8 @@ use crate::{
 const SEED: u64 = 0xdead;
 /// Trips a run may begin: more than it gets to before it is killed.
 const AHEAD: u64 = 20_000;
+/// Trips worked on at a time: so many may have been begun after the last one that was heard to be accepted.
+const CONCURRENCY: u64 = 256;
 /// It is killed so many milliseconds after its first trip was accepted: at least, and fewer than.
 const MOMENT: (u64, u64) = (50, 900);
 /// How long a run may take to accept its first trip.
@@ -91,7 +93,7 @@ pub(super) async fn run(args: &CrashArgs, common: &Common) -> anyhow::Result<Exi
     let audit = audited?;
     let seconds = SystemClock.now().since(began).as_secs_f64();
     let crashed = crashed(args.kills, &load.accepted, &audit, seconds);
-    say::line(verdict(&crashed, &audit, ink));
+    say::part(verdict(&crashed, &audit, ink));
     if common.json {
         report::json(&crashed)?;
     }
@@ -133,7 +135,7 @@ impl Load {
 
     /// Asks again for every trip that may have been begun, and waits until all have ended.
     async fn run_to_the_end(&mut self) -> anyhow::Result<()> {
-        self.until = self.reached();
+        self.until = self.reached() + CONCURRENCY;
         let (mut child, mut lines) = self.start()?;
         while let Some(line) = lines.next_line().await? {
             self.take(&line);
@@ -149,7 +151,7 @@ impl Load {
         let mut child = Command::new(&self.program)
             .arg("work")
             .args(["--seed", &SEED.to_string(), "--from", &self.from.to_string()])
-            .args(["--until", &self.until.to_string()])
+            .args(["--until", &self.until.to_string(), "--concurrency", &CONCURRENCY.to_string()])
             .arg("--data")
             .arg::<&Path>(&self.data)
             .stdin(Stdio::null())

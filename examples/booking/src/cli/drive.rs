@@ -66,24 +66,25 @@ async fn book(
 ) -> anyhow::Result<Seen> {
     let id = trip.id;
     let began = SystemClock.now();
+    let watch = (guest == Guest::Cancels).then(|| world.watch(id));
     world.start(&trip).await?;
     accepted(id);
-    let ended = match guest {
-        Guest::Confirms => {
+    let ended = match watch {
+        None if guest == Guest::Confirms => {
             world.confirm(id).await?;
             let ended = world.ended(id).await;
             drop(working);
             ended
         }
-        Guest::Silent => {
+        None => {
             drop(working);
             world.ended(id).await
         }
-        Guest::Cancels => {
+        Some(watch) => {
             drop(working);
             tokio::select! {
                 ended = world.ended(id) => ended,
-                () = world.waits(id) => {
+                () = watch.waits() => {
                     let _working = more.acquire().await?;
                     world.cancel(id).await?;
                     world.ended(id).await

@@ -45,7 +45,7 @@ pub(super) async fn run(args: &ReplayArgs, common: &Common) -> anyhow::Result<Ex
     let limit = usize::try_from(args.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
     let rows = u64::try_from(row::open(&args.file).with_context(named)?.take(limit).count())?;
     let folder = common.folder()?;
-    let world = Arc::new(World::open(&folder, args.pace.hold.0).await?);
+    let world = Arc::new(World::open(&folder, args.hold.0).await?);
     let bar = progress::bar(rows, "booking rows");
     let malformed = RefCell::new(Vec::new());
     let plans = row::open(&args.file).with_context(named)?.take(limit).filter_map(|row| match row {
@@ -68,18 +68,18 @@ pub(super) async fn run(args: &ReplayArgs, common: &Common) -> anyhow::Result<Ex
 
     let ink = Ink::of_stdout();
     let title = format!("{} rows replayed in {} s", say::count(rows), speed.seconds);
-    say::line(format!("\n  {}\n", ink.paint(Tone::Strong, title)));
-    say::line(report::outcomes(&tally, ink));
+    say::part(format!("\n  {}", ink.paint(Tone::Strong, title)));
+    say::part(report::outcomes(&tally, ink));
     if tally.again > 0 {
         let again =
             format!("{} of them were booked before: nothing was booked twice.", say::count(tally.again));
-        say::line(format!("  {}\n", ink.paint(Tone::Good, again)));
+        say::part(format!("  {}", ink.paint(Tone::Good, again)));
     }
     if tally.again < tally.trips() {
-        say::line(report::speed(&tally, &speed, ink));
+        say::part(report::speed(&tally, &speed, ink));
     }
-    say::line(refused_rows(&malformed, ink));
-    say::line(report::place(&folder));
+    say::part(refused_rows(&malformed, ink));
+    say::part(report::place(&folder));
     if common.json {
         let malformed = malformed.iter().map(|error| error.line).collect();
         report::json(&Replayed { rows, counts: Counts::of(&tally), malformed, again: tally.again, speed })?;

@@ -54,6 +54,14 @@ pub(super) fn line(text: impl fmt::Display) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
+/// Prints a part of a page, with an empty line after it; nothing when there is nothing in it.
+pub(super) fn part(text: impl AsRef<str>) {
+    let text = text.as_ref().trim_end();
+    if !text.is_empty() {
+        line(format_args!("{text}\n"));
+    }
+}
+
 /// Prints why nothing came of it.
 pub(super) fn error(error: &anyhow::Error) {
     let _ = writeln!(io::stderr().lock(), "booking: {error:#}");

@@ -20,8 +20,8 @@ pub(super) fn run(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
     let read = timeline::read(&folder, trip).with_context(|| format!("the data in {}", folder.display()))?;
     let Some(timeline) = read else { bail!("no trip {trip} was ever started here ({})", folder.display()) };
     let ink = Ink::of_stdout();
-    say::line(format!("\n  {}\n", ink.paint(Tone::Strong, format!("Trip {trip}"))));
-    say::line(timeline.draw(ink));
+    say::part(format!("\n  {}", ink.paint(Tone::Strong, format!("Trip {trip}"))));
+    say::part(timeline.draw(ink));
     if common.json {
         report::json(&timeline.as_json(trip))?;
     }

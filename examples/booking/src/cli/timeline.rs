@@ -241,7 +241,16 @@ mod tests {
     }
 
     fn asked(node: &str) -> Event {
-        Event::StepAsked { node: node.into(), round: 1, attempt: 1, first: None, timer: None }
+        Event::StepAsked {
+            node: node.into(),
+            round: 1,
+            attempt: 1,
+            to: None,
+            request: None,
+            undo: None,
+            at: None,
+            timer: None,
+        }
     }
 
     fn price(cents: u64) -> Raw {

@@ -42,8 +42,8 @@ pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     spinner.finish_and_clear();
     let audit = audited.with_context(|| format!("the data in {}", folder.display()))?;
     let ink = Ink::of_stdout();
-    say::line(differences(&audit, ink));
-    say::line(summary(&audit, ink));
+    say::part(differences(&audit, ink));
+    say::part(summary(&audit, ink));
     if common.json {
         report::json(&result(&audit))?;
     }

@@ -1,12 +1,10 @@
 //! What a saga asks of the world outside the log: to capture the payment, to issue the voucher.
 
 use palinode::{Activity, Attempt, Failure, NoUndo, Perform};
+use palinode_sagas::fence::Call;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    book::{Charge, Key, Request, Verdict},
-    counter::{Bank, Trouble},
-};
+use super::{book::Charge, counter::Bank};
 use crate::domain::{Cents, TripId};
 
 /// Takes the guest's money. The point of no return.
@@ -33,18 +31,9 @@ impl Activity for CapturePayment {
 
 impl Perform<CapturePayment> for Bank {
     async fn perform(&self, payment: &CapturePayment, cx: &Attempt) -> Result<Captured, Failure> {
-        let key = Key { saga: cx.entity.to_string(), node: cx.key.to_string() };
-        let charge = Charge { key, round: cx.round, trip: payment.trip, amount: payment.amount };
-        match self.ask(Request::Charge(charge)).await {
-            Ok(Verdict::Done(reference)) => Ok(Captured { reference }),
-            Ok(Verdict::Refused(code, text)) => Err(Failure::refused(code, text)),
-            Ok(odd @ (Verdict::Conflict | Verdict::NotKnown | Verdict::Voided)) => {
-                let text = format!("the bank answers {odd:?} to the charge {} of {}", cx.key, cx.entity);
-                Err(Failure::Fatal(text.into()))
-            }
-            Err(Trouble::NotDone(why)) => Err(Failure::Transient(why)),
-            Err(Trouble::Unknown(why)) => Err(Failure::Unknown(why)),
-        }
+        let call = Call::of(cx, payment).map_err(|e| Failure::Fatal(format!("request: {e}").into()))?;
+        let charge = Charge { call, trip: payment.trip, amount: payment.amount };
+        self.charge(charge).await.map(|reference| Captured { reference })
     }
 }
 

@@ -1,34 +1,29 @@
-//! The bank's counter: one thread that owns the file and takes many requests into one durable transaction, so that a
+//! The bank's counter: one thread that owns the file and takes many charges into one durable transaction, so that a
 //! disk that is flushed a few hundred times a second serves thousands of payments. The async side only waits.
 
-use std::{path::Path, sync::Arc, thread};
+use std::{path::Path, thread};
 
+use palinode::Failure;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::book::{self, Request, Verdict};
+use super::book::{self, Charge};
 
-/// Requests that may wait at the counter; more wait outside.
+/// Charges that may wait at the counter; more wait outside.
 const QUEUE: usize = 1_024;
-/// Requests that share one transaction at most.
+/// Charges that share one transaction at most.
 const GROUP: usize = 512;
 
 /// The way to the bank. Cheap to clone; the bank closes when the last one is gone.
 #[derive(Clone)]
 pub(crate) struct Bank(mpsc::Sender<Job>);
 
-/// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// It certainly did not happen.
-    NotDone(Arc<str>),
-    /// It may have happened.
-    Unknown(Arc<str>),
-}
+/// The reference of a payment, or why there is none.
+type Answer = Result<String, Failure>;
 
 struct Job {
-    request: Request,
-    answer: oneshot::Sender<Result<Verdict, Trouble>>,
+    charge: Charge,
+    answer: oneshot::Sender<Answer>,
 }
 
 impl Bank {
@@ -40,19 +35,19 @@ impl Bank {
         let db = Connection::open(path)?;
         db.pragma_update(None, "journal_mode", "wal")?;
         db.pragma_update(None, "synchronous", "full")?;
-        db.execute_batch(include_str!("schema.sql"))?;
+        book::create(&db)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         thread::Builder::new().name("bank".into()).spawn(move || serve(db, queue))?;
         Ok(Self(jobs))
     }
 
-    /// Asks, and waits until the answer is durable.
-    pub(super) async fn ask(&self, request: Request) -> Result<Verdict, Trouble> {
+    /// Charges, and waits until the answer is durable.
+    pub(super) async fn charge(&self, charge: Charge) -> Answer {
         let (answer, answered) = oneshot::channel();
-        if self.0.send(Job { request, answer }).await.is_err() {
-            return Err(Trouble::NotDone("the bank is closed".into()));
+        if self.0.send(Job { charge, answer }).await.is_err() {
+            return Err(Failure::Transient("the bank is closed".into()));
         }
-        answered.await.unwrap_or_else(|_| Err(Trouble::Unknown("the bank closed before it answered".into())))
+        answered.await.unwrap_or_else(|_| Err(Failure::Unknown("the bank closed before it answered".into())))
     }
 }
 
@@ -68,46 +63,29 @@ fn serve(mut db: Connection, mut queue: mpsc::Receiver<Job>) {
     while let Some(first) = queue.blocking_recv() {
         let more = std::iter::from_fn(|| queue.try_recv().ok());
         let group: Vec<Job> = std::iter::once(first).chain(more).take(GROUP).collect();
-        let trouble = match settle(&mut db, &group) {
-            Ok(verdicts) => {
-                // Nobody may be waiting any more; what is done is in the book.
-                group.into_iter().zip(verdicts).for_each(|(job, verdict)| drop(job.answer.send(Ok(verdict))));
-                continue;
-            }
-            Err(trouble) => trouble,
-        };
-        group.into_iter().for_each(|job| drop(job.answer.send(Err(trouble.clone()))));
+        let answers = settle(&mut db, &group).unwrap_or_else(|why| vec![Err(why); group.len()]);
+        for (job, answer) in group.into_iter().zip(answers) {
+            // Nobody may be waiting any more; what is done is in the book.
+            let _ = job.answer.send(answer);
+        }
     }
 }
 
 /// Answers a group in one transaction: all of it durable, or none of it done.
-fn settle(db: &mut Connection, group: &[Job]) -> Result<Vec<Verdict>, Trouble> {
-    let not_done = |e| Trouble::NotDone(format!("the bank's book: {e}").into());
+fn settle(db: &mut Connection, group: &[Job]) -> Result<Vec<Answer>, Failure> {
+    let not_done = |e| Failure::Transient(format!("the bank's book: {e}").into());
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(not_done)?;
-    let verdicts: rusqlite::Result<_> =
-        group.iter().map(|job| book::answer(&transaction, &job.request)).collect();
-    let verdicts = verdicts.map_err(not_done)?;
-    let unknown = |e| Trouble::Unknown(format!("the bank's commit: {e}").into());
-    transaction.commit().map_err(unknown)?;
-    Ok(verdicts)
+    let answers: rusqlite::Result<_> =
+        group.iter().map(|job| book::charge(&transaction, &job.charge)).collect();
+    let answers = answers.map_err(not_done)?;
+    transaction.commit().map_err(|e| Failure::Unknown(format!("the bank's commit: {e}").into()))?;
+    Ok(answers)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        domain::{Cents, TripId},
-        payment::book::{Charge, Key},
-        trips::rules,
-    };
-
-    fn key(n: u64) -> Key {
-        Key { saga: format!("trip/book-trip/{n}"), node: "capture-payment".into() }
-    }
-
-    fn charge(n: u64) -> Request {
-        Request::Charge(Charge { key: key(n), round: 1, trip: TripId(n), amount: Cents(100) })
-    }
+    use crate::{domain::TripId, payment::book::tests::of, trips::rules};
 
     fn taken(path: &Path) -> (i64, i64) {
         let sql = "select count(*), coalesce(sum(cents), 0) from ledger";
@@ -115,23 +93,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_at_once_are_each_charged_once_and_last() {
+    async fn many_at_once_are_each_charged_once_and_durably() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("payments.db");
         let bank = Bank::open(&path).unwrap();
         let ask = |n: u64| {
             let bank = bank.clone();
-            tokio::spawn(async move { bank.ask(charge(n % 300)).await.unwrap() })
+            tokio::spawn(async move { bank.charge(of(TripId(n % 300), 1, 100)).await })
         };
         let asked: Vec<_> = (0..600).map(ask).collect();
-        let mut done = 0;
+        let mut charged = 0;
         for answer in asked {
-            done += i64::from(matches!(answer.await.unwrap(), Verdict::Done(_)));
+            charged += i64::from(answer.await.unwrap().is_ok());
         }
 
         let good = (0..300u64).filter(|n| !rules::payment_is_declined(TripId(*n))).count();
         let good = i64::try_from(good).unwrap();
-        assert_eq!(done, 2 * good);
+        assert_eq!(charged, 2 * good);
         assert_eq!(taken(&path), (good, 100 * good));
     }
 
@@ -139,11 +117,11 @@ mod tests {
     async fn a_bank_opened_again_remembers() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("payments.db");
-        let before = Bank::open(&path).unwrap().ask(charge(1)).await.unwrap();
+        let before = Bank::open(&path).unwrap().charge(of(TripId(1), 1, 100)).await;
+        assert!(before.is_ok(), "{before:?}");
         let bank = Bank::open(&path).unwrap();
-        assert_eq!(bank.ask(charge(1)).await.unwrap(), before);
-        assert_eq!(bank.ask(Request::Probe(key(1))).await.unwrap(), Verdict::Done("pay-1".into()));
-        assert_eq!(bank.ask(Request::Void(key(2))).await.unwrap(), Verdict::Voided);
+        assert_eq!(bank.charge(of(TripId(1), 1, 100)).await, before);
+        assert_eq!(taken(&path).0, 1);
     }
 
     #[tokio::test]
@@ -152,8 +130,7 @@ mod tests {
         let path = folder.path().join("payments.db");
         let bank = Bank::open(&path).unwrap();
         Connection::open(&path).unwrap().execute_batch("drop table ledger").unwrap();
-        let answer = bank.ask(charge(1)).await;
-        assert!(matches!(answer, Err(Trouble::NotDone(_))), "{answer:?}");
-        assert_eq!(bank.ask(Request::Probe(key(1))).await.unwrap(), Verdict::NotKnown);
+        let answer = bank.charge(of(TripId(1), 1, 100)).await;
+        assert!(matches!(answer, Err(Failure::Transient(_))), "{answer:?}");
     }
 }

@@ -1,20 +1,24 @@
-//! The table of the fence, row by row.
+//! What a charge is answered, first and again.
 
 use super::*;
 use crate::trips::rules::tests::trip_where;
 
+/// The charge of a trip of this many cents.
+pub(crate) fn of(trip: TripId, round: u32, cents: u64) -> Charge {
+    let call = Call {
+        saga: format!("trip/book-trip/{trip}").into(),
+        node: "capture-payment".into(),
+        direction: Direction::Do,
+        round,
+        digest: Digest::of(&cents.to_be_bytes()),
+    };
+    Charge { call, trip, amount: Cents(cents) }
+}
+
 fn bank() -> Connection {
     let db = Connection::open_in_memory().unwrap();
-    db.execute_batch(include_str!("../schema.sql")).unwrap();
+    create(&db).unwrap();
     db
-}
-
-fn key() -> Key {
-    Key { saga: "trip/book-trip/1".into(), node: "capture-payment".into() }
-}
-
-fn of(trip: TripId, round: u32) -> Charge {
-    Charge { key: key(), round, trip, amount: Cents(10_000) }
 }
 
 fn good() -> TripId {
@@ -29,9 +33,9 @@ fn money_taken(db: &Connection) -> i64 {
     db.query_row("select coalesce(sum(cents), 0) from ledger", [], |row| row.get(0)).unwrap()
 }
 
-fn code(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Refused(code, _) => code,
+fn code(answer: std::result::Result<String, Failure>) -> String {
+    match answer {
+        Err(Failure::Refused { code, .. }) => code.to_string(),
         other => panic!("{other:?} is no refusal"),
     }
 }
@@ -39,71 +43,46 @@ fn code(verdict: Verdict) -> &'static str {
 #[test]
 fn the_same_key_and_round_charges_once() {
     let db = bank();
-    let first = charge(&db, &of(good(), 1)).unwrap();
-    assert_eq!(first, Verdict::Done("pay-1".into()));
-    assert_eq!(charge(&db, &of(good(), 1)).unwrap(), first);
-    assert_eq!(money_taken(&db), 10_000);
+    let first = charge(&db, &of(good(), 1, 100)).unwrap();
+    assert_eq!(first, Ok("pay-1".into()));
+    assert_eq!(charge(&db, &of(good(), 1, 100)).unwrap(), first);
+    assert_eq!(charge(&db, &of(good(), 2, 100)).unwrap(), first, "done answers every round");
+    assert_eq!(money_taken(&db), 100);
 }
 
 #[test]
-fn done_answers_every_round() {
+fn another_amount_under_the_same_key_and_round_charges_nothing() {
     let db = bank();
-    let first = charge(&db, &of(good(), 2)).unwrap();
-    assert_eq!(charge(&db, &of(good(), 1)).unwrap(), first);
-    assert_eq!(charge(&db, &of(good(), 3)).unwrap(), first);
-    assert_eq!(money_taken(&db), 10_000);
+    charge(&db, &of(good(), 1, 100)).unwrap().unwrap();
+    let answer = charge(&db, &of(good(), 1, 200)).unwrap();
+    assert!(matches!(answer, Err(Failure::Fatal(_))), "{answer:?}");
+    assert_eq!(money_taken(&db), 100);
 }
 
 #[test]
-fn other_bytes_under_the_same_key_and_round_are_a_conflict() {
+fn a_declined_charge_is_declined_again_and_tried_anew_in_the_next_round() {
     let db = bank();
-    charge(&db, &of(good(), 1)).unwrap();
-    let other = Charge { amount: Cents(10_001), ..of(good(), 1) };
-    assert_eq!(charge(&db, &other).unwrap(), Verdict::Conflict);
-    assert_eq!(money_taken(&db), 10_000);
+    let declined = charge(&db, &of(broke(), 1, 100)).unwrap();
+    assert_eq!(code(declined.clone()), "declined");
+    assert_eq!(charge(&db, &of(broke(), 1, 100)).unwrap(), declined);
+    let solvent = Charge { trip: good(), ..of(broke(), 2, 100) };
+    assert_eq!(charge(&db, &solvent).unwrap(), Ok("pay-1".into()));
 }
 
 #[test]
-fn a_refusal_is_repeated_in_its_round_and_tried_anew_in_the_next() {
+fn a_round_below_the_highest_charges_nothing() {
     let db = bank();
-    let refused = charge(&db, &of(broke(), 1)).unwrap();
-    assert_eq!(code(refused.clone()), "declined");
-    assert_eq!(charge(&db, &of(broke(), 1)).unwrap(), refused);
-    let next = Charge { trip: good(), ..of(broke(), 2) };
-    assert_eq!(charge(&db, &next).unwrap(), Verdict::Done("pay-1".into()));
-}
-
-#[test]
-fn a_round_lower_than_the_highest_is_refused() {
-    let db = bank();
-    charge(&db, &of(broke(), 2)).unwrap();
-    assert_eq!(code(charge(&db, &of(good(), 1)).unwrap()), "superseded");
+    assert_eq!(code(charge(&db, &of(broke(), 2, 100)).unwrap()), "declined");
+    let late = Charge { trip: good(), ..of(broke(), 1, 100) };
+    assert_eq!(code(charge(&db, &late).unwrap()), "lower_round");
     assert_eq!(money_taken(&db), 0);
 }
 
 #[test]
-fn a_void_before_the_charge_bars_every_round() {
+fn a_charge_after_its_undo_finds_the_tombstone() {
     let db = bank();
-    assert_eq!(void(&db, &key()).unwrap(), Verdict::Voided);
-    assert_eq!(void(&db, &key()).unwrap(), Verdict::Voided);
-    for round in 1..4 {
-        assert_eq!(code(charge(&db, &of(good(), round)).unwrap()), "voided");
-    }
-    assert_eq!(probe(&db, &key()).unwrap(), Verdict::NotKnown);
+    let Charge { call, .. } = of(good(), 1, 100);
+    record(&db, &Call { direction: Direction::Undo, ..call }, "done", "").unwrap();
+    assert_eq!(code(charge(&db, &of(good(), 1, 100)).unwrap()), "tombstoned");
     assert_eq!(money_taken(&db), 0);
-}
-
-#[test]
-fn a_void_after_the_charge_says_that_it_is_done() {
-    let db = bank();
-    charge(&db, &of(good(), 1)).unwrap();
-    assert_eq!(void(&db, &key()).unwrap(), Verdict::Done("pay-1".into()));
-    assert_eq!(probe(&db, &key()).unwrap(), Verdict::Done("pay-1".into()));
-}
-
-#[test]
-fn a_probe_never_takes_a_refusal_for_the_end() {
-    let db = bank();
-    charge(&db, &of(broke(), 1)).unwrap();
-    assert_eq!(probe(&db, &key()).unwrap(), Verdict::NotKnown);
 }

@@ -1,0 +1,51 @@
+//! What is wrong with a node's services, all of it at once, before anything is opened.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    entity::{Kind, TargetKind},
+    service::Service,
+};
+
+/// Everything wrong with these services, one sentence each.
+pub(super) fn problems(services: &[Service]) -> Vec<String> {
+    let mut problems: Vec<String> = services.iter().flat_map(|s| s.problems.iter().cloned()).collect();
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    for service in services {
+        *names.entry(&service.name).or_default() += 1;
+    }
+    let twice = names.iter().filter(|(_, n)| **n > 1);
+    problems.extend(twice.map(|(name, _)| format!("two services are named {name:?}")));
+    for service in services {
+        for kind in service.kinds.iter() {
+            let targets = kind.targets().into_iter();
+            problems.extend(targets.flat_map(|target| missing(services, service, &**kind, target)));
+        }
+    }
+    problems.sort();
+    problems.dedup();
+    problems
+}
+
+/// What a kind asks something of and this node does not have.
+fn missing(services: &[Service], of: &Service, kind: &dyn Kind, target: TargetKind) -> Vec<String> {
+    let asks = format!("{:?} of service {:?} asks", kind.name(), of.name);
+    match target {
+        TargetKind::Aggregate { service, kind } => match services.iter().find(|s| &*s.name == service) {
+            None => vec![format!("{asks} service {service:?}, which this node does not run: add it")],
+            Some(there) if there.kinds.get(kind).is_none() => {
+                vec![format!(
+                    "{asks} {kind:?} of service {service:?}, which has no such aggregate: add it there"
+                )]
+            }
+            Some(_) => Vec::new(),
+        },
+        TargetKind::Activity { name, undo } => std::iter::once(name)
+            .chain(undo)
+            .filter(|name| of.performers.get(name).is_none())
+            .map(|name| {
+                format!("{asks} the activity {name:?}, which nothing performs: add `.perform` to the service")
+            })
+            .collect(),
+    }
+}

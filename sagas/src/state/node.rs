@@ -1,0 +1,135 @@
+//! The state of one node, and how often it was tried.
+//!
+//! | node status | meaning |
+//! |---|---|
+//! | Idle | never asked |
+//! | Asked | its answer is awaited |
+//! | Waiting | an open wait, or the pause before the next attempt or round |
+//! | Done, Refused, Skipped | closed, forward |
+//! | Unknown | it may have happened; before the pivot it will be undone, a pivot is in doubt |
+//! | Blocked | after the pivot: needs a person, or a late answer |
+//! | Undoing, UndoWaiting | its undo is asked, or pauses before the next attempt or round |
+//! | Undone, UndoStuck | closed, backward; needs a person |
+
+use std::sync::Arc;
+
+use palinode::{Micros, activity::To};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::{How, Plan, Timer},
+    outcome::Raw,
+};
+
+/// Where a node stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the table at the top of the file says what each means")]
+pub enum Status {
+    #[default]
+    Idle,
+    Asked,
+    Waiting,
+    Done,
+    Refused,
+    Unknown,
+    Skipped,
+    Blocked,
+    Undoing,
+    UndoWaiting,
+    Undone,
+    UndoStuck,
+}
+
+/// How often something was tried, in one direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tries {
+    /// The present round.
+    pub round: u32,
+    /// The present attempt of it.
+    pub attempt: u32,
+    /// Failures since the first ask.
+    #[serde(default, skip_serializing_if = "zero")]
+    pub failures: u32,
+    /// Attempts lost with their owner.
+    #[serde(default, skip_serializing_if = "zero")]
+    pub lost: u32,
+    /// Whether an attempt of this round may have happened.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsure: bool,
+    /// Whether the last failure was a refusal: then the next ask is a new round.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
+    /// When it was first asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Micros>,
+}
+
+/// What is known of a node.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct NodeState {
+    /// Where it stands.
+    pub status: Status,
+    /// Its asks.
+    #[serde(default, skip_serializing_if = "untried")]
+    pub tries: Tries,
+    /// The asks of its undo.
+    #[serde(default, skip_serializing_if = "untried")]
+    pub undo_tries: Tries,
+    /// Whom it was asked of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<To>,
+    /// Its request, when it may have to be sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Raw>,
+    /// What takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Plan>,
+    /// Its timer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timer: Option<Timer>,
+    /// Why it failed, or needs a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Arc<str>>,
+}
+
+fn untried(tries: &Tries) -> bool {
+    *tries == Tries::default()
+}
+
+fn zero(n: &u32) -> bool {
+    *n == 0
+}
+
+impl NodeState {
+    pub(super) fn fail(&mut self, status: Status, why: &Arc<str>) {
+        self.status = status;
+        self.why = Some(Arc::clone(why));
+    }
+
+    pub(super) fn needs_person(&self, in_doubt: bool) -> bool {
+        matches!(self.status, Status::Blocked | Status::UndoStuck)
+            || (in_doubt && self.status == Status::Unknown)
+    }
+}
+
+impl Tries {
+    pub(super) fn ask(&mut self, round: u32, attempt: u32, at: Option<Micros>) {
+        if round != self.round {
+            self.unsure = false;
+        }
+        self.round = round;
+        self.attempt = attempt;
+        self.refused = false;
+        self.at = self.at.or(at);
+    }
+
+    pub(super) fn fail(&mut self, how: How) {
+        self.failures = self.failures.saturating_add(1);
+        self.refused = how == How::Refused;
+        self.unsure |= matches!(how, How::Unknown | How::Lost | How::Fatal);
+        if how == How::Lost {
+            self.lost = self.lost.saturating_add(1);
+        }
+    }
+}

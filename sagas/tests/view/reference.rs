@@ -1,0 +1,232 @@
+//! What a row must be, by the fold that the coordinator itself uses and the definition: no line of the projection.
+
+use std::sync::Arc;
+
+use palinode::{Address, Micros, activity::To};
+use palinode_sagas::{
+    Class, Definition, Event,
+    definition::NodeId,
+    event::{Direction, Why},
+    state::{NodeState, Phase, State, Status},
+    view::SagaRow,
+};
+
+/// What is compared of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Row {
+    version: Option<u32>,
+    status: String,
+    parked: Option<String>,
+    open: Vec<(String, String)>,
+    waiting: (Option<Micros>, Option<Micros>),
+    since: Micros,
+    began_and_ended: (Option<Micros>, Option<Micros>),
+    attempts: u32,
+    retries: u32,
+    last_error: Option<String>,
+    why: Option<(String, Option<String>)>,
+    exceptions: u32,
+    place: (u32, u64),
+}
+
+impl Row {
+    pub(crate) fn of(row: &SagaRow) -> Self {
+        let parts = |text: &Option<String>, by: &str| -> Vec<String> {
+            text.iter().flat_map(|t| t.split(by)).map(str::to_owned).collect()
+        };
+        let (nodes, texts) = (parts(&row.node, " "), parts(&row.waiting_for, "; "));
+        assert_eq!(nodes.len(), texts.len(), "{row:?}");
+        Self {
+            version: row.version,
+            status: row.status.to_string(),
+            parked: row.parked.clone(),
+            open: nodes.into_iter().zip(texts).collect(),
+            waiting: (row.waiting_since, row.waiting_until),
+            since: row.since,
+            began_and_ended: (row.started_at, row.ended_at),
+            attempts: row.attempts,
+            retries: row.retries,
+            last_error: row.last_error.clone(),
+            why: row.why.clone().map(|why| (why, row.why_node.clone())),
+            exceptions: row.exceptions,
+            place: (row.shard, row.pseq),
+        }
+    }
+}
+
+/// An instance folded from its journal.
+pub(crate) struct Instance {
+    pub(crate) address: Address,
+    pub(crate) shard: u32,
+    definition: Arc<Definition>,
+    state: State,
+    entries: Vec<(Event, Micros, u64)>,
+}
+
+impl Instance {
+    pub(crate) fn new(address: Address, shard: u32, definition: &Arc<Definition>) -> Self {
+        let (definition, state) = (Arc::clone(definition), State::blank(definition));
+        Self { address, shard, definition, state, entries: Vec::new() }
+    }
+
+    pub(crate) fn take(&mut self, event: &Event, time: Micros, pseq: u64) {
+        self.state.apply(&self.definition, event).unwrap();
+        self.entries.push((event.clone(), time, pseq));
+    }
+
+    pub(crate) fn row(&self) -> Row {
+        let kept = |e: &Event| {
+            matches!(
+                e,
+                Event::LateReply { .. }
+                    | Event::Signalled { .. }
+                    | Event::Kept { .. }
+                    | Event::DeadlinePassed {}
+            )
+        };
+        let (_, since, pseq) = self.entries.iter().rfind(|(e, ..)| !kept(e)).unwrap();
+        let state = &self.state;
+        let terminal = state.phase.terminal();
+        let mut open: Vec<_> =
+            state.nodes().filter(|_| !terminal).filter_map(|(id, n)| self.open(id, n)).collect();
+        open.sort();
+        let first = |pick: fn(&Open) -> Option<Micros>| open.iter().filter_map(pick).min();
+        Row {
+            version: state.origin.map(|o| o.version),
+            status: self.status().to_owned(),
+            parked: state.parked.as_deref().filter(|_| !terminal).map(str::to_owned),
+            waiting: (first(|o| Some(o.since)), first(|o| o.until)),
+            open: open.into_iter().map(|o| (o.node, o.text)).collect(),
+            since: *since,
+            began_and_ended: (self.time(|e| matches!(e, Event::Started { .. })), self.time(ends)),
+            attempts: self.count(|round, attempt| round > 0 && attempt > 0),
+            retries: self.count(|round, attempt| round > 1 || attempt > 1),
+            last_error: self.entries.iter().rev().find_map(|(e, ..)| error(e)),
+            why: state.why.as_ref().map(why),
+            exceptions: state.exceptions,
+            place: (self.shard, *pseq),
+        }
+    }
+
+    /// A pivot that is asked cannot be told from another step, unless the journal says so later.
+    fn status(&self) -> &'static str {
+        let shown = self.any(|e| matches!(e, Event::InDoubt { .. } | Event::CancelAsked { .. }));
+        match self.state.phase {
+            _ if self.state.stuck => "stuck",
+            Phase::None => "none",
+            Phase::Committing if shown => "committing",
+            Phase::Forward | Phase::Committing => "forward",
+            Phase::Finishing => "finishing",
+            Phase::Undoing => "undoing",
+            Phase::Completed => "completed",
+            Phase::Compensated => "compensated",
+            Phase::Killed => "killed",
+        }
+    }
+
+    fn open(&self, id: NodeId, node: &NodeState) -> Option<Open> {
+        let (def, path) = (&self.definition[id], &self.definition[id].path);
+        let (last, since, _) = self.entries.iter().rfind(|(e, ..)| path_of(e) == Some(path))?;
+        let asks = |undo: bool| match node.to.as_ref().unwrap() {
+            To::Entity(address) => format!("reply of {address}"),
+            To::Activity(name) => {
+                let undo = node.undo.as_ref().filter(|_| undo).and_then(|plan| plan.activity.as_ref());
+                format!("activity {}", undo.unwrap_or(name))
+            }
+        };
+        let asked = |undo: bool, round: u32, attempt: u32| {
+            let attempt = match node.to.as_ref().unwrap() {
+                To::Entity(_) => String::new(),
+                To::Activity(_) => format!(", attempt {attempt}"),
+            };
+            let round = if round > 1 { format!(", round {round}") } else { String::new() };
+            format!("{}{attempt}{round}", asks(undo))
+        };
+        let text = match node.status {
+            Status::Asked if matches!(last, Event::Draining { .. }) => {
+                format!("last word of {}", asks(false))
+            }
+            Status::Asked => asked(false, node.tries.round, node.tries.attempt),
+            Status::Waiting if matches!(def.class, Class::Wait | Class::Timer) => {
+                format!("signal or timer {path}")
+            }
+            Status::Waiting => "timer: next attempt".into(),
+            Status::Undoing => {
+                format!("undo: {}", asked(true, node.undo_tries.round, node.undo_tries.attempt))
+            }
+            Status::UndoWaiting => "timer: next attempt of the undo".into(),
+            Status::Blocked | Status::UndoStuck => "a person".into(),
+            Status::Unknown if def.class == Class::Pivot => "a person".into(),
+            _ => return None,
+        };
+        Some(Open { node: path.to_string(), text, since: *since, until: node.timer.map(|t| t.due) })
+    }
+
+    fn any(&self, is: impl Fn(&Event) -> bool) -> bool {
+        self.entries.iter().any(|(e, ..)| is(e))
+    }
+
+    fn time(&self, is: impl Fn(&Event) -> bool) -> Option<Micros> {
+        self.entries.iter().find(|(e, ..)| is(e)).map(|(_, time, _)| *time)
+    }
+
+    fn count(&self, counts: impl Fn(u32, u32) -> bool) -> u32 {
+        let asks = self.entries.iter().filter(|(e, ..)| match e {
+            Event::StepAsked { round, attempt, .. } | Event::UndoAsked { round, attempt, .. } => {
+                counts(*round, *attempt)
+            }
+            _ => false,
+        });
+        u32::try_from(asks.count()).unwrap()
+    }
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Open {
+    node: String,
+    text: String,
+    since: Micros,
+    until: Option<Micros>,
+}
+
+fn ends(event: &Event) -> bool {
+    matches!(event, Event::Completed {} | Event::Compensated { .. } | Event::Killed { .. })
+}
+
+fn error(event: &Event) -> Option<String> {
+    match event {
+        Event::StepRefused { text: why, .. }
+        | Event::StepUnknown { why, .. }
+        | Event::AttemptFailed { why, .. }
+        | Event::Blocked { why, .. }
+        | Event::InDoubt { why, .. }
+        | Event::UndoStuck { why, .. } => Some(why.to_string()),
+        _ => None,
+    }
+}
+
+fn why(why: &Why) -> (String, Option<String>) {
+    match why {
+        Why::Refused { node, code, .. } => (code.to_string(), Some(node.to_string())),
+        Why::Unknown { node, .. } => ("unknown".into(), Some(node.to_string())),
+        Why::TimedOut { node } => ("timed_out".into(), Some(node.to_string())),
+        Why::Cancelled { .. } => ("cancelled".into(), None),
+        Why::Deadline => ("deadline".into(), None),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn path_of(event: &Event) -> Option<&Arc<str>> {
+    match event {
+        Event::StepAsked { node, .. }
+        | Event::WaitBegan { node, .. }
+        | Event::Draining { node, .. }
+        | Event::UndoAsked { node, .. }
+        | Event::UndoStuck { node, .. }
+        | Event::Blocked { node, .. }
+        | Event::InDoubt { node, .. }
+        | Event::TimedOut { node, .. } => Some(node),
+        Event::AttemptFailed { node, direction: Direction::Do | Direction::Undo, .. } => Some(node),
+        _ => None,
+    }
+}

@@ -1,0 +1,76 @@
+//! Waits and timers. S8: a signal comes once and is taken once, the oldest of its name first. S2: a wait ends once, by a
+//! signal or by its timer.
+
+use super::{Turn, forward::closes, instance::Instance, node::Forward};
+use crate::{
+    journal::{Then, Timer},
+    record::Cause,
+    report::Rule,
+};
+
+impl Instance {
+    pub(super) fn wait_began(&mut self, path: &str, timer: Timer, turn: &mut Turn<'_>) {
+        self.only_forward(path, "waited for", turn);
+        self.opens(path, turn);
+        self.node(path, turn).forward = Forward::Waiting;
+        self.sets(Some(path), timer, turn);
+    }
+
+    pub(super) fn signalled(&mut self, name: String, id: String, turn: &mut Turn<'_>) {
+        if !self.signal_ids.insert(id.clone()) {
+            turn.find(Rule::Start, format!("signal {id} came again"), "one arrival of each id");
+        }
+        self.signals.push((name, id));
+    }
+
+    pub(super) fn wait_done(&mut self, path: &str, id: Option<&str>, turn: &mut Turn<'_>) {
+        self.wait_is_open(path, "done", turn);
+        match id {
+            Some(id) => self.takes_signal(path, id, turn),
+            None => Self::timer_fired(path, turn),
+        }
+        self.node(path, turn).forward = Forward::Done;
+        closes(path, turn);
+    }
+
+    fn takes_signal(&mut self, path: &str, id: &str, turn: &mut Turn<'_>) {
+        let Some(at) = self.signals.iter().position(|(_, came)| came == id) else {
+            let expected = "a signal that came and was not taken";
+            return turn.find(Rule::Start, format!("{path} took signal {id}"), expected);
+        };
+        let (name, _) = self.signals.remove(at);
+        if let Some((_, older)) = self.signals.iter().take(at).find(|(other, _)| *other == name) {
+            turn.find(
+                Rule::Start,
+                format!("{path} took signal {id}"),
+                format!("{older}, the oldest of {name}"),
+            );
+        }
+    }
+
+    pub(super) fn timed_out(&mut self, path: &str, then: Then, turn: &mut Turn<'_>) {
+        self.wait_is_open(path, "timed out", turn);
+        Self::timer_fired(path, turn);
+        self.node(path, turn).forward = match then {
+            Then::Undo => Forward::Refused,
+            Then::GoOn => Forward::Skipped,
+            Then::Block => Forward::Blocked,
+        };
+        if then == Then::GoOn {
+            closes(path, turn);
+        }
+    }
+
+    fn wait_is_open(&mut self, path: &str, word: &str, turn: &mut Turn<'_>) {
+        let forward = self.node(path, turn).forward;
+        if forward != Forward::Waiting {
+            turn.find(Rule::Net, format!("{path} {word} while it is {forward:?}"), "an open wait");
+        }
+    }
+
+    fn timer_fired(path: &str, turn: &mut Turn<'_>) {
+        if !matches!(&turn.at.commit.cause, Cause::Timer { node, .. } if node == path) {
+            turn.find(Rule::Net, format!("{path} over without its timer"), "its timer as the cause");
+        }
+    }
+}
