@@ -247,3 +247,88 @@ fn an_ask_of_nobody() {
         Rule::Net,
     ]);
 }
+
+#[test]
+fn an_undo_asked_after_it_was_done() {
+    let tale = compensated_but(|t| {
+        t.then(
+            "no car",
+            "again",
+            json!({"cause": client(8), "runs": [run("car/undo", 2)],
+            "events": [undo_asked("car", 2, 90_000)]}),
+        );
+        t.until("again");
+    });
+    tale.breaks(&[Rule::Net]);
+}
+
+#[test]
+fn an_undo_done_twice() {
+    compensated_but(|t| t.entries("no car").insert(1, undone("van"))).breaks(&[Rule::Net]);
+    compensated_but(|t| t.entries("end").insert(1, undone("room"))).breaks(&[Rule::Net]);
+}
+
+#[test]
+fn an_undo_done_without_an_answer() {
+    compensated_but(|t| t.at("no van")["cause"] = client(8)).breaks(&[Rule::Net]);
+    compensated_but(|t| {
+        t.at("give")["outcome"] = json!("rejected");
+        t.at("give")["events"] = json!([]);
+        t.at("give")["sends"][0]["data"]["outcome"] = json!("rejected");
+    })
+    .breaks(&[Rule::Net]);
+}
+
+#[test]
+fn an_undo_done_in_another_round() {
+    compensated_but(|t| {
+        t.data("end", "undone")["round"] = json!(2);
+        t.at("give")["sends"][0]["re"] = json!("room/undo/2");
+    })
+    .breaks(&[Rule::Effects]);
+}
+
+#[test]
+fn an_entity_asked_for_an_undo_twice_in_one_round() {
+    let failed = json!({"node": "room", "direction": "undo", "round": 1, "attempt": 1, "how": "unknown",
+        "why": "no answer", "timer": {"serial": 4, "due": 141_000}});
+    compensated_but(|t| {
+        let send = t.at("no car")["sends"][0].clone();
+        t.until("no car");
+        t.then(
+            "no car",
+            "unheard",
+            json!({"cause": client(8), "events": [entry("attempt_failed", failed)],
+            "timers": {"set": [{"node": "room", "serial": 4, "due": 131_000}]}}),
+        );
+        t.data("unheard", "attempt_failed")["timer"]["due"] = json!(131_000);
+        t.then(
+            "unheard",
+            "again",
+            json!({"cause": {"timer": {"node": "room", "serial": 4}}, "sends": [send],
+            "events": [undo_asked("room", 2, 130_000)]}),
+        );
+    })
+    .breaks(&[Rule::Effects]);
+}
+
+#[test]
+fn a_stuck_undo_that_was_never_asked() {
+    compensated_but(|t| {
+        t.entries("declined").push(entry("undo_stuck", json!({"node": "room", "why": "so"})));
+        t.until("declined");
+    })
+    .breaks(&[Rule::Net]);
+}
+
+#[test]
+fn a_step_that_drains_though_it_is_not_in_flight() {
+    let timer = json!({"serial": 3, "due": 800_000});
+    let drain = entry("draining", json!({"node": "room", "timer": timer}));
+    compensated_but(|t| {
+        t.entries("declined").push(drain);
+        t.at("declined")["timers"] = json!({"set": [{"node": "room", "serial": 3, "due": 800_000}]});
+        t.until("declined");
+    })
+    .breaks(&[Rule::Net]);
+}

@@ -106,6 +106,89 @@ fn compensated_though_it_never_turned_back() {
 }
 
 #[test]
+fn completed_after_it_turned_back() {
+    compensated_but(|t| {
+        t.without("end", "compensated");
+        t.entries("end").push(entry("completed", json!({})));
+    })
+    .breaks_with(&[], &[Rule::Net, Rule::UndoSet]);
+}
+
+#[test]
+fn a_node_that_begins_twice() {
+    let skipped = entry("skipped", json!({"node": "car", "why": "when"}));
+    completed_but(|t| t.entries("held").insert(1, skipped)).breaks(&[Rule::Net]);
+    let waits = entry("wait_began", json!({"node": "guest", "timer": {"serial": 3, "due": 900_000}}));
+    completed_but(|t| {
+        t.until("car");
+        t.entries("car").push(waits);
+        t.at("car")["timers"]["set"][0]["serial"] = json!(3);
+    })
+    .breaks(&[Rule::Net]);
+}
+
+#[test]
+fn a_node_left_out_after_it_began() {
+    let skipped = |why| entry("skipped", json!({"node": "guest", "why": why}));
+    completed_but(|t| t.entries("guest").insert(0, skipped("when"))).breaks(&[Rule::Net]);
+    completed_but(|t| t.entries("guest").insert(2, skipped("undo"))).breaks(&[Rule::Net]);
+}
+
+#[test]
+fn a_wait_that_ends_twice() {
+    completed_but(|t| {
+        t.entries("guest").insert(0, entry("signalled", json!({"name": "go", "id": "s0", "data": {}})));
+        t.entries("guest").insert(1, entry("wait_done", json!({"node": "guest", "id": "s0"})));
+    })
+    .breaks(&[Rule::Net]);
+}
+
+#[test]
+fn an_outcome_that_is_taken_back() {
+    let unknown = entry("step_unknown", json!({"node": "car", "round": 1, "why": "no answer"}));
+    completed_but(|t| {
+        t.entries("car").insert(1, unknown);
+        t.until("car");
+    })
+    .breaks_with(&[], &[Rule::Net, Rule::Wakes]);
+    let doubt = entry("in_doubt", json!({"node": "pay", "why": "no answer"}));
+    completed_but(|t| t.entries("refused").push(doubt)).breaks(&[Rule::Net]);
+}
+
+#[test]
+fn a_further_attempt_planned_after_the_saga_turned_back() {
+    // The van's attempt fails while the order is taken back.
+    let tale = completed_but(|t| {
+        t.before("van down");
+        let why = json!({"why": {"cause": "cancelled", "reason": "so"}});
+        let mut drain = vec![entry("undo_began", why)];
+        for (node, serial) in [("van", 1), ("car", 2)] {
+            drain.push(entry("draining", json!({"node": node, "timer": {"serial": serial, "due": 800_000}})));
+        }
+        let timer = |node: &str, serial: u64| json!({"node": node, "serial": serial, "due": 800_000});
+        t.then(
+            "held",
+            "cancel",
+            json!({"cause": client(8), "events": drain,
+            "timers": {"set": [timer("van", 1), timer("car", 2)]}}),
+        );
+        let failed = json!({"node": "van", "direction": "do", "round": 1, "attempt": 1, "how": "transient",
+            "why": "no line", "timer": {"serial": 3, "due": 40_000}});
+        t.then(
+            "cancel",
+            "van fails",
+            json!({"cause": {"activity": run("van/do", 1)},
+            "events": [entry("attempt_failed", failed)],
+            "timers": {"set": [{"node": "van", "serial": 3, "due": 40_000}]}}),
+        );
+    });
+    tale.breaks(&[Rule::Forward]);
+    let mut sound = tale;
+    sound.until("cancel");
+    sound.breaks(&[]);
+}
+
+#[test]
 fn a_wait_that_ends_without_its_timer() {
     completed_but(|t| {
         t.entries("guest").remove(0);
@@ -169,7 +252,7 @@ fn turned_back_after_the_pivot() {
             "events": [undo_asked("car", 1, 91_000)]}),
         );
     })
-    .breaks(&[Rule::Pivot]);
+    .breaks(&[Rule::Pivot, Rule::Order]);
 }
 
 #[test]
@@ -192,6 +275,12 @@ fn turned_back_while_the_pivot_is_asked_is_seen_with_a_graph() {
     });
     tale.breaks_with(&[], &[]);
     tale.breaks_with(&[graph()], &[Rule::Pivot]);
+}
+
+#[test]
+fn a_pivot_passed_twice() {
+    let again = entry("pivot_passed", json!({"node": "pay", "round": 1, "reply": "paid"}));
+    completed_but(|t| t.entries("paid").insert(1, again)).breaks(&[Rule::Pivot, Rule::Net]);
 }
 
 #[test]
