@@ -5,9 +5,11 @@
 
 mod file;
 mod history;
+mod tale;
 
 mod channels;
 mod entities;
 mod partitions;
 mod reading;
+mod sagas;
 mod time;
