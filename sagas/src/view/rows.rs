@@ -24,9 +24,9 @@ const PARKED: &str = "select * from palinode_saga
 pub enum Standing {
     /// Set aside before it began.
     None,
-    /// Before the pivot, or the pivot is asked.
+    /// Before the pivot, or without one.
     Forward,
-    /// The pivot is in doubt, or a cancel waits for it.
+    /// The pivot is asked, and its outcome is not known.
     Committing,
     /// The pivot is done.
     Finishing,
@@ -96,8 +96,8 @@ pub struct SagaRow {
     /// The nodes that are open now, by path, a space between: asked, waiting, pausing, or in need of a person.
     pub node: Option<String>,
     /// What each of them waits for, in the same order, `; ` between: `reply of hotel/room/12`,
-    /// `activity pay, attempt 2`, `timer: next attempt`, `signal or timer guest`, `last word of ..`, `a person`; before
-    /// that of an undo `undo: `, and after that of a later round `, round 2`.
+    /// `activity pay, attempt 2`, `timer: next attempt`, `signal confirmed`, `timer`, `last word of ..`, `a person`;
+    /// before that of an undo `undo: `, and after that of a later round `, round 2`.
     pub waiting_for: Option<String>,
     /// Since when the oldest of them waits.
     pub waiting_since: Option<Micros>,

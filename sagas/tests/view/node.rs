@@ -76,7 +76,7 @@ async fn a_row_says_what_is_waited_for_and_goes_on_after_a_restart() {
     let waiting =
         once(&node, &model, started.reply.address(), |row| row.node.as_deref() == Some("guest")).await;
     assert_eq!((waiting.status, waiting.version), (Standing::Forward, Some(2)));
-    assert_eq!(waiting.waiting_for.as_deref(), Some("signal or timer guest"));
+    assert_eq!(waiting.waiting_for.as_deref(), Some("signal go"));
     assert_eq!(waiting.waiting_since, Some(waiting.since));
     assert_eq!(waiting.waiting_until, Some(waiting.since.plus(HOUR)));
     drop((orders, started));

@@ -70,6 +70,16 @@ impl Instance {
     }
 
     pub(crate) fn take(&mut self, event: &Event, time: Micros, pseq: u64) {
+        let def = |node| &self.definition[self.definition.find(node).unwrap()];
+        match event {
+            Event::StepAsked { node, pivot, .. } => {
+                assert_eq!(*pivot, def(node).class == Class::Pivot, "{event:?}");
+            }
+            Event::WaitBegan { node, signal, .. } => {
+                assert_eq!(signal.as_deref(), def(node).signal, "{event:?}");
+            }
+            _ => {}
+        }
         self.state.apply(&self.definition, event).unwrap();
         self.entries.push((event.clone(), time, pseq));
     }
@@ -80,6 +90,7 @@ impl Instance {
                 e,
                 Event::LateReply { .. }
                     | Event::Signalled { .. }
+                    | Event::CancelAsked { .. }
                     | Event::Kept { .. }
                     | Event::DeadlinePassed {}
             )
@@ -108,14 +119,12 @@ impl Instance {
         }
     }
 
-    /// A pivot that is asked cannot be told from another step, unless the journal says so later.
     fn status(&self) -> &'static str {
-        let shown = self.any(|e| matches!(e, Event::InDoubt { .. } | Event::CancelAsked { .. }));
         match self.state.phase {
             _ if self.state.stuck => "stuck",
             Phase::None => "none",
-            Phase::Committing if shown => "committing",
-            Phase::Forward | Phase::Committing => "forward",
+            Phase::Forward => "forward",
+            Phase::Committing => "committing",
             Phase::Finishing => "finishing",
             Phase::Undoing => "undoing",
             Phase::Completed => "completed",
@@ -147,9 +156,8 @@ impl Instance {
                 format!("last word of {}", asks(false))
             }
             Status::Asked => asked(false, node.tries.round, node.tries.attempt),
-            Status::Waiting if matches!(def.class, Class::Wait | Class::Timer) => {
-                format!("signal or timer {path}")
-            }
+            Status::Waiting if def.class == Class::Wait => format!("signal {}", def.signal.unwrap()),
+            Status::Waiting if def.class == Class::Timer => "timer".into(),
             Status::Waiting => "timer: next attempt".into(),
             Status::Undoing => {
                 format!("undo: {}", asked(true, node.undo_tries.round, node.undo_tries.attempt))
@@ -160,10 +168,6 @@ impl Instance {
             _ => return None,
         };
         Some(Open { node: path.to_string(), text, since: *since, until: node.timer.map(|t| t.due) })
-    }
-
-    fn any(&self, is: impl Fn(&Event) -> bool) -> bool {
-        self.entries.iter().any(|(e, ..)| is(e))
     }
 
     fn time(&self, is: impl Fn(&Event) -> bool) -> Option<Micros> {
