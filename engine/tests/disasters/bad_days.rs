@@ -38,8 +38,7 @@ async fn bad_day(seed: u64) {
                 _ => world.order(&desk, &counter, u32::try_from(chance.below(3)).unwrap()),
             };
             for node in &nodes {
-                let (world, client, message) = (world.clone(), node.client(), message.clone());
-                tokio::spawn(async move { world.ask(&client, &message).await });
+                drop(world.asking(&node.client(), &message));
             }
             messages.push(message);
         }

@@ -47,22 +47,45 @@ async fn dies_after(turns: usize, time: Duration, faults: Faults) {
     world.finish(vec![a]).await;
 }
 
-#[test]
-fn a_node_dies_after_any_number_of_turns() {
-    // The test is polled again after each poll of a task of the node.
+/// A world in which the test is polled again after each poll of a task of the node.
+fn turn_by_turn(turns: std::ops::Range<usize>) {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).event_interval(1).build().unwrap();
     runtime.block_on(async {
-        for turns in 0..35 {
+        for turns in turns {
             dies_after(turns, Duration::ZERO, Faults::none()).await;
         }
     });
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_node_dies_at_any_moment_of_a_slow_log() {
+#[test]
+fn a_node_dies_after_few_turns() {
+    turn_by_turn(0..12);
+}
+
+#[test]
+fn a_node_dies_after_some_turns() {
+    turn_by_turn(12..24);
+}
+
+#[test]
+fn a_node_dies_after_many_turns() {
+    turn_by_turn(24..36);
+}
+
+async fn moment_by_moment(millis: impl Iterator<Item = u64>) {
     let slow = Faults { latency: Duration::from_millis(20), split: 300, no_offset: 200, ..Faults::none() };
-    for n in 0..20 {
-        dies_after(n % 3, Duration::from_millis(3 * n as u64), slow.clone()).await;
+    for (turns, millis) in millis.enumerate() {
+        dies_after(turns % 3, Duration::from_millis(millis), slow.clone()).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_on_a_slow_log_dies_early() {
+    moment_by_moment((0..30).step_by(3)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_on_a_slow_log_dies_late() {
+    moment_by_moment((30..60).step_by(3)).await;
 }

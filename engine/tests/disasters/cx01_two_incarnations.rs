@@ -13,10 +13,7 @@ async fn cx01_what_an_older_incarnation_still_writes_is_dead() {
     freezer.freeze();
     world.cluster.next_append("a", Next::Late);
     let late = world.add("c", 10);
-    let waiting = tokio::spawn({
-        let (client, message) = (first.client(), late.clone());
-        async move { client.tell(message).await }
-    });
+    let waiting = world.asking(&first.client(), &late);
     world.until("the commit is on its way", |_| world.cluster.in_flight() == 1).await;
     // When the next incarnation takes over and works, and only then the commit lands
     world.cluster.expel_unheard("a");

@@ -79,10 +79,7 @@ async fn cx12_a_commit_in_flight_is_in_no_snapshot() {
         world.accepted(&client, &world.add("c", 1)).await;
     }
     world.cluster.set_faults(Faults { lost: 1_000, timeout: Duration::from_secs(9), ..Faults::none() });
-    let dying = tokio::spawn({
-        let (client, message) = (a.client(), world.add("c", 100));
-        async move { client.tell(message).await }
-    });
+    let dying = world.asking(&a.client(), &world.add("c", 100));
     world.pass(Duration::from_secs(1)).await;
     world.cluster.set_faults(Faults::none());
     assert_eq!(a.counts().snapshots(), 0, "not while something is in flight");

@@ -17,7 +17,7 @@ async fn cx16_an_idle_deposed_owner_stops_at_its_look() {
     // When it has looked
     world.pass(Duration::from_secs(1)).await;
     // Then it takes no work any more, and has written nothing for nothing
-    assert!(matches!(a.client().tell(world.add("c", 1)).await, Told::Unknown));
+    assert!(matches!(world.ask(&a.client(), &world.add("c", 1)).await, Told::Unknown));
     assert_eq!(world.truth().shard("bank", 0).dead, 0);
     world.finish(vec![a, b]).await;
 }
@@ -55,8 +55,9 @@ async fn what_a_zombie_writes_is_dead_and_nothing_of_it_was_acknowledged() {
     world.accepted(&clients(&[&a]), &world.add("c", 1)).await;
     let mut asked = Vec::new();
     for n in 0..30 {
-        let (client, message) = (a.client(), world.add("c", 1));
-        asked.push((message.clone(), tokio::spawn(async move { client.tell(message).await })));
+        let message = world.add("c", 1);
+        let told = world.asking(&a.client(), &message);
+        asked.push((message, told));
         if n == 20 {
             freezer.freeze();
         }
@@ -67,10 +68,7 @@ async fn what_a_zombie_writes_is_dead_and_nothing_of_it_was_acknowledged() {
     world.accepted(&clients(&[&b]), &world.add("c", 1_000)).await;
     world.cluster.next_append("a", Next::LoseReply);
     let zombie = world.add("c", 1);
-    let late = tokio::spawn({
-        let (client, message) = (a.client(), zombie.clone());
-        async move { client.tell(message).await }
-    });
+    let late = world.asking(&a.client(), &zombie);
     world.pass(Duration::from_secs(5)).await;
     freezer.thaw();
     // Then whoever was answered by it has a commit before the take-over, and all others can ask the next owner

@@ -42,8 +42,9 @@ async fn a_full_queue_is_said_so_and_loses_nothing() {
     // When many ask at once
     let asked: Vec<_> = (0..50)
         .map(|_| {
-            let (client, message) = (a.client(), world.add("c", 1));
-            (message.clone(), tokio::spawn(async move { client.tell(message).await }))
+            let message = world.add("c", 1);
+            let told = world.asking(&a.client(), &message);
+            (message, told)
         })
         .collect();
     let mut overloaded = Vec::new();

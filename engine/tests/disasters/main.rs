@@ -13,7 +13,7 @@ mod broken_inputs;
 mod crashes;
 mod cx01_two_incarnations;
 mod cx02_adjacency_in_order;
-mod cx03_newer_record;
+mod cx03_impossible_logs;
 mod cx04_slow_claim;
 mod cx07_receiver_moves;
 mod cx08_inbox_holes;

@@ -160,6 +160,12 @@ impl World {
         told
     }
 
+    /// Asks one of them in a task of its own.
+    pub(crate) fn asking(&self, client: &Client, message: &ClientMessage) -> tokio::task::JoinHandle<Told> {
+        let (world, client, message) = (self.clone(), client.clone(), message.clone());
+        tokio::spawn(async move { world.ask(&client, &message).await })
+    }
+
     /// Asks each of these until one gives an answer that is not "unknown"; it is remembered.
     pub(crate) async fn tell(&self, clients: &[Client], message: &ClientMessage) -> Told {
         for _ in 0..50 {

@@ -38,7 +38,7 @@ async fn cx03_a_newer_record_stops_its_shard_and_nothing_behind_it_is_acknowledg
     }
     world.cluster.inject(&Topic::events("bank"), 0, newer());
     // When this build is asked to write behind that
-    let told = a.client().tell(world.add(&counters[0], 1)).await;
+    let told = world.ask(&a.client(), &world.add(&counters[0], 1)).await;
     // Then it cannot tell, it stops that shard with the reason, and the other one goes on
     assert!(matches!(told, Told::Unknown), "{told:?}");
     assert!(why_halted(&world, &a).await.contains("newer than this build"));
@@ -104,7 +104,7 @@ async fn cx28_a_log_replaced_under_a_running_owner_stops_it() {
     let (other, b) = grown(30, 100).await;
     b.crash().await;
     world.cluster.replace(&Topic::events("bank"), 0, events(&other.cluster));
-    let told = a.client().tell(world.add("c", 1)).await;
+    let told = world.ask(&a.client(), &world.add("c", 1)).await;
     assert!(matches!(told, Told::Unknown), "{told:?}");
     why_halted(&world, &a).await;
     a.crash().await;
@@ -116,7 +116,7 @@ async fn cx28_a_log_truncated_under_a_running_owner_stops_it() {
     let (world, a) = grown(3, 1).await;
     // When two of them are cut off, and the log grows again
     world.cluster.truncate(&Topic::events("bank"), 0, 3);
-    let told = a.client().tell(world.add("c", 1)).await;
+    let told = world.ask(&a.client(), &world.add("c", 1)).await;
     // Then the owner does not go on as if they had never been
     assert!(matches!(told, Told::Unknown), "{told:?}");
     let why = why_halted(&world, &a).await;
