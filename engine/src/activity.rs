@@ -11,7 +11,7 @@ use crate::{
     address::Address,
     aggregate::{Aggregate, Ask},
     clock::Clock,
-    entity::AttemptOutcome,
+    entity::{AttemptOutcome, TargetKind},
     time::Micros,
 };
 
@@ -55,25 +55,6 @@ pub enum To {
     Entity(Address),
     /// A participant outside the log, by running this activity.
     Activity(Arc<str>),
-}
-
-/// What a type of request addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TargetKind {
-    /// Aggregates of this service and kind.
-    Aggregate {
-        /// The service.
-        service: &'static str,
-        /// The kind.
-        kind: &'static str,
-    },
-    /// An activity and the one that undoes it, if any.
-    Activity {
-        /// The stable name.
-        name: &'static str,
-        /// The undo's stable name.
-        undo: Option<&'static str>,
-    },
 }
 
 impl<A: Aggregate> Request for Ask<A> {

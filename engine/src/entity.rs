@@ -6,7 +6,6 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::value::RawValue;
 
 use crate::{
-    activity::TargetKind,
     address::Address,
     aggregate::Context,
     commit::{EventRecord, Outcome, Peer, RunRef, TimerChanges},
@@ -212,6 +211,25 @@ pub struct RunRequest {
     pub activity: Arc<str>,
     /// The request's bytes: equal for all attempts of a round.
     pub request: Box<RawValue>,
+}
+
+/// What an entity may ask something of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// Aggregates of this service and kind.
+    Aggregate {
+        /// The service.
+        service: &'static str,
+        /// The kind.
+        kind: &'static str,
+    },
+    /// An activity and the one that undoes it, if any.
+    Activity {
+        /// The stable name.
+        name: &'static str,
+        /// The undo's stable name.
+        undo: Option<&'static str>,
+    },
 }
 
 /// The kinds of one service, by name.

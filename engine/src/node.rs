@@ -281,7 +281,7 @@ impl Node {
             return Err(ApplyError::broken(format!("this node runs no service {service:?}")));
         };
         let follows = (Arc::clone(service), P::NAME, P::VERSION);
-        if self.read_models().contains_key(&follows) {
+        if self.read_models().get(&follows).is_some_and(|running| !running.has_ended()) {
             let what = format!("{:?} version {} follows {service:?} already", P::NAME, P::VERSION);
             return Err(ApplyError::broken(what));
         }

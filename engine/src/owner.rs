@@ -11,10 +11,7 @@
 use std::{
     collections::BTreeMap,
     ops::RangeInclusive,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesOrdered};
@@ -26,11 +23,10 @@ use crate::{
     address::{EntityKey, Topic},
     commit::{Commit, Peer},
     log::Append,
-    machine::{Incoming, Input, Machine, Step, fold::Dead},
+    machine::{Incoming, Input, Machine, Step},
     position::{Position, Token},
     receipt::{Receipt, Told},
     record::Record,
-    relay::{Arrived, Call, Note, arrived},
     snapshots::{Save, Saved},
     time::Micros,
 };
@@ -38,7 +34,9 @@ use crate::{
 mod answers;
 mod channels;
 mod claim;
+mod counts;
 mod effects;
+mod intake;
 mod pipeline;
 mod ports;
 mod recover;
@@ -46,57 +44,15 @@ mod runs;
 mod snapshots;
 
 pub(crate) use claim::{Taken, take};
+pub use counts::Counts;
+pub(crate) use intake::Intake;
 pub use ports::Limits;
 pub(crate) use ports::{Place, Ports};
 pub use recover::Halt;
 pub(crate) use recover::{Recovered, recover};
 
+use intake::Came;
 use pipeline::{Flight, Pipeline, Report};
-
-/// What an owner counts, for people: of all shards of a node together.
-#[derive(Debug, Default)]
-pub struct Counts {
-    commits: AtomicU64,
-    dead: AtomicU64,
-    snapshots: AtomicU64,
-}
-
-impl Counts {
-    /// Commits that became effective.
-    #[must_use]
-    pub fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
-    }
-
-    /// Records met that do not count.
-    #[must_use]
-    pub fn dead_records(&self) -> u64 {
-        self.dead.load(Ordering::Relaxed)
-    }
-
-    /// Snapshots stored.
-    #[must_use]
-    pub fn snapshots(&self) -> u64 {
-        self.snapshots.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn dead(&self, why: Dead) {
-        self.dead.fetch_add(1, Ordering::Relaxed);
-        if why == Dead::Unmarked {
-            tracing::warn!(
-                "a record without our mark lies in an events partition: another program writes there"
-            );
-        }
-    }
-}
-
-/// Where an owner's inputs come from; it outlives the owner, so that what waits is not lost when it begins again.
-pub(crate) struct Intake {
-    pub(crate) calls: mpsc::Receiver<Call>,
-    pub(crate) notes: mpsc::UnboundedReceiver<Note>,
-    /// The last record that an owner of this process has proven: the next one must find it again.
-    pub(crate) proven: Option<Position>,
-}
 
 /// An input that broke its entity, to be refused by the next owner.
 pub(crate) struct Broken {
@@ -185,8 +141,11 @@ impl<'a> Owner<'a> {
                 self.finish_snapshot().await?;
                 return Err(End::Stopped.into());
             }
-            self.snapshot_if_due()?;
             let now = self.ports.clock.now();
+            if now >= self.next_look {
+                self.look().await?;
+            }
+            self.snapshot_if_due()?;
             let room = if self.snapshot.wants_quiet() { 0 } else { self.room() };
             if room > 0 {
                 let due = self.machine.timers().due(now, room);
@@ -198,15 +157,16 @@ impl<'a> Owner<'a> {
             let wake = self.machine.timers().next().filter(|_| room > 0).unwrap_or(self.next_look);
             tokio::select! {
                 biased;
-                Some((batch, report)) = self.appends.next() => self.reported(batch, report).await?,
-                Some(note) = intake.notes.recv(), if room > 0 => self.gather(intake, Some(note), None, room).await?,
-                Some(call) = intake.calls.recv(), if room > 0 => self.gather(intake, None, Some(call), room).await?,
                 saved = self.snapshot.saved() => self.saved(saved)?,
+                Some((batch, report)) = self.appends.next() => self.reported(batch, report).await?,
                 (entity, result) = self.runs.next(), if room > 0 => {
                     self.take(vec![(Input::Activity { entity, result }, None)]).await?;
                 }
+                Some(note) = intake.notes.recv(), if room > 0 => self.gather(intake, Came::Note(note), room).await?,
+                Some(stored) = intake.inbox.recv(), if room > 0 => self.gather(intake, Came::Inbox(stored), room).await?,
+                Some(call) = intake.calls.recv(), if room > 0 => self.gather(intake, Came::Call(call), room).await?,
                 () = stop.cancelled() => {}
-                () = self.ports.clock.wait_until(wake.min(self.next_look)) => self.look().await?,
+                () = self.ports.clock.wait_until(wake.min(self.next_look)) => {}
             }
         }
     }
@@ -233,77 +193,6 @@ impl<'a> Owner<'a> {
 
     fn room(&self) -> usize {
         self.limits.pipeline.saturating_sub(self.pipeline.len())
-    }
-
-    /// Takes what waits, up to the room in the pipeline: notes first, so that work begun is finished before new work.
-    async fn gather(
-        &mut self,
-        intake: &mut Intake,
-        note: Option<Note>,
-        call: Option<Call>,
-        room: usize,
-    ) -> Result<(), Exit> {
-        let mut inputs = Vec::with_capacity(room);
-        if let Some(note) = note {
-            inputs.extend(self.note(note).await?);
-        }
-        if let Some(call) = call {
-            inputs.push((Input::Client(Box::new(call.message)), Some(call.reply)));
-        }
-        while inputs.len() < room {
-            let Ok(note) = intake.notes.try_recv() else { break };
-            inputs.extend(self.note(note).await?);
-        }
-        while inputs.len() < room {
-            let Ok(call) = intake.calls.try_recv() else { break };
-            inputs.push((Input::Client(Box::new(call.message)), Some(call.reply)));
-        }
-        self.take(inputs).await
-    }
-
-    /// A note as an input, unless it is dealt with at once.
-    async fn note(&mut self, note: Note) -> Result<Option<Taking>, Exit> {
-        let incoming = match note {
-            Note::Message(raw) => Incoming::decode(raw.get().as_bytes(), None),
-            Note::Inbox { offset, record, .. } => match arrived(&record) {
-                Arrived::Message(bytes) => Incoming::decode(&bytes, Some(offset)),
-                Arrived::Control(control) => {
-                    self.machine.inbox_passed(offset);
-                    self.control(control);
-                    return Ok(None);
-                }
-                Arrived::Foreign(why) => {
-                    self.machine.inbox_passed(offset);
-                    tracing::warn!(shard = %self.shard(), offset, why, "an inbox record is skipped");
-                    return Ok(None);
-                }
-            },
-            Note::Control(control) => {
-                self.control(control);
-                return Ok(None);
-            }
-            Note::Watch { entity, reply } => {
-                self.watch(entity, reply).await?;
-                return Ok(None);
-            }
-        };
-        match incoming {
-            Ok(incoming) => Ok(Some((Input::Channel(Box::new(incoming)), None))),
-            Err(e) => {
-                tracing::warn!(shard = %self.shard(), "a message that cannot be read is skipped: {e}");
-                Ok(None)
-            }
-        }
-    }
-
-    /// Messages that were held back and may be the next ones now: those from ahead of the clock.
-    async fn take_held(&mut self) -> Result<(), Exit> {
-        let channels = self.machine.channels().releasable();
-        let held = channels.iter().filter_map(|from| self.machine.channels_mut().release(from));
-        let input =
-            |(message, digest, offset)| Input::Channel(Box::new(Incoming { message, digest, offset }));
-        let inputs: Vec<Taking> = held.map(|held| (input(held), None)).collect();
-        if inputs.is_empty() { Ok(()) } else { self.take(inputs).await }
     }
 
     /// Steps through inputs and appends what they became, as one batch.

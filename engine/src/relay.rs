@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     address::{EntityKey, Topic},
@@ -25,15 +25,6 @@ use crate::{
 pub(crate) enum Note {
     /// A channel message, handed over in memory.
     Message(Arc<RawValue>),
-    /// A record of the inbox.
-    Inbox {
-        /// Where it lies.
-        offset: u64,
-        /// The record.
-        record: Record,
-        /// Its place among those that wait, given back when it is taken.
-        _room: OwnedSemaphorePermit,
-    },
     /// From the other end of a channel.
     Control(Control),
     /// Somebody waits for an entity's end.

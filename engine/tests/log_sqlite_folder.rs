@@ -107,7 +107,7 @@ async fn after_close_everything_is_refused() {
 }
 
 #[tokio::test]
-async fn a_crash_without_its_wal_file_is_refused() {
+async fn cx40_a_crash_without_its_wal_file_is_refused() {
     let dir = crashed(&["a", "b"]).await;
     fs::remove_file(dir.path().join("log.db-wal")).unwrap();
 
@@ -118,7 +118,7 @@ async fn a_crash_without_its_wal_file_is_refused() {
 }
 
 #[tokio::test]
-async fn a_crash_with_an_emptied_wal_file_is_refused() {
+async fn cx40_a_crash_with_an_emptied_wal_file_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let clock = ManualClock::at(NOW);
     let log = SqliteLog::open(dir.path(), Arc::new(clock.clone())).unwrap();
@@ -136,7 +136,7 @@ async fn a_crash_with_an_emptied_wal_file_is_refused() {
 }
 
 #[tokio::test]
-async fn an_older_copy_is_refused_until_its_witness_is_removed() {
+async fn cx40_an_older_copy_is_refused_until_its_witness_is_removed() {
     let dir = closed(&["a"]).await;
     let backup = dir.path().join("backup.db");
     fs::copy(dir.path().join("log.db"), &backup).unwrap();
@@ -233,7 +233,7 @@ async fn rows_that_are_not_as_written_are_named_and_not_returned() {
 }
 
 #[tokio::test]
-async fn a_log_ahead_of_the_clock_is_refused() {
+async fn cx34_a_log_ahead_of_the_clock_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let clock = ManualClock::at(Micros(0).plus(Duration::from_secs(1_000)));
     let log = SqliteLog::open(dir.path(), Arc::new(clock.clone())).unwrap();

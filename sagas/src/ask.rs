@@ -47,6 +47,7 @@ impl Work<'_> {
             node: self.path(id),
             round: 1,
             attempt: 1,
+            pivot: node.class == Class::Pivot,
             to: Some(request.to),
             request: again.then(|| Arc::clone(&data)),
             undo,
@@ -76,11 +77,11 @@ impl Work<'_> {
             if tries.refused { (tries.round + 1, 1) } else { (tries.round, tries.attempt + 1) };
         let due = def.timeout.map(|within| tries.at.unwrap_or(self.cx.time).plus(within));
         let timer = due.map(|due| self.new_timer(due));
-        let node = self.path(id);
         self.emit(Event::StepAsked {
-            node,
+            node: self.path(id),
             round,
             attempt,
+            pivot: def.class == Class::Pivot,
             to: None,
             request: None,
             undo: None,

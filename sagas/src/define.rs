@@ -5,10 +5,7 @@ pub mod class;
 
 use std::{any::Any, marker::PhantomData, sync::Arc, time::Duration};
 
-use palinode::{
-    Request,
-    activity::{TargetKind, To},
-};
+use palinode::{Request, activity::To, entity::TargetKind};
 use serde_json::value::to_raw_value;
 
 use crate::{

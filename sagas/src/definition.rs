@@ -12,8 +12,9 @@ use std::{
 
 use palinode::{
     Digest,
-    activity::{Outbound, TargetKind, To},
+    activity::{Outbound, To},
     address::check_name,
+    entity::TargetKind,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use palinode::{
     Context,
-    activity::TargetKind,
     commit::{EventRecord, Outcome},
-    entity::{AttemptOutcome, Decision, Entity, EntityInput, Kind, Unfit},
+    entity::{AttemptOutcome, Decision, Entity, EntityInput, Kind, TargetKind, Unfit},
     message::Refusal,
 };
 use serde::{Deserialize, Serialize};

@@ -41,6 +41,9 @@ pub enum Event {
         round: u32,
         /// A try within the round.
         attempt: u32,
+        /// True when the node is the pivot.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pivot: bool,
         /// On the first ask: whom it is for. The undo goes there too.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<To>,
@@ -156,6 +159,9 @@ pub enum Event {
     WaitBegan {
         /// The node.
         node: Arc<str>,
+        /// The name of the signal that a wait waits for; none: a timer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<Arc<str>>,
         /// When it ends without a signal.
         timer: Timer,
     },

@@ -1,13 +1,10 @@
 //! Saga rows: every instance of a service as one row of `palinode_saga`, to look at and to JOIN. A projection like any
 //! other, in the node's `read.db`: it is fed by the journals alone and can be deleted and built again.
 //!
-//! Knows no definitions: what a journal does not say, a row does not say either. A journal does not mark its pivot
-//! before the pivot's outcome, so a row is `forward` while the pivot is asked, and `committing` from the moment in which
-//! the journal shows it (the pivot is in doubt, or a cancel waits for it). It does not tell a wait from a timer either:
-//! both are *signal or timer* with the node's name.
+//! Knows no definitions: what a journal does not say, a row does not say either.
 //!
-//! Late replies, signals that are kept, and inputs kept for a parked instance change nothing of where it stands, so
-//! they do not touch its row.
+//! Late replies, signals that are kept, a cancel that waits for the pivot, and inputs kept for a parked instance change
+//! nothing of where it stands, so they do not touch its row.
 
 mod change;
 pub mod rows;

@@ -84,9 +84,10 @@ impl Work<'_> {
 
     /// Opens a wait or a timer; an early signal closes it at once.
     pub(crate) fn begin_wait(&mut self, id: NodeId) -> Result<(), Broken> {
-        let due = self.cx.time.plus(self.def[id].timeout.unwrap_or_default());
-        let timer = self.new_timer(due);
-        self.emit(Event::WaitBegan { node: self.path(id), timer })?;
+        let node = &self.def[id];
+        let timer = self.new_timer(self.cx.time.plus(node.timeout.unwrap_or_default()));
+        let signal = node.signal.map(Arc::from);
+        self.emit(Event::WaitBegan { node: self.path(id), signal, timer })?;
         self.take_signal(id)
     }
 

@@ -33,8 +33,8 @@ fn main() -> ExitCode {
 
 fn lint() -> Result<()> {
     run("cargo", &["fmt", "--all", "--check"], &[])?;
-    run("cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
-    run("cargo", &["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
+    run("cargo", &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"], &[])?;
+    run("cargo", &["doc", "--workspace", "--no-deps", "--all-features"], &[("RUSTDOCFLAGS", "-D warnings")])?;
     for features in ["", "sqlite", "testing"] {
         let alone = ["clippy", "-p", "palinode", "--no-default-features", "--features", features];
         run("cargo", &[&alone[..], &["--", "-D", "warnings"]].concat(), &[])?;
@@ -43,7 +43,7 @@ fn lint() -> Result<()> {
 }
 
 fn test(rest: &[String]) -> Result<()> {
-    let mut args = vec!["test", "--workspace"];
+    let mut args = vec!["test", "--workspace", "--all-features"];
     args.extend(rest.iter().map(String::as_str));
     run("cargo", &args, &[])
 }

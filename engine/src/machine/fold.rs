@@ -31,6 +31,7 @@ pub struct Fold {
     shard: u32,
     expected: Expected,
     at: Option<Position>,
+    next: u64,
 }
 
 /// What the genesis of a partition must say.
@@ -147,13 +148,14 @@ impl Fold {
     /// A reader before the first record.
     #[must_use]
     pub fn start(shard: u32, expected: Expected) -> Self {
-        Self { shard, expected, at: None }
+        Self { shard, expected, at: None, next: 0 }
     }
 
     /// A reader after the record of this position, which must have been read again and compared ([`matches()`]).
     #[must_use]
     pub fn resume(shard: u32, expected: Expected, at: Position) -> Self {
-        Self { shard, expected: Expected { log_id: Some(at.log_id), ..expected }, at: Some(at) }
+        let next = at.offset.saturating_add(1);
+        Self { shard, expected: Expected { log_id: Some(at.log_id), ..expected }, at: Some(at), next }
     }
 
     /// The last record that counted, and the state after it; `None` before genesis.
@@ -162,22 +164,22 @@ impl Fold {
         self.at.as_ref()
     }
 
-    /// Where reading goes on.
+    /// Where reading goes on: after the last record judged, dead ones too.
     #[must_use]
     pub fn next_offset(&self) -> u64 {
-        self.at.as_ref().map_or(0, |p| p.offset.saturating_add(1))
+        self.next
     }
 
-    /// Moves over a commit of one's own whose record is known to lie right after the last one that counted: no claim can
-    /// lie between, so it counts (`design.md`, acknowledging by adjacency). Returns false when it does not lie there.
+    /// Moves over a commit of one's own whose record is known to lie right after the last one judged: no claim can lie
+    /// between, so it counts (`design.md`, acknowledging by adjacency). Returns false when it does not lie there.
     #[must_use]
     pub fn adjacent(&mut self, offset: u64, pseq: u64, digest: Digest) -> bool {
-        let next = self.next_offset();
         match &mut self.at {
-            Some(at) if offset == next && pseq == at.pseq.saturating_add(1) => {
+            Some(at) if offset == self.next && pseq == at.pseq.saturating_add(1) => {
                 at.offset = offset;
                 at.pseq = pseq;
                 at.digest = digest;
+                self.next = offset.saturating_add(1);
                 true
             }
             _ => false,
@@ -190,14 +192,16 @@ impl Fold {
     /// [`Violation`]: the shard must stop.
     pub fn take(&mut self, offset: u64, record: &Record) -> Result<Verdict, Violation> {
         match self.judge(offset, record) {
-            Ok((verdict, Some(after))) => {
+            Ok((verdict, after)) => {
                 if let Verdict::Genesis(genesis) = &verdict {
                     self.expected.partitions = Some(genesis.partitions);
                 }
-                self.at = Some(after);
+                if after.is_some() {
+                    self.at = after;
+                }
+                self.next = offset.saturating_add(1);
                 Ok(verdict)
             }
-            Ok((verdict, None)) => Ok(verdict),
             Err(what) => Err(Violation {
                 service: Arc::clone(&self.expected.service),
                 shard: self.shard,

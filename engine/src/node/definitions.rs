@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{activity::TargetKind, entity::Kind, service::Service};
+use crate::{
+    entity::{Kind, TargetKind},
+    service::Service,
+};
 
 /// Everything wrong with these services, one sentence each.
 pub(super) fn problems(services: &[Service]) -> Vec<String> {

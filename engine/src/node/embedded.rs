@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use uuid::Uuid;
+
 use super::{Node, NodeBuilder, Parts, StartError, definitions};
 use crate::{
     checkpoint::ApplyError,
@@ -88,10 +90,25 @@ impl EmbeddedBuilder {
             clock,
             ids: Arc::new(SystemIds),
         };
+        let ours = node.create(&parts).await?.1;
+        for (service, place) in &ours {
+            let foreign = db.foreign(service, place.log_id).await.map_err(|e| folder(&e))?;
+            if let Some(other) = foreign {
+                return Err(StartError::Folder(another_log(&db, service, place.log_id, &other)));
+            }
+        }
         let mut node = node.start(parts).await?;
         node.embedded = Some(Files { log, db });
         Ok(node)
     }
+}
+
+fn another_log(db: &SqliteDb, service: &str, log_id: Uuid, other: &str) -> String {
+    let file = db.path().display();
+    format!(
+        "{file} belongs to log {other} of service {service:?}, and the log beside it is {log_id}: bring back the log it \
+         was built from, or move {file} away with its -wal and -shm files; everything in it is built again from the log"
+    )
 }
 
 /// The two files an embedded node stands on.

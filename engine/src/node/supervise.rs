@@ -3,10 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::{Semaphore, mpsc},
-    task::JoinSet,
-};
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -19,7 +16,7 @@ use crate::{
     machine::Directory,
     owner::{Broken, End, Halt, Intake, Limits, Owner, Place, Ports, Recovered, Taken, recover, take},
     position::Position,
-    relay::{Mailbox, Note},
+    relay::Mailbox,
     service::Service,
     time::Micros,
 };
@@ -191,16 +188,15 @@ impl Shard {
     async fn open(&self) -> Result<Serving, Halt> {
         let (calls, calls_in) = mpsc::channel(self.limits.queue);
         let (notes, notes_in) = mpsc::unbounded_channel();
-        let mut intake = Intake { calls: calls_in, notes: notes_in, proven: None };
-        let mailbox = Mailbox { calls, notes };
-        self.ports.router.open(self.place.me.clone(), mailbox.clone());
-        let outcome = self.serve(&mut intake, &mailbox).await;
+        let mut intake = Intake { calls: calls_in, notes: notes_in, inbox: mpsc::channel(1).1, proven: None };
+        self.ports.router.open(self.place.me.clone(), Mailbox { calls, notes });
+        let outcome = self.serve(&mut intake).await;
         self.ports.router.close(&self.place.me);
         outcome
     }
 
     /// Recover, claim, own; again, until the shard is stopped, lost or must not go on.
-    async fn serve(&self, intake: &mut Intake, mailbox: &Mailbox) -> Result<Serving, Halt> {
+    async fn serve(&self, intake: &mut Intake) -> Result<Serving, Halt> {
         let mut broken: Option<Broken> = None;
         let mut pause = Pause::new();
         loop {
@@ -208,7 +204,7 @@ impl Shard {
                 Ok(shard) => shard,
                 Err(serving) => return Ok(serving),
             };
-            let _inbox = self.inbox.then(|| Reader::spawn(self, &shard, mailbox));
+            let _reader = self.inbox.then(|| Reader::spawn(self, &shard, intake));
             let owner = Owner::new(&self.place, &self.ports, &self.limits, shard);
             match owner.run(intake, &self.stop, broken.take()).await {
                 Ok(End::Stopped) => return Ok(Serving::Stopped),
@@ -324,7 +320,7 @@ async fn rest(clock: &dyn Clock, stop: &CancellationToken, span: Duration) {
     }
 }
 
-/// Reads a shard's inbox into its owner's mailbox, from the low mark on; ends with the owner.
+/// Reads a shard's inbox for its owner, from the low mark on; ends with the owner, and what it had read goes with it.
 struct Reader(tokio::task::JoinHandle<()>);
 
 impl Drop for Reader {
@@ -334,11 +330,12 @@ impl Drop for Reader {
 }
 
 impl Reader {
-    fn spawn(shard: &Shard, recovered: &Recovered, mailbox: &Mailbox) -> Self {
-        let (ports, me, notes) = (shard.ports.clone(), shard.place.me.clone(), mailbox.notes.clone());
+    fn spawn(shard: &Shard, recovered: &Recovered, intake: &mut Intake) -> Self {
+        let (ports, me) = (shard.ports.clone(), shard.place.me.clone());
+        let (inbox, inbox_in) = mpsc::channel(INBOX);
+        intake.inbox = inbox_in;
         let mut from = recovered.machine.inbox_from();
         let look = shard.limits.look / 25;
-        let room = Arc::new(Semaphore::new(INBOX));
         Self(tokio::spawn(async move {
             let topic = Topic::inbox(Arc::clone(&me.service));
             loop {
@@ -348,9 +345,7 @@ impl Reader {
                 }
                 for stored in records {
                     from = stored.offset.saturating_add(1);
-                    let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-                    let note = Note::Inbox { offset: stored.offset, record: stored.record, _room: permit };
-                    if notes.send(note).is_err() {
+                    if inbox.send(stored).await.is_err() {
                         return;
                     }
                 }

@@ -105,11 +105,7 @@ impl Owner<'_> {
 
     /// The periodic look: at the end of the partition when idle, and at channels that do not move.
     pub(super) async fn look(&mut self) -> Result<(), Exit> {
-        let now = self.ports.clock.now();
-        if now < self.next_look {
-            return Ok(());
-        }
-        self.next_look = now.plus(self.limits.look);
+        self.next_look = self.ports.clock.now().plus(self.limits.look);
         self.asked.clear();
         self.advertise_stalled();
         self.take_held().await?;

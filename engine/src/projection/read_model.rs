@@ -164,6 +164,12 @@ impl ReadModel {
         Some(found.clone())
     }
 
+    /// Whether it was stopped and its last runner has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.0.stop.is_cancelled() && self.0.tasks.is_empty()
+    }
+
     /// Stops: running batches are finished, later ones not begun. Returns when all runners have ended.
     pub async fn stop(&self) {
         self.0.stop.cancel();

@@ -25,6 +25,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 pub use snapshots::SqliteStore;
 
@@ -105,6 +106,18 @@ impl SqliteDb {
     #[must_use]
     pub fn readers(&self) -> &SqlitePool {
         &self.0.readers
+    }
+
+    /// The identity of another log of this service that something in the file was built from, if there is one.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) async fn foreign(&self, service: &str, log_id: Uuid) -> Result<Option<String>, ApplyError> {
+        let found = sqlx::query_scalar(
+            "select found from (select json_extract(position, '$.log_id') as found from palinode_snapshot where service = ?1 \
+             union select log_id from palinode_checkpoint where service = ?1) where found <> ?2 limit 1",
+        );
+        Ok(found.bind(service.to_owned()).bind(log_id.to_string()).fetch_optional(&self.0.readers).await?)
     }
 
     /// Closes the file after the running transaction; everything later is refused. The write-ahead log is folded into

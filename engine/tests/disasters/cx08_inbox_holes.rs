@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use palinode::{Micros, NodeBuilder, Record, Topic, commit::Cause, log::memory::Next};
+use palinode::{Limits, Micros, NodeBuilder, Record, Topic, commit::Cause, log::memory::Next};
 
 use crate::{
     kinds,
-    world::{World, clients},
+    world::{World, clients, living_on},
 };
 
 /// What retention leaves of a record, for a log whose offsets cannot be cut at the front: nothing of ours.
@@ -42,6 +42,30 @@ async fn cx08_the_low_mark_waits_for_what_is_held_back() {
     assert!(matches!(marks[0], (Cause::Channel { seq: 1, .. }, None)), "{marks:?}");
     assert!(matches!(marks[1], (Cause::Channel { seq: 2, .. }, Some(2))), "{marks:?}");
     b.crash().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cx08_the_low_mark_does_not_pass_what_an_earlier_owner_had_in_flight() {
+    // Given a receiver whose first commit dies, while the message of another channel waits behind it
+    let mut world = World::of_two_services(2);
+    world.limits = Limits { pipeline: 1, ..Limits::default() };
+    let (a, b) = world.apart().await;
+    let (desks, counter) = ([living_on("desk", 0, 2), living_on("desk", 1, 2)], living_on("counter", 0, 2));
+    world.cluster.next_append("b", Next::Late);
+    for desk in &desks {
+        world.tell(&clients(&[&a]), &world.order(desk, &counter, 1)).await;
+    }
+    // When it is claimed anew and both are accepted
+    world.until("it has both", |truth| truth.shard("bank", 0).commits.len() == 2).await;
+    let truth = world.finish(vec![a, b]).await;
+    // Then no commit lets the mark pass a message that only a later one accepts
+    let keys = world.inbox("bank", 0);
+    let offsets: Vec<_> = (0_u64..).zip(&keys).filter(|(_, key)| !key.is_empty()).map(|(at, _)| at).collect();
+    let first = truth.shard("bank", 0).commits[0].low.unwrap_or(0);
+    assert!(first <= offsets[1], "mark {first}, messages at {offsets:?}");
+    assert!(
+        matches!(&truth.shard("bank", 0).commits[0].cause, Cause::Channel { from, .. } if from.shard == 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]

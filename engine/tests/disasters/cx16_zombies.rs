@@ -90,6 +90,24 @@ async fn what_a_zombie_writes_is_dead_and_nothing_of_it_was_acknowledged() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dead_record_is_met_once_and_not_at_every_look() {
+    // Given a dead record at the end of the log
+    let world = World::of_one_shard();
+    let a = world.node("a").await;
+    let client = clients(&[&a]);
+    world.accepted(&client, &world.add("c", 1)).await;
+    world.cluster.next_append("a", Next::Late);
+    world.accepted(&client, &world.add("c", 1)).await;
+    world.cluster.release("a");
+    // When its owner is idle for a while, and then works again
+    world.pass(Duration::from_secs(60)).await;
+    world.accepted(&client, &world.add("c", 1)).await;
+    // Then it was counted once
+    assert_eq!(a.counts().dead_records(), 1);
+    world.finish(vec![a]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn cx20_what_is_unknown_on_one_shard_is_no_matter_to_the_others() {
     let world = World::of_two_services(4);
     let a = world.node("a").await;

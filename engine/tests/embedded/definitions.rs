@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use palinode::{
-    Node, Service, StartError,
-    activity::TargetKind,
-    entity::{AggregateKind, Entity, Kind, Unfit},
+    Aggregate, Node, Service, StartError,
+    entity::{AggregateKind, Entity, Kind, TargetKind, Unfit},
 };
 
-use crate::bank::Account;
+use crate::bank::{Account, Command};
 
 /// A kind that asks for what is not there.
 struct Asking;
@@ -61,4 +60,21 @@ async fn a_second_node_on_the_same_folder_is_told_who_holds_it() {
     let Err(StartError::Folder(text)) = second else { panic!("expected it not to start") };
     assert!(text.contains(&format!("locked by pid {}", std::process::id())), "{text}");
     crate::bank::close(node).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_were_built_from_another_log_are_refused_with_both_named() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for dir in [&one, &other] {
+        let node = crate::bank::open(dir.path()).await;
+        let ask = Account::at("a").ask(Command::Deposit(1));
+        node.client().execute(ask).await.accepted().unwrap();
+        crate::bank::close(node).await;
+    }
+    std::fs::copy(other.path().join("read.db"), one.path().join("read.db")).unwrap();
+    let node = Node::embedded(one.path()).service(Service::new("bank").aggregate::<Account>()).start().await;
+    let Err(StartError::Folder(text)) = node else { panic!("expected it not to start") };
+    assert!(text.contains("belongs to log") && text.contains("built again from the log"), "{text}");
+    std::fs::remove_file(one.path().join("read.db")).unwrap();
+    crate::bank::close(crate::bank::open(one.path()).await).await;
 }

@@ -4,4 +4,5 @@
 
 mod bank;
 mod definitions;
+mod read_models;
 mod restart;

@@ -14,6 +14,7 @@ mod replay;
 mod report;
 mod say;
 mod show;
+mod stop;
 mod tally;
 mod timeline;
 mod verify;

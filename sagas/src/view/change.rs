@@ -76,6 +76,8 @@ struct At {
     open: Option<Open>,
     round: Option<u32>,
     attempt: Option<u32>,
+    /// The name of what a wait waits for; none: time to pass.
+    signal: Option<Arc<str>>,
     since: Option<Micros>,
     until: Option<Micros>,
 }
@@ -104,7 +106,11 @@ impl Changes {
         let Entry(event) = &recorded.event;
         let untouched = matches!(
             event,
-            Event::LateReply { .. } | Event::Signalled { .. } | Event::DeadlinePassed {} | Event::Kept { .. }
+            Event::LateReply { .. }
+                | Event::Signalled { .. }
+                | Event::CancelAsked { .. }
+                | Event::DeadlinePassed {}
+                | Event::Kept { .. }
         );
         if untouched {
             return;
@@ -116,7 +122,7 @@ impl Changes {
         change.shard = recorded.shard;
         change.pseq = recorded.pseq;
         change.since = recorded.time;
-        if !matches!(event, Event::Parked { .. } | Event::CancelAsked { .. }) {
+        if !matches!(event, Event::Parked { .. }) {
             change.stuck = Some(0);
         }
         change.take(event);
@@ -131,7 +137,6 @@ impl Change {
                 self.phase = Some("forward");
                 self.started_at = Some(self.since);
             }
-            Event::CancelAsked { .. } => self.phase = Some("committing"),
             Event::UndoBegan { why } => {
                 self.phase = Some("undoing");
                 self.turned_back(why);
@@ -150,8 +155,11 @@ impl Change {
 
     fn take_of_node(&mut self, event: &Event) {
         match event {
-            Event::StepAsked { node, round, attempt, to, undo, timer, .. } => {
+            Event::StepAsked { node, round, attempt, pivot, to, undo, timer, .. } => {
                 self.count(*round, *attempt);
+                if *pivot {
+                    self.phase = Some("committing");
+                }
                 let at = self.asked(Open::Ask, *round, *attempt, *timer);
                 let node = self.node(node, at);
                 if let Some(to) = to {
@@ -171,14 +179,15 @@ impl Change {
                 let at = timer.map_or_else(At::default, |timer| self.open(next, Some(timer)));
                 self.node(node, at);
             }
-            Event::WaitBegan { node, timer } => self.opens(node, Open::Wait, Some(*timer)),
+            Event::WaitBegan { node, signal, timer } => {
+                let at = At { signal: signal.clone(), ..self.open(Open::Wait, Some(*timer)) };
+                self.node(node, at);
+            }
             Event::Draining { node, timer } => self.opens(node, Open::LastWord, Some(*timer)),
             Event::TimedOut { node, then: Then::Block } => self.opens(node, Open::Person, None),
-            Event::InDoubt { node, why } => {
-                self.phase = Some("committing");
+            Event::InDoubt { node, why } | Event::Blocked { node, why } | Event::UndoStuck { node, why } => {
                 self.needs_person(node, why);
             }
-            Event::Blocked { node, why } | Event::UndoStuck { node, why } => self.needs_person(node, why),
             Event::StepRefused { node, text: why, .. } | Event::StepUnknown { node, why, .. } => {
                 self.last_error = Some(Arc::clone(why));
                 self.node(node, At::default());

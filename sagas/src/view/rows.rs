@@ -24,9 +24,9 @@ const PARKED: &str = "select * from palinode_saga
 pub enum Standing {
     /// Set aside before it began.
     None,
-    /// Before the pivot, or the pivot is asked.
+    /// Before the pivot, or without one.
     Forward,
-    /// The pivot is in doubt, or a cancel waits for it.
+    /// The pivot is asked, and its outcome is not known.
     Committing,
     /// The pivot is done.
     Finishing,
@@ -96,8 +96,8 @@ pub struct SagaRow {
     /// The nodes that are open now, by path, a space between: asked, waiting, pausing, or in need of a person.
     pub node: Option<String>,
     /// What each of them waits for, in the same order, `; ` between: `reply of hotel/room/12`,
-    /// `activity pay, attempt 2`, `timer: next attempt`, `signal or timer guest`, `last word of ..`, `a person`; before
-    /// that of an undo `undo: `, and after that of a later round `, round 2`.
+    /// `activity pay, attempt 2`, `timer: next attempt`, `signal confirmed`, `timer`, `last word of ..`, `a person`;
+    /// before that of an undo `undo: `, and after that of a later round `, round 2`.
     pub waiting_for: Option<String>,
     /// Since when the oldest of them waits.
     pub waiting_since: Option<Micros>,
@@ -208,7 +208,8 @@ pub async fn list_of(
     after: Option<&SagaRow>,
 ) -> Result<Vec<SagaRow>, ApplyError> {
     let (_, service, id) = place(after);
-    let query = sqlx::query(LIST_OF).bind(status.as_str()).bind(definition).bind(service).bind(id).bind(limit);
+    let query =
+        sqlx::query(LIST_OF).bind(status.as_str()).bind(definition).bind(service).bind(id).bind(limit);
     read(&query.fetch_all(db.readers()).await?)
 }
 
@@ -216,11 +217,7 @@ pub async fn list_of(
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn parked(
-    db: &SqliteDb,
-    limit: u32,
-    after: Option<&SagaRow>,
-) -> Result<Vec<SagaRow>, ApplyError> {
+pub async fn parked(db: &SqliteDb, limit: u32, after: Option<&SagaRow>) -> Result<Vec<SagaRow>, ApplyError> {
     let (definition, service, id) = place(after);
     let query = sqlx::query(PARKED).bind(definition).bind(service).bind(id).bind(limit);
     read(&query.fetch_all(db.readers()).await?)
@@ -268,7 +265,8 @@ mod tests {
             (LIST_OF, format!("{by_status} (status=? AND definition=? AND (service,id)>(?,?))")),
             (
                 PARKED,
-                "SEARCH palinode_saga USING INDEX palinode_saga_parked ((definition,service,id)>(?,?,?))".into(),
+                "SEARCH palinode_saga USING INDEX palinode_saga_parked ((definition,service,id)>(?,?,?))"
+                    .into(),
             ),
             (
                 "select * from palinode_saga where status = 'stuck' and definition = 'book-trip'",
@@ -280,7 +278,10 @@ mod tests {
         }
         // and a batch finds the rows it changes by their key
         let plan = plan(&db, include_str!("write.sql")).await;
-        assert!(plan.contains("SEARCH old USING PRIMARY KEY (service=? AND id=? AND definition=?)"), "{plan}");
+        assert!(
+            plan.contains("SEARCH old USING PRIMARY KEY (service=? AND id=? AND definition=?)"),
+            "{plan}"
+        );
         assert!(!plan.contains("SCAN old"), "{plan}");
     }
 }

@@ -27,6 +27,7 @@ row as (
 ),
 open as (
   select row.service, row.id, row.definition, n.key as node, n.value ->> 'open' as open,
+    n.value ->> 'signal' as signal,
     coalesce(
       'reply of ' || (n.value ->> 'entity'),
       'activity ' || coalesce(iif(n.value ->> 'open' = 'undo', n.value ->> 'undo', null), n.value ->> 'activity')
@@ -47,7 +48,7 @@ select row.service, row.definition, row.id, row.version, row.phase, row.stuck, r
       when 'last_word' then 'last word of ' || open.asked
       when 'next_ask' then 'timer: next attempt'
       when 'next_undo' then 'timer: next attempt of the undo'
-      when 'wait' then 'signal or timer ' || open.node
+      when 'wait' then coalesce('signal ' || open.signal, 'timer')
       when 'person' then 'a person'
     end, '; ' order by open.node),
   min(open.since),

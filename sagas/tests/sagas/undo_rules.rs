@@ -194,7 +194,7 @@ fn u5_a_step_whose_undo_cannot_be_built_is_never_sent() {
 }
 
 #[test]
-fn u6_the_undo_goes_to_the_entity_the_step_was_asked_of_even_when_the_data_changed() {
+fn cx19_u6_the_undo_goes_to_the_entity_the_step_was_asked_of_even_when_the_data_changed() {
     let saga = Saga::define("moved", 1)
         .step("room", |t: &Trip| Room::at(&*format!("room-{}", t.price)).ask(hold(t)))
         .save(|t, held| t.price = held.price)

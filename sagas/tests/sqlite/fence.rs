@@ -110,7 +110,7 @@ async fn a_refusal_leaves_only_its_row_and_a_new_round_is_a_new_try() {
 }
 
 #[tokio::test]
-async fn a_lower_round_than_the_highest_seen_is_refused() {
+async fn cx30_a_lower_round_than_the_highest_seen_is_refused() {
     let till = till().await;
     assert_eq!(code(till.charge(3, 500).await), "declined");
     assert_eq!(code(till.charge(2, 10).await), "lower_round");

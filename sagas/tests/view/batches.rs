@@ -1,6 +1,6 @@
 //! Journals of random sagas, many at a time, in batches of random sizes: after every batch the rows equal the fold.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use palinode::{
@@ -12,7 +12,7 @@ use palinode::{
 use palinode_sagas::{
     Event, Retry, Saga, SagaRows,
     testing::{Fate, Script},
-    view::{Changes, Entry, Standing, rows},
+    view::{Changes, Entry, SagaRow, Standing, rows},
 };
 
 use crate::{
@@ -39,6 +39,13 @@ fn touchy() -> Saga<Trip> {
         .undo(release)
         .timer("pause", Duration::from_secs(5))
         .pivot("pay", |t| Pay { trip: Arc::clone(&t.id) })
+        .finish()
+}
+
+/// Cannot even ask its first node.
+fn stillborn() -> Saga<Trip> {
+    Saga::define("stillborn", 1)
+        .pivot("pay", |t: &Trip| Pay { trip: t.guest.as_deref().expect("a guest").into() })
         .finish()
 }
 
@@ -115,11 +122,6 @@ async fn write(db: &SqliteDb, changes: Changes) {
     assert_eq!(written, Transacted::Committed(()));
 }
 
-async fn found(db: &SqliteDb, live: &Live) -> Option<Row> {
-    let row = rows::at(db, &live.reference.address).await.unwrap();
-    crate::reference::rows(&row).into_values().next()
-}
-
 #[tokio::test]
 async fn rows_equal_the_fold_whatever_the_batches() {
     let folder = tempfile::tempdir().unwrap();
@@ -127,11 +129,11 @@ async fn rows_equal_the_fold_whatever_the_batches() {
     let prepared = db.transact(Box::new(|tx| async move { SagaRows.prepare(tx).await }.boxed())).await;
     assert_eq!(prepared, Transacted::Committed(()));
     let (mut dice, mut pseq) = (Dice(7), 0);
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    // given eight at a time of 240 instances of four sagas, under way in turns
-    for group in 0..30 {
-        let sagas = [linear(), branched(), outside(), touchy()];
-        let mut live: Vec<Live> = (0..8).map(|n| Live::new(&sagas[n % 4], group * 8 + n)).collect();
+    let mut seen = BTreeSet::new();
+    // given 250 instances of five sagas, ten at a time under way in turns
+    for group in 0..25 {
+        let sagas = [linear(), branched(), outside(), touchy(), stillborn()];
+        let mut live: Vec<Live> = (0..10).map(|n| Live::new(&sagas[n % 5], group * 10 + n)).collect();
         for _ in 0..60 {
             // when a batch of some of their entries is written
             let (mut changes, mut touched) = (Changes::default(), Vec::new());
@@ -141,36 +143,90 @@ async fn rows_equal_the_fold_whatever_the_batches() {
                 for recorded in live[n].go(pseq, &mut dice) {
                     SagaRows.fold(&mut changes, &recorded).unwrap();
                     touched.push(n);
+                    if dice.roll(10) == 0 {
+                        write(&db, std::mem::take(&mut changes)).await; // also in the middle of a commit
+                    }
                 }
             }
             write(&db, changes).await;
             // then the rows it is about equal the fold
             for n in touched {
-                let row = live[n].reference.row();
+                let row = rows::at(&db, &live[n].reference.address).await.unwrap().unwrap();
                 let journal = live[n].script.as_ref().unwrap().journal();
-                assert_eq!(found(&db, &live[n]).await, Some(row), "{journal:#?}");
-            }
-            for row in rows::find(&db, "trip", &format!("t{}", group * 8)).await.unwrap() {
-                *seen.entry(row.status.to_string()).or_default() += 1;
+                assert_eq!(Row::of(&row), live[n].reference.row(), "{journal:#?}");
+                seen.insert(row.status.to_string());
+                seen.extend(row.waiting_for);
             }
         }
     }
-    // and the random sagas stood everywhere, and waited for everything
-    let mut standings = Vec::new();
-    let mut texts = String::new();
-    for (standing, name) in every_standing() {
-        let list = rows::list(&db, standing, 1_000, None).await.unwrap();
-        texts.extend(list.iter().filter_map(|row| row.waiting_for.clone()).map(|text| text + "\n"));
-        standings.push((name, list.len()));
+    // and they stood everywhere, and waited for everything
+    for expected in [
+        "none",
+        "forward",
+        "committing",
+        "finishing",
+        "undoing",
+        "stuck",
+        "completed",
+        "compensated",
+        "killed",
+        "a person",
+        "activity pay, attempt 1",
+        "activity reserve, attempt 2",
+        "activity voucher, attempt 1, round 2",
+        "last word of activity reserve",
+        "reply of car/car/c1; reply of flight/seat/12A",
+        "reply of hotel/room/12, round 2",
+        "signal confirmed",
+        "timer",
+        "timer: next attempt",
+        "timer: next attempt of the undo",
+        "undo: activity free, attempt 1",
+        "undo: reply of hotel/room/12, round 2",
+    ] {
+        assert!(seen.contains(expected), "{expected:?} was never seen among {seen:#?}");
     }
-    assert!(!rows::parked(&db, 10, None).await.unwrap().is_empty());
-    assert_eq!(standings.iter().map(|(_, n)| n).sum::<usize>(), 240);
-    eprintln!("{standings:?} {seen:?}\n{texts}");
+    // and every row is on exactly one page of exactly one list
+    let mut listed = 0;
+    for standing in STANDINGS {
+        listed += pages(&db, standing).await;
+    }
+    assert_eq!(listed, 250);
+    let parked = rows::parked(&db, 1_000, None).await.unwrap();
+    assert!(!parked.is_empty() && parked.iter().all(|row| row.parked.is_some()));
+    assert_eq!(rows::parked(&db, 1_000, Some(&parked[0])).await.unwrap(), parked[1..]);
 }
 
-fn every_standing() -> impl Iterator<Item = (Standing, &'static str)> {
-    let names = [
-        "none", "forward", "committing", "finishing", "undoing", "stuck", "completed", "compensated", "killed",
-    ];
-    names.into_iter().map(|name| (name.parse().unwrap(), name))
+/// Lists what stands so in pages of three, checks the order, and the lists of one definition against it.
+async fn pages(db: &SqliteDb, standing: Standing) -> usize {
+    let mut all: Vec<SagaRow> = Vec::new();
+    loop {
+        let page = rows::list(db, standing, 3, all.last()).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        all.extend(page);
+    }
+    let key = |row: &SagaRow| (row.definition.clone(), row.service.clone(), row.id.clone());
+    assert!(all.is_sorted_by(|a, b| key(a) < key(b)));
+    let mut of_each = Vec::new();
+    for definition in ["book-trip", "outside", "stillborn", "touchy"] {
+        let first = rows::list_of(db, definition, standing, 2, None).await.unwrap();
+        let rest = rows::list_of(db, definition, standing, 1_000, first.last()).await.unwrap();
+        of_each.extend(first.into_iter().chain(rest));
+    }
+    assert_eq!(of_each, all);
+    all.len()
 }
+
+const STANDINGS: [Standing; 9] = [
+    Standing::None,
+    Standing::Forward,
+    Standing::Committing,
+    Standing::Finishing,
+    Standing::Undoing,
+    Standing::Stuck,
+    Standing::Completed,
+    Standing::Compensated,
+    Standing::Killed,
+];

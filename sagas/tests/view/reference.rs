@@ -1,6 +1,6 @@
 //! What a row must be, by the fold that the coordinator itself uses and the definition: no line of the projection.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use palinode::{Address, Micros, activity::To};
 use palinode_sagas::{
@@ -29,13 +29,8 @@ pub(crate) struct Row {
     place: (u32, u64),
 }
 
-/// The rows as the read model holds them.
-pub(crate) fn rows<'a>(rows: impl IntoIterator<Item = &'a SagaRow>) -> BTreeMap<String, Row> {
-    rows.into_iter().map(|row| (row.address().to_string(), Row::of(row))).collect()
-}
-
 impl Row {
-    fn of(row: &SagaRow) -> Self {
+    pub(crate) fn of(row: &SagaRow) -> Self {
         let parts = |text: &Option<String>, by: &str| -> Vec<String> {
             text.iter().flat_map(|t| t.split(by)).map(str::to_owned).collect()
         };
@@ -75,18 +70,36 @@ impl Instance {
     }
 
     pub(crate) fn take(&mut self, event: &Event, time: Micros, pseq: u64) {
+        let def = |node| &self.definition[self.definition.find(node).unwrap()];
+        match event {
+            Event::StepAsked { node, pivot, .. } => {
+                assert_eq!(*pivot, def(node).class == Class::Pivot, "{event:?}");
+            }
+            Event::WaitBegan { node, signal, .. } => {
+                assert_eq!(signal.as_deref(), def(node).signal, "{event:?}");
+            }
+            _ => {}
+        }
         self.state.apply(&self.definition, event).unwrap();
         self.entries.push((event.clone(), time, pseq));
     }
 
     pub(crate) fn row(&self) -> Row {
         let kept = |e: &Event| {
-            matches!(e, Event::LateReply { .. } | Event::Signalled { .. } | Event::Kept { .. } | Event::DeadlinePassed {})
+            matches!(
+                e,
+                Event::LateReply { .. }
+                    | Event::Signalled { .. }
+                    | Event::CancelAsked { .. }
+                    | Event::Kept { .. }
+                    | Event::DeadlinePassed {}
+            )
         };
         let (_, since, pseq) = self.entries.iter().rfind(|(e, ..)| !kept(e)).unwrap();
         let state = &self.state;
         let terminal = state.phase.terminal();
-        let mut open: Vec<_> = state.nodes().filter(|_| !terminal).filter_map(|(id, n)| self.open(id, n)).collect();
+        let mut open: Vec<_> =
+            state.nodes().filter(|_| !terminal).filter_map(|(id, n)| self.open(id, n)).collect();
         open.sort();
         let first = |pick: fn(&Open) -> Option<Micros>| open.iter().filter_map(pick).min();
         Row {
@@ -106,14 +119,12 @@ impl Instance {
         }
     }
 
-    /// A pivot that is asked cannot be told from another step, unless the journal says so later.
     fn status(&self) -> &'static str {
-        let shown = self.any(|e| matches!(e, Event::InDoubt { .. } | Event::CancelAsked { .. }));
         match self.state.phase {
             _ if self.state.stuck => "stuck",
             Phase::None => "none",
-            Phase::Committing if shown => "committing",
-            Phase::Forward | Phase::Committing => "forward",
+            Phase::Forward => "forward",
+            Phase::Committing => "committing",
             Phase::Finishing => "finishing",
             Phase::Undoing => "undoing",
             Phase::Completed => "completed",
@@ -141,21 +152,22 @@ impl Instance {
             format!("{}{attempt}{round}", asks(undo))
         };
         let text = match node.status {
-            Status::Asked if matches!(last, Event::Draining { .. }) => format!("last word of {}", asks(false)),
+            Status::Asked if matches!(last, Event::Draining { .. }) => {
+                format!("last word of {}", asks(false))
+            }
             Status::Asked => asked(false, node.tries.round, node.tries.attempt),
-            Status::Waiting if matches!(def.class, Class::Wait | Class::Timer) => format!("signal or timer {path}"),
+            Status::Waiting if def.class == Class::Wait => format!("signal {}", def.signal.unwrap()),
+            Status::Waiting if def.class == Class::Timer => "timer".into(),
             Status::Waiting => "timer: next attempt".into(),
-            Status::Undoing => format!("undo: {}", asked(true, node.undo_tries.round, node.undo_tries.attempt)),
+            Status::Undoing => {
+                format!("undo: {}", asked(true, node.undo_tries.round, node.undo_tries.attempt))
+            }
             Status::UndoWaiting => "timer: next attempt of the undo".into(),
             Status::Blocked | Status::UndoStuck => "a person".into(),
             Status::Unknown if def.class == Class::Pivot => "a person".into(),
             _ => return None,
         };
         Some(Open { node: path.to_string(), text, since: *since, until: node.timer.map(|t| t.due) })
-    }
-
-    fn any(&self, is: impl Fn(&Event) -> bool) -> bool {
-        self.entries.iter().any(|(e, ..)| is(e))
     }
 
     fn time(&self, is: impl Fn(&Event) -> bool) -> Option<Micros> {

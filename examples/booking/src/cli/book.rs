@@ -10,6 +10,7 @@ use super::{
     progress,
     report::{self, Counts, Latency},
     say::{self, Ink, Tone},
+    stop::Stop,
     tally::Speed,
 };
 use crate::{numbers, trips::generate::generated, world::World};
@@ -23,17 +24,20 @@ pub(super) async fn run(args: &BookArgs, common: &Common) -> anyhow::Result<Exit
     let world = Arc::new(World::open(&folder, args.hold.0).await?);
     let first = numbers::reserve(&folder, args.seed, args.trips)?;
     let bar = progress::bar(args.trips, "booking trips");
+    let stop = Stop::listen();
     let (began, commits) = (SystemClock.now(), world.commits());
     let plans = (first..first + args.trips).map(|n| Ok(generated(args.seed, n)));
-    let tally = drive(&world, plans, args.pace.concurrency, |_| {}, |_| bar.inc(1)).await;
+    let tally = drive(&world, plans, args.pace.concurrency, |_| {}, |_| bar.inc(1), &stop).await;
     bar.finish_and_clear();
-    let speed = Speed::of(args.trips, world.commits() - commits, SystemClock.now().since(began));
+    let (commits, took) = (world.commits() - commits, SystemClock.now().since(began));
     World::close(world).await;
     let tally = tally?;
+    let speed = Speed::of(tally.trips(), commits, took);
 
     let ink = Ink::of_stdout();
     let title = format!("{} trips booked in {} s", say::count(tally.trips()), speed.seconds);
     say::part(format!("\n  {}", ink.paint(Tone::Strong, title)));
+    say::part(stop.left(tally.trips(), args.trips, ink));
     say::part(report::outcomes(&tally, ink));
     say::part(report::speed(&tally, &speed, ink));
     if let Some(trip) = tally.example {

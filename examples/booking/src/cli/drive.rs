@@ -9,7 +9,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::tally::{Seen, Tally};
+use super::{
+    stop::Stop,
+    tally::{Seen, Tally},
+};
 use crate::{
     domain::TripId,
     trips::{Guest, Plan},
@@ -19,7 +22,7 @@ use crate::{
 /// Trips whose guests are pondering do not count as worked on; so many may there be at once for each that does.
 const PONDERING: u32 = 16;
 
-/// Books every plan, so many at a time, and counts how they end. `accepted` is told of each trip that will end whatever
+/// Books every plan until it is asked to stop, so many at a time, and counts how they end. `accepted` is told of each trip that will end whatever
 /// happens, `seen` of each that has.
 ///
 /// # Errors
@@ -30,6 +33,7 @@ pub(super) async fn drive(
     concurrency: u32,
     accepted: fn(TripId),
     mut seen: impl FnMut(&Seen),
+    stop: &Stop,
 ) -> anyhow::Result<Tally> {
     let working = Arc::new(Semaphore::new(usize::try_from(concurrency)?));
     let most = usize::try_from(concurrency.saturating_mul(PONDERING))?;
@@ -41,6 +45,9 @@ pub(super) async fn drive(
         Ok(())
     };
     for plan in plans {
+        if stop.asked() {
+            break;
+        }
         let plan = plan?;
         while trips.len() >= most {
             trips.join_next().await.map_or(Ok(()), &mut count)?;

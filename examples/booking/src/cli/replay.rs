@@ -13,6 +13,7 @@ use super::{
     progress,
     report::{self, Counts},
     say::{self, Ink, Tone},
+    stop::Stop,
     tally::Speed,
 };
 use crate::{
@@ -57,8 +58,9 @@ pub(super) async fn run(args: &ReplayArgs, common: &Common) -> anyhow::Result<Ex
         }
         Err(e) => Some(Err(e.into())),
     });
+    let stop = Stop::listen();
     let (began, commits) = (SystemClock.now(), world.commits());
-    let tally = drive(&world, plans, args.pace.concurrency, |_| {}, |_| bar.inc(1)).await;
+    let tally = drive(&world, plans, args.pace.concurrency, |_| {}, |_| bar.inc(1), &stop).await;
     bar.finish_and_clear();
     let took = SystemClock.now().since(began);
     let commits = world.commits() - commits;
@@ -67,8 +69,10 @@ pub(super) async fn run(args: &ReplayArgs, common: &Common) -> anyhow::Result<Ex
     let speed = Speed::of(tally.trips() - tally.again, commits, took);
 
     let ink = Ink::of_stdout();
-    let title = format!("{} rows replayed in {} s", say::count(rows), speed.seconds);
+    let done = tally.trips() + u64::try_from(malformed.len())?;
+    let title = format!("{} rows replayed in {} s", say::count(done), speed.seconds);
     say::part(format!("\n  {}", ink.paint(Tone::Strong, title)));
+    say::part(stop.left(done, rows, ink));
     say::part(report::outcomes(&tally, ink));
     if tally.again > 0 {
         let again =

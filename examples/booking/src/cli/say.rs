@@ -62,6 +62,11 @@ pub(super) fn part(text: impl AsRef<str>) {
     }
 }
 
+/// Tells a person something that is no result.
+pub(super) fn aside(text: impl fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "booking: {text}");
+}
+
 /// Prints why nothing came of it.
 pub(super) fn error(error: &anyhow::Error) {
     let _ = writeln!(io::stderr().lock(), "booking: {error:#}");

@@ -108,8 +108,9 @@ fn line(event: &Event, began: i64) -> Line {
     let at = |due: i64| micros(u64::try_from(due - began).unwrap_or(0));
     match event {
         Event::Started { data, .. } => Line::of("●", "start", wanted(data)).tone(Tone::Strong),
-        Event::StepAsked { node, round, attempt, .. } => {
-            Line::of("→", node, format!("asked{}", try_number(*round, *attempt))).tone(Tone::Faint)
+        Event::StepAsked { node, round, attempt, pivot, .. } => {
+            let pivot = if *pivot { ", the pivot" } else { "" };
+            Line::of("→", node, format!("asked{pivot}{}", try_number(*round, *attempt))).tone(Tone::Faint)
         }
         Event::StepDone { node, reply, late, .. } => {
             let late = if *late { ", late" } else { "" };
@@ -135,8 +136,9 @@ fn line(event: &Event, began: i64) -> Line {
         Event::Skipped { node, why: SkippedBy::Undo } => {
             Line::of("·", node, "not needed any more").tone(Tone::Faint)
         }
-        Event::WaitBegan { node, timer } => {
-            Line::of("…", node, format!("waits until {}", at(timer.due.0))).tone(Tone::Faint)
+        Event::WaitBegan { node, signal, timer } => {
+            let what = signal.as_ref().map_or(String::new(), |name| format!(" for {name:?}"));
+            Line::of("…", node, format!("waits{what} until {}", at(timer.due.0))).tone(Tone::Faint)
         }
         Event::Signalled { name, .. } => Line::of("«", "", format!("the guest says: {name}")),
         Event::WaitDone { node, .. } => Line::of("✓", node, "heard"),
@@ -245,6 +247,7 @@ mod tests {
             node: node.into(),
             round: 1,
             attempt: 1,
+            pivot: node == "capture-payment",
             to: None,
             request: None,
             undo: None,
@@ -293,7 +296,7 @@ mod tests {
             (1_000, started),
             (1_000, asked("hold-room")),
             (1_400, done("hold-room", 12_050)),
-            (1_400, Event::WaitBegan { node: "guest".into(), timer }),
+            (1_400, Event::WaitBegan { node: "guest".into(), signal: Some("confirmed".into()), timer }),
             (2_100, refused),
             (2_100, Event::UndoBegan { why }),
             (2_100, Event::UndoAsked { node: "hold-room".into(), round: 1, attempt: 1, at: Micros(2_100) }),
@@ -309,7 +312,7 @@ mod tests {
             [
                 "→ hold-room        asked",
                 "400 us  ✓ hold-room        done: 120.50 EUR",
-                "… guest            waits until 999.0 ms",
+                "… guest            waits for \"confirmed\" until 999.0 ms",
                 "1.1 ms  ✗ hold-car         refused: the station has no car left",
                 "↩ take back        hold-car was refused: the station has no car left",
                 "← hold-room        undo asked",

@@ -3,7 +3,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use super::{Common, WorkArgs, drive::drive, say};
+use super::{Common, WorkArgs, drive::drive, say, stop::Stop};
 use crate::{trips::generate::generated, world::World};
 
 /// The word before the id of a trip that was accepted: it will end, whatever happens.
@@ -17,7 +17,7 @@ pub(super) async fn run(args: &WorkArgs, common: &Common) -> anyhow::Result<Exit
     let world = Arc::new(World::open(&common.folder()?, args.hold.0).await?);
     let accepted = |trip| say::line(format_args!("{ACCEPTED} {trip}"));
     let plans = (args.from..args.until).map(|n| Ok(generated(args.seed, n)));
-    let tally = drive(&world, plans, args.pace.concurrency, accepted, |_| {}).await;
+    let tally = drive(&world, plans, args.pace.concurrency, accepted, |_| {}, &Stop::listen()).await;
     World::close(world).await;
     Ok(if tally?.stuck == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,0 +1,76 @@
+//! A read model on a running node: reads one's own writes, is stopped and started again, and runs once.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use palinode::{
+    Aggregate,
+    projection::{ApplyError, Of, Projection, Recorded, Waited},
+    store::sqlite::SqliteDb,
+};
+use sqlx::SqliteConnection;
+
+use crate::bank::{Account, Command, Event, close, open};
+
+/// The balance of every account.
+struct Balances;
+
+impl Projection<SqliteDb> for Balances {
+    const NAME: &'static str = "balances";
+    const VERSION: u32 = 1;
+    type Event = Of<Account>;
+    type Batch = BTreeMap<String, i64>;
+
+    async fn prepare(&self, tx: &mut SqliteConnection) -> Result<(), ApplyError> {
+        let sql =
+            "create table if not exists balances (account text primary key, balance integer not null) strict";
+        sqlx::raw_sql(sql).execute(tx).await?;
+        Ok(())
+    }
+
+    fn fold(&self, batch: &mut Self::Batch, e: &Recorded<Of<Account>>) -> Result<(), ApplyError> {
+        let change = match *e.event {
+            Event::Deposited(n) => n,
+            Event::Withdrawn(n) => -n,
+            Event::Cursed => return Err(ApplyError::poison("cursed")),
+        };
+        *batch.entry(e.entity.id.to_string()).or_default() += change;
+        Ok(())
+    }
+
+    async fn write(&self, tx: &mut SqliteConnection, batch: Self::Batch) -> Result<(), ApplyError> {
+        for (account, change) in batch {
+            let sql = "insert into balances values (?1, ?2) on conflict do update set balance = balance + ?2";
+            sqlx::query(sql).bind(account).bind(change).execute(&mut *tx).await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_reads_ones_own_writes_also_after_it_was_stopped_and_started_again() {
+    // given a read model that was stopped while the account went on
+    let dir = tempfile::tempdir().unwrap();
+    let node = open(dir.path()).await;
+    let client = node.client();
+    let balances = node.project("bank", Balances).await.unwrap();
+    client.execute(Account::at("a").ask(Command::Deposit(5))).await.accepted().unwrap();
+    balances.stop().await;
+    let last = client.execute(Account::at("a").ask(Command::Withdraw(2))).await.accepted().unwrap();
+
+    // when it is started again on the same node
+    let balances = node.project("bank", Balances).await.unwrap();
+
+    // then it reads what it missed, once
+    let waited = balances.wait_for(&last.token, Duration::from_secs(60)).await;
+    assert_eq!(waited, Waited::Reached);
+    let sql = "select balance from balances where account = 'a'";
+    let balance: i64 = sqlx::query_scalar(sql).fetch_one(node.read_db().unwrap().readers()).await.unwrap();
+    assert_eq!(balance, 3);
+
+    // and it cannot run twice, nor follow what is not there
+    let twice = node.project("bank", Balances).await.err().unwrap().to_string();
+    assert!(twice.contains("\"balances\" version 1 follows \"bank\" already"), "{twice}");
+    let nowhere = node.project("shop", Balances).await.err().unwrap().to_string();
+    assert!(nowhere.contains("this node runs no service \"shop\""), "{nowhere}");
+    close(node).await;
+}

@@ -1,0 +1,78 @@
+//! A log in memory, tables in SQLite, and words to ask them with.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::journal::{Balances, Journal, Table, tables};
+use palinode::{
+    ManualClock, Token,
+    projection::{ReadModel, ShardStatus, State, Waited, start},
+    store::sqlite::SqliteDb,
+};
+use tempfile::TempDir;
+
+pub(crate) const LONG: Duration = Duration::from_secs(3_600);
+
+pub(crate) struct World {
+    pub(crate) _folder: TempDir,
+    pub(crate) db: SqliteDb,
+    pub(crate) clock: ManualClock,
+    pub(crate) journal: Journal,
+}
+
+pub(crate) async fn world() -> World {
+    let folder = tempfile::tempdir().unwrap();
+    let db = SqliteDb::open(folder.path().join("read.db")).await.unwrap();
+    World { _folder: folder, db, clock: ManualClock::default(), journal: Journal::new() }
+}
+
+impl World {
+    pub(crate) async fn start(&self, projection: Arc<Balances>) -> ReadModel {
+        self.start_on(&self.journal, projection).await
+    }
+
+    pub(crate) async fn start_on(&self, journal: &Journal, projection: Arc<Balances>) -> ReadModel {
+        start(projection, journal.source(&self.clock), self.db.clone()).await.unwrap()
+    }
+
+    pub(crate) async fn table(&self) -> Table {
+        tables(&self.db).await.0
+    }
+}
+
+pub(crate) async fn reached(model: &ReadModel, token: &Token) {
+    assert_eq!(model.wait_for(token, LONG).await, Waited::Reached);
+}
+
+pub(crate) fn stopped(status: &ShardStatus) -> bool {
+    matches!(status.state, State::Stopped { .. })
+}
+
+pub(crate) fn retrying(status: &ShardStatus) -> bool {
+    matches!(status.state, State::Retrying { .. })
+}
+
+/// Why shard 0 stopped, once it has.
+pub(crate) async fn why_stopped(model: &ReadModel) -> String {
+    match model.wait_until(0, stopped).await.unwrap().state {
+        State::Stopped { why } => why.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The table as it must be after these deposits: (shard, pseq, idx, account, cents).
+pub(crate) fn naive(deposits: &[(u32, u64, u32, String, i64)]) -> Table {
+    let mut table = Table::new();
+    for (shard, pseq, idx, account, cents) in deposits {
+        let row = table.entry(account.clone()).or_default();
+        row.0 += cents;
+        let space = if row.1.is_empty() { "" } else { " " };
+        row.1 += &format!("{space}bank/{shard}/{pseq}/{idx}={cents}");
+    }
+    table
+}
+
+pub(crate) async fn writer(world: &World) -> sqlx::SqliteConnection {
+    use sqlx::Connection;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(world.db.path());
+    sqlx::SqliteConnection::connect_with(&options).await.unwrap()
+}

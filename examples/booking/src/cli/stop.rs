@@ -1,0 +1,65 @@
+//! Asked to stop, by SIGTERM or Ctrl-C: no new trip is begun, those under way are booked to their end, the log is closed in
+//! order. Asked a second time, the process ends at once, which loses nothing either.
+
+use std::{
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::say::{self, Ink, Tone};
+
+/// What a shell reports of a process that was interrupted.
+const INTERRUPTED: i32 = 130;
+
+/// Whether somebody asked.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Listens from now on.
+    pub(super) fn listen() -> Self {
+        let stop = Self::default();
+        let asked = stop.clone();
+        tokio::spawn(async move {
+            if signal().await.is_ok() {
+                asked.0.store(true, Ordering::SeqCst);
+                say::aside("stopping: trips under way are booked to their end; once more ends at once");
+                if signal().await.is_ok() {
+                    process::exit(INTERRUPTED);
+                }
+            }
+        });
+        stop
+    }
+
+    pub(super) fn asked(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// What is left to do, when somebody asked before all was done.
+    pub(super) fn left(&self, done: u64, all: u64, ink: Ink) -> String {
+        if !self.asked() || done >= all {
+            return String::new();
+        }
+        let text = format!("Stopped as asked, {} not begun. Run it again to go on.", say::count(all - done));
+        format!("  {}\n", ink.paint(Tone::Strong, text))
+    }
+}
+
+#[cfg(unix)]
+async fn signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
