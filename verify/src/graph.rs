@@ -1,5 +1,5 @@
-//! What the journal of a saga does not say of its definition: which nodes follow which, and which one is the pivot. Given
-//! by the caller; a program that has the definition at hand can copy it from there.
+//! What the journal of a saga does not say of its definition: which nodes follow which. Given by the caller; a
+//! program that has the definition at hand can copy it from there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 ///     .node("hold-room", &[])
 ///     .node("hold-seat", &["hold-room"])
 ///     .node("hold-car", &["hold-room"])
-///     .pivot("capture-payment", &["hold-seat", "hold-car"]);
+///     .node("capture-payment", &["hold-seat", "hold-car"]);
 /// # let _ = graph;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,14 +19,13 @@ pub struct Graph {
     definition: String,
     version: u32,
     after: BTreeMap<String, BTreeSet<String>>,
-    pivot: Option<String>,
 }
 
 impl Graph {
     /// Of a definition, without nodes yet.
     #[must_use]
     pub fn new(definition: impl Into<String>, version: u32) -> Self {
-        Self { definition: definition.into(), version, after: BTreeMap::new(), pivot: None }
+        Self { definition: definition.into(), version, after: BTreeMap::new() }
     }
 
     /// With a node, by its path, and the nodes it directly follows.
@@ -35,13 +34,6 @@ impl Graph {
         let after = after.iter().map(|a| (*a).to_owned()).collect();
         self.after.insert(path.to_owned(), after);
         self
-    }
-
-    /// With the pivot, as any other node.
-    #[must_use]
-    pub fn pivot(mut self, path: &str, after: &[&str]) -> Self {
-        self.pivot = Some(path.to_owned());
-        self.node(path, after)
     }
 
     /// Whether it is the graph of this version.
@@ -57,11 +49,6 @@ impl Graph {
     /// What a node directly follows; `None` when the definition has no such node.
     pub(crate) fn after(&self, path: &str) -> Option<&BTreeSet<String>> {
         self.after.get(path)
-    }
-
-    /// Whether a node is the pivot.
-    pub(crate) fn is_pivot(&self, path: &str) -> bool {
-        self.pivot.as_deref() == Some(path)
     }
 
     /// Whether a node follows another, directly or through others.
@@ -91,7 +78,7 @@ mod tests {
             .node("a", &[])
             .node("b", &["a"])
             .node("c", &["a"])
-            .pivot("d", &["b", "c"])
+            .node("d", &["b", "c"])
             .node("e", &["e"]);
         assert!(graph.follows("d", "a") && graph.follows("d", "c") && graph.follows("b", "a"));
         assert!(!graph.follows("a", "d") && !graph.follows("b", "c") && !graph.follows("a", "a"));

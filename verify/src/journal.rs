@@ -84,6 +84,8 @@ pub enum Entry {
     WaitBegan {
         /// The node.
         node: String,
+        /// The name of the signal it waits for; none: a timer.
+        signal: Option<String>,
         /// When it ends by itself.
         timer: Timer,
     },
@@ -188,6 +190,9 @@ pub struct StepAsked {
     pub round: u32,
     /// A try inside the round.
     pub attempt: u32,
+    /// Whether it is the pivot that is asked.
+    #[serde(default)]
+    pub pivot: bool,
     /// On the first ask: whom it is for.
     pub to: Option<To>,
     /// On the first ask, when it may be asked again: the request.

@@ -288,3 +288,30 @@ fn at_peer(report: &mut Report, at: &Peer, offset: u64, rule: Rule, found: Strin
     let service = Arc::clone(&at.service);
     report.find(Finding { rule, service, shard: at.shard, offset: Some(offset), found, expected });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_forgotten_when_both_ends_of_it_are_known() {
+        let peer = |shard| Peer { service: "s".into(), log_id: uuid::Uuid::nil(), shard };
+        let (channel, mut ends, mut report) = ((peer(0), peer(1)), Ends::default(), Report::default());
+        let digest = Digest::of(b"m");
+        let sent = |time| Sent { digest, time, to: digest, answer: None };
+        let got = |time| Acceptance { digest, time, by: Some(digest), taken_as: None, offset: 0 };
+
+        // In either order.
+        ends.under_way.insert(1, sent(1));
+        ends.meet(&channel, 1, &mut report);
+        assert_eq!(ends.under_way.len(), 1);
+        ends.unsent.insert(1, got(2));
+        ends.meet(&channel, 1, &mut report);
+        ends.unsent.insert(2, got(4));
+        ends.meet(&channel, 2, &mut report);
+        ends.under_way.insert(2, sent(3));
+        ends.meet(&channel, 2, &mut report);
+
+        assert!(ends.under_way.is_empty() && ends.unsent.is_empty() && report.is_clean());
+    }
+}

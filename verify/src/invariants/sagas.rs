@@ -8,7 +8,7 @@
 //! | S3 | undone is exactly what was asked with an undo and not definitely refused; `standing` of a killed one likewise |
 //! | S4 | see `order.rs`: in full with the caller's graph, without one as far as a journal proves who followed whom |
 //! | S5 | ask and undo are sent to the recorded target, with the recorded bytes |
-//! | S6, S7 | nothing forward after `undo_began`; no way back after the pivot, nor while it is in doubt (with a graph: nor while it is asked) |
+//! | S6, S7 | nothing forward after `undo_began`; no way back after the pivot, nor while it is asked or in doubt |
 //! | S8 | one start, one arrival and one taking of a signal |
 //! | S9 | rounds and attempts rise as described, so an entity is asked once a round; each effect has its intent in the same commit; that a message is accepted once is C1 |
 //! | S10 | no retry before its recorded time, or after the budget was spent |

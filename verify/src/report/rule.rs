@@ -41,7 +41,7 @@ pub enum Rule {
     Target,
     /// S6: nothing goes forward after the saga turned back (U3).
     Forward,
-    /// S7: nothing is taken back after the pivot, or while it is in doubt.
+    /// S7: nothing is taken back after the pivot, or while it may have happened.
     Pivot,
     /// S8: an instance is started once; a signal comes once and is taken once.
     Start,

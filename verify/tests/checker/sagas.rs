@@ -4,5 +4,6 @@
 mod back;
 mod effects;
 mod ends;
+mod entries;
 mod forward;
 mod wakes;

@@ -23,7 +23,7 @@ pub(crate) fn graph() -> Graph {
         .node("van", &["room"])
         .node("car", &["room"])
         .node("guest", &["van", "car"])
-        .pivot("pay", &["guest"])
+        .node("pay", &["guest"])
         .node("ship", &["pay"])
 }
 
@@ -66,7 +66,7 @@ fn first(node: &str, at: u64, undo: Option<&str>) -> Value {
     entry(
         "step_asked",
         json!({"node": node, "round": 1, "attempt": 1, "to": {"activity": format!("do-{node}")},
-               "request": node, "undo": undo, "at": at}),
+               "request": node, "undo": undo, "at": at, "pivot": node == "pay"}),
     )
 }
 
@@ -128,7 +128,7 @@ impl Tale {
         let room =
             json!({"node": "room", "round": 1, "attempt": 1, "to": address(), "undo": {"data": "give?"}});
         let done_room = json!({"node": "room", "round": 1, "reply": "yes", "undo": {"data": "give"}});
-        let guest = json!({"node": "guest", "timer": {"serial": 2, "due": 900_000}});
+        let guest = json!({"node": "guest", "signal": "go", "timer": {"serial": 2, "due": 900_000}});
         tale.saga("start", json!({"cause": client(1),
             "events": [entry("started", start), entry("step_asked", room)], "sends": [ask("room/do/1", "take")]}));
         tale.room("hold", "room/do/1", "accepted");

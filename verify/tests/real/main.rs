@@ -8,7 +8,7 @@ mod shop;
 use std::{path::Path, time::Duration};
 
 use palinode::Node;
-use palinode_sagas::{Class, End, Saga, SagaClient, Sagas};
+use palinode_sagas::{End, Saga, SagaClient, Sagas};
 use palinode_verify::{Graph, Log, Report, Stage, check, check_with};
 
 use crate::shop::*;
@@ -19,10 +19,7 @@ fn graph(saga: &Saga<Order>) -> Graph {
     let graph = Graph::new(&**definition.name(), definition.version());
     definition.nodes().fold(graph, |graph, (_, node)| {
         let after: Vec<&str> = node.after.iter().map(|id| &*definition[*id].path).collect();
-        match node.class {
-            Class::Pivot => graph.pivot(&node.path, &after),
-            _ => graph.node(&node.path, &after),
-        }
+        graph.node(&node.path, &after)
     })
 }
 

@@ -31,8 +31,7 @@ impl Instance {
             Course::Back => turn.find(Rule::Forward, "turns back again", "one turn"),
         }
         for (path, node) in &self.nodes {
-            let pivot = turn.graph.is_some_and(|graph| graph.is_pivot(path));
-            if node.forward == Forward::InDoubt || (pivot && node.in_flight()) {
+            if node.forward == Forward::InDoubt || (node.pivot && node.in_flight()) {
                 let found = format!("turns back while the pivot {path} may have happened");
                 turn.find(Rule::Pivot, found, "its refusal");
             }

@@ -38,6 +38,7 @@ impl Instance {
         let (round, attempt) = (asked.round, asked.attempt);
         let tried = node.asks.ask(round, attempt, now);
         node.forward = Forward::Asked;
+        node.pivot |= asked.pivot;
         if asked.to.is_some() {
             (node.to, node.request, node.undo) = (asked.to, asked.request, asked.undo);
         }
@@ -70,6 +71,13 @@ impl Instance {
     }
 
     pub(super) fn done(&mut self, path: &str, round: u32, undo: Option<Plan>, turn: &mut Turn<'_>) {
+        if self.node(path, turn).pivot {
+            turn.find(Rule::Pivot, format!("the pivot {path} done as a step"), "saga.pivot_passed");
+        }
+        self.closes_done(path, round, undo, turn);
+    }
+
+    fn closes_done(&mut self, path: &str, round: u32, undo: Option<Plan>, turn: &mut Turn<'_>) {
         self.answered(path, round, "done", turn);
         let node = self.node(path, turn);
         if node.asks.tried() {
@@ -92,10 +100,10 @@ impl Instance {
             let found = format!("pivot {path} passed, {}", self.course.word());
             turn.find(Rule::Pivot, found, "one pivot, passed on the way forward");
         }
-        if turn.graph.is_some_and(|graph| !graph.is_pivot(path)) {
-            turn.find(Rule::Pivot, format!("{path} passed as the pivot"), "the pivot of the definition");
+        if !self.node(path, turn).pivot {
+            turn.find(Rule::Pivot, format!("{path} passed as the pivot"), "a node asked as the pivot");
         }
-        self.done(path, round, None, turn);
+        self.closes_done(path, round, None, turn);
         self.course = Course::Passed;
     }
 
@@ -188,9 +196,9 @@ impl Instance {
 
     pub(super) fn in_doubt(&mut self, path: &str, turn: &mut Turn<'_>) {
         let node = self.node(path, turn);
-        let in_flight = node.in_flight();
+        let open = node.in_flight() && node.pivot;
         node.forward = Forward::InDoubt;
-        if !in_flight {
+        if !open {
             turn.find(Rule::Net, format!("{path} in doubt"), "a pivot whose outcome is open");
         }
     }

@@ -149,7 +149,7 @@ impl Instance {
             Entry::InDoubt { node } => self.in_doubt(&node, turn),
             Entry::Blocked { node } => self.blocked(&node, turn),
             Entry::Skipped { node, why } => self.skipped(&node, why, turn),
-            Entry::WaitBegan { node, timer } => self.wait_began(&node, timer, turn),
+            Entry::WaitBegan { node, signal, timer } => self.wait_began(&node, signal, timer, turn),
             Entry::Signalled { name, id } => self.signalled(name, id, turn),
             Entry::WaitDone { node, id } => self.wait_done(&node, id.as_deref(), turn),
             Entry::TimedOut { node, then } => self.timed_out(&node, then, turn),

@@ -62,6 +62,10 @@ pub(super) struct Node {
     pub(super) back: Back,
     pub(super) asks: Tries,
     pub(super) undos: Tries,
+    /// Whether it is the pivot.
+    pub(super) pivot: bool,
+    /// The signal it waits for.
+    pub(super) signal: Option<String>,
     /// Whom it was asked of.
     pub(super) to: Option<To>,
     /// What it was asked, when that is recorded.

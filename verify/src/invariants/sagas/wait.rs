@@ -9,10 +9,17 @@ use crate::{
 };
 
 impl Instance {
-    pub(super) fn wait_began(&mut self, path: &str, timer: Timer, turn: &mut Turn<'_>) {
+    pub(super) fn wait_began(
+        &mut self,
+        path: &str,
+        signal: Option<String>,
+        timer: Timer,
+        turn: &mut Turn<'_>,
+    ) {
         self.only_forward(path, "waited for", turn);
         self.opens(path, turn);
-        self.node(path, turn).forward = Forward::Waiting;
+        let node = self.node(path, turn);
+        (node.forward, node.signal) = (Forward::Waiting, signal);
         self.sets(Some(path), timer, turn);
     }
 
@@ -27,7 +34,7 @@ impl Instance {
         self.wait_is_open(path, "done", turn);
         match id {
             Some(id) => self.takes_signal(path, id, turn),
-            None => Self::timer_fired(path, turn),
+            None => self.timer_fired(path, false, turn),
         }
         self.node(path, turn).forward = Forward::Done;
         closes(path, turn);
@@ -39,6 +46,10 @@ impl Instance {
             return turn.find(Rule::Start, format!("{path} took signal {id}"), expected);
         };
         let (name, _) = self.signals.remove(at);
+        let awaited = self.node(path, turn).signal.clone().unwrap_or_else(|| "none".into());
+        if name != awaited {
+            turn.find(Rule::Start, format!("{path} took signal {id}, {name}"), format!("signal {awaited}"));
+        }
         if let Some((_, older)) = self.signals.iter().take(at).find(|(other, _)| *other == name) {
             turn.find(
                 Rule::Start,
@@ -50,7 +61,7 @@ impl Instance {
 
     pub(super) fn timed_out(&mut self, path: &str, then: Then, turn: &mut Turn<'_>) {
         self.wait_is_open(path, "timed out", turn);
-        Self::timer_fired(path, turn);
+        self.timer_fired(path, true, turn);
         self.node(path, turn).forward = match then {
             Then::Undo => Forward::Refused,
             Then::GoOn => Forward::Skipped,
@@ -68,9 +79,14 @@ impl Instance {
         }
     }
 
-    fn timer_fired(path: &str, turn: &mut Turn<'_>) {
+    /// A timer ends by firing; a wait that was for a signal then times out.
+    fn timer_fired(&mut self, path: &str, for_signal: bool, turn: &mut Turn<'_>) {
         if !matches!(&turn.at.commit.cause, Cause::Timer { node, .. } if node == path) {
             turn.find(Rule::Net, format!("{path} over without its timer"), "its timer as the cause");
+        }
+        if self.node(path, turn).signal.is_some() != for_signal {
+            let found = if for_signal { "timed out, a timer" } else { "done, a wait without its signal" };
+            turn.find(Rule::Net, format!("{path} {found}"), "a timer done, or a wait timed out");
         }
     }
 }

@@ -185,7 +185,7 @@ fn an_order_that_only_the_graph_knows() {
         .node("car", &["room"])
         .node("van", &["car"])
         .node("guest", &["van"])
-        .pivot("pay", &["guest"]);
+        .node("pay", &["guest"]);
     let report = tale.report(std::slice::from_ref(&graph));
     let found: Vec<&str> = report.findings.iter().map(|f| &*f.found).collect();
     assert_eq!(
@@ -203,7 +203,7 @@ fn a_node_that_its_definition_does_not_have() {
         .node("room", &[])
         .node("van", &["room"])
         .node("car", &["room"])
-        .pivot("pay", &["car"]);
+        .node("pay", &["car"]);
     Tale::compensated().breaks_with(&[graph], &[Rule::Order]);
 }
 

@@ -139,6 +139,11 @@ fn a_signal_taken_that_never_came() {
 }
 
 #[test]
+fn a_signal_taken_by_a_wait_for_another() {
+    completed_but(|t| t.data("car", "wait_began")["signal"] = json!("stop")).breaks(&[Rule::Start]);
+}
+
+#[test]
 fn a_signal_taken_before_an_older_one() {
     let older = entry("signalled", json!({"name": "go", "id": "s0", "data": {}}));
     let tale = completed_but(|t| t.then("hold", "early", json!({"cause": client(8), "events": [older]})));

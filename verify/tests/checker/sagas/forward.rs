@@ -198,6 +198,32 @@ fn a_wait_that_ends_without_its_timer() {
 }
 
 #[test]
+fn a_timer_that_times_out_and_a_wait_that_is_done_without_its_signal() {
+    let over = |tag: &'static str| {
+        move |t: &mut Tale| {
+            t.entries("guest").remove(0);
+            t.entries("guest")[0] = entry(tag, json!({"node": "guest", "then": "go_on"}));
+            t.at("guest")["cause"] = json!({"timer": {"node": "guest", "serial": 2}});
+            t.at("guest")["time"] = json!(80_000);
+            t.at("guest")["timers"] = json!({});
+            t.data("car", "wait_began")["timer"]["due"] = json!(80_000);
+            t.at("car")["timers"]["set"][0]["due"] = json!(80_000);
+        }
+    };
+    completed_but(over("timed_out")).breaks(&[]);
+    completed_but(over("wait_done")).breaks(&[Rule::Net]);
+    let timer = |t: &mut Tale| drop(t.data("car", "wait_began").as_object_mut().unwrap().remove("signal"));
+    let both = |tag| {
+        completed_but(|t| {
+            timer(t);
+            over(tag)(t);
+        })
+    };
+    both("wait_done").breaks(&[]);
+    both("timed_out").breaks(&[Rule::Net]);
+}
+
+#[test]
 fn an_ask_after_the_saga_turned_back() {
     let ask = entry(
         "step_asked",
@@ -267,14 +293,13 @@ fn turned_back_while_the_pivot_is_in_doubt() {
 }
 
 #[test]
-fn turned_back_while_the_pivot_is_asked_is_seen_with_a_graph() {
+fn turned_back_while_the_pivot_is_asked() {
     let why = json!({"why": {"cause": "cancelled", "reason": "so"}});
-    let tale = completed_but(|t| {
+    completed_but(|t| {
         t.until("guest");
         t.then("guest", "more", json!({"cause": client(8), "events": [entry("undo_began", why)]}));
-    });
-    tale.breaks_with(&[], &[]);
-    tale.breaks_with(&[graph()], &[Rule::Pivot]);
+    })
+    .breaks(&[Rule::Pivot]);
 }
 
 #[test]
@@ -285,8 +310,10 @@ fn a_pivot_passed_twice() {
 
 #[test]
 fn another_node_passed_as_the_pivot() {
-    completed_but(|t| {
-        t.data("paid", "pivot_passed")["node"] = json!("pay");
-    })
-    .breaks_with(&[graph().pivot("ship", &["pay"])], &[Rule::Pivot]);
+    completed_but(|t| t.data("guest", "step_asked")["pivot"] = json!(false)).breaks(&[Rule::Pivot]);
+}
+
+#[test]
+fn a_pivot_done_as_a_step() {
+    completed_but(|t| t.entries("paid")[0]["type"] = json!("saga.step_done")).breaks(&[Rule::Pivot]);
 }
