@@ -1,7 +1,7 @@
 //! Asked to stop in the middle of its work, it finishes what it began, closes everything, and loses nothing.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "tests may be blunt")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may be blunt")]
 
 #[path = "support/run.rs"]
 mod run;
