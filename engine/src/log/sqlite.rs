@@ -22,6 +22,7 @@ mod queue;
 mod reader;
 mod recover;
 mod row;
+mod transaction;
 mod version;
 mod witness;
 mod writer;
@@ -48,7 +49,8 @@ use self::{
     queue::{NewService, Queue, Waiting},
     reader::Readers,
     row::Ours,
-    writer::{Failure, Writer},
+    transaction::Failure,
+    writer::Writer,
 };
 use crate::{
     address::Topic,

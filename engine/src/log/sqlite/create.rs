@@ -12,7 +12,7 @@ use super::{
     queue::NewService,
     reader,
     row::{Ours, insert},
-    writer::transact,
+    transaction::transact,
 };
 use crate::{
     address::{Topic, check_name},
