@@ -135,20 +135,21 @@ pub(super) fn place(data: &Path) -> String {
     )
 }
 
-/// What to try next.
+/// What to try next, as commands of the program in the way it was called.
 pub(super) fn next(example: Option<TripId>, given: Option<&Path>) -> String {
     let data = given.map_or(String::new(), |data| format!(" --data {}", data.display()));
+    let program = std::env::args().next().unwrap_or_else(|| "booking".into());
     let mut lines = vec![
-        (format!("booking verify{data}"), "compute everything again from the log, and compare"),
-        (format!("booking crash{data}"), "kill it five times under load, and look again"),
-        (format!("booking replay FILE{data}"), "book the public data set of hotel bookings"),
+        (format!("{program} verify{data}"), "compute everything again from the log, and compare"),
+        (format!("{program} crash{data}"), "kill it five times under load, and look again"),
+        (format!("{program} replay FILE{data}"), "book the public data set of hotel bookings"),
     ];
     if let Some(trip) = example {
-        lines.insert(0, (format!("booking show {trip}{data}"), "that trip, step by step"));
+        lines.insert(0, (format!("{program} show {trip}{data}"), "that trip, step by step"));
     }
     let width = lines.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
     let line = |(command, what): &(String, &str)| match width {
-        0..48 => format!("{command:<width$}   {what}\n"),
+        0..64 => format!("{command:<width$}   {what}\n"),
         _ => format!("{command}\n"),
     };
     let text: Vec<_> = lines.iter().map(line).collect();
