@@ -28,6 +28,8 @@ pub(crate) enum Command {
     PanicInDecide,
     PanicInEvolve,
     ReplyOf(usize),
+    EventOf(usize),
+    Events(usize),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -36,6 +38,7 @@ pub(crate) enum Event {
     Added(i64),
     Cursed,
     Padded(usize),
+    Noted(String),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,6 +68,8 @@ impl Aggregate for Counter {
             Command::PanicInDecide => panic!("as asked"),
             Command::PanicInEvolve => Ok(vec![Event::Cursed]),
             Command::ReplyOf(n) => Ok(vec![Event::Padded(*n)]),
+            Command::EventOf(n) => Ok(vec![Event::Noted("x".repeat(*n))]),
+            Command::Events(n) => Ok((0..*n).map(Event::Padded).collect()),
         }
     }
 
@@ -72,7 +77,7 @@ impl Aggregate for Counter {
         match event {
             Event::Added(n) => self.count += n,
             Event::Cursed => panic!("cursed"),
-            Event::Padded(_) => {}
+            Event::Padded(_) | Event::Noted(_) => {}
         }
     }
 

@@ -119,6 +119,22 @@ fn an_undecodable_command_is_a_commit_that_says_so() {
 }
 
 #[test]
+fn an_event_that_is_too_large_and_too_many_events_are_durable_refusals_and_the_entity_goes_on() {
+    let mut bench = Bench::single();
+    for (command, why) in [
+        (Command::EventOf(300_000), "bytes; at most 262144"),
+        (Command::Events(101), "101 events of one command; at most 100"),
+    ] {
+        let message = bench.command("a", &command);
+        let commit = bench.client(&message).commit.clone();
+        assert_eq!((commit.outcome, commit.events.len()), (Outcome::Invalid, 0));
+        assert!(commit.answer.as_ref().unwrap().get().contains(why), "{:?}", commit.answer);
+    }
+    let message = bench.command("a", &Command::Add(1));
+    assert_eq!(bench.client(&message).commit.entity.as_ref().unwrap().version, 0);
+}
+
+#[test]
 fn a_panic_in_decide_is_a_durable_no_and_the_entity_goes_on() {
     let mut bench = Bench::single();
     let message = bench.command("a", &Command::PanicInDecide);
