@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
@@ -107,7 +108,7 @@ pub enum EntityInput<'a> {
 }
 
 /// The outcome of one attempt.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ActivityResult {
     /// The effect key.
     pub key: Arc<str>,
@@ -120,7 +121,8 @@ pub struct ActivityResult {
 }
 
 /// How one attempt of an activity ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AttemptOutcome {
     /// Done, with its reply.
     Done(Box<RawValue>),

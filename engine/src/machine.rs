@@ -27,6 +27,7 @@ pub mod timers;
 
 pub mod apply;
 mod build;
+mod refuse;
 mod step;
 
 pub use input::{Directory, Incoming, Input, Quiet, Sent, Step, Stepped};

@@ -7,9 +7,9 @@ use serde_json::value::RawValue;
 use super::{Machine, Sent, channels::receiver, ids::Used, input::run_id, runs::RunId, timers::TimerId};
 use crate::{
     address::EntityKey,
-    commit::{Cause, Commit},
+    commit::{Cause, Commit, Outcome},
     digest::Digest,
-    message::Message,
+    message::{Message, Refusal},
 };
 
 /// A recorded commit that does not fit the state before it: a broken guarantee, never read past.
@@ -111,11 +111,20 @@ impl Machine {
             for run in &commit.runs {
                 self.runs.open(run_id(&entity, run), pseq);
             }
+            // Without an event of its own it is the engine that set the entity aside.
+            if commit.outcome == Outcome::Parked && commit.events.is_empty() {
+                self.entities.park(&entity, why_parked(commit), pseq);
+            }
         }
         self.head.time = commit.time;
         self.head.pseq = pseq;
         self.head.digest = digest;
     }
+}
+
+fn why_parked(commit: &Commit) -> Arc<str> {
+    let refusal = commit.answer.as_ref().and_then(|raw| serde_json::from_str::<Refusal>(raw.get()).ok());
+    refusal.map_or_else(|| "an input of it was stored unapplied".into(), |refusal| refusal.text)
 }
 
 fn sent(raw: &Arc<RawValue>) -> Result<Sent, serde_json::Error> {

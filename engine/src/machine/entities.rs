@@ -107,6 +107,15 @@ impl Entities {
         self.advance(key, version, pseq);
     }
 
+    /// Sets an entity aside: a commit stored an input of it unapplied, and nothing may be applied before that.
+    pub fn park(&mut self, key: &EntityKey, why: Arc<str>, pseq: u64) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.state = State::Parked(why);
+            slot.pseq = pseq;
+            self.dirty.insert(key.clone(), ());
+        }
+    }
+
     /// Records that a commit changed an entity, whose state has already advanced.
     pub fn advance(&mut self, key: &EntityKey, version: u64, pseq: u64) {
         let Some(slot) = self.slots.get_mut(key) else { return };

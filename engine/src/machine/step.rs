@@ -18,6 +18,7 @@ use super::{
     channels::Arrival,
     entities::State,
     ids::Seen,
+    refuse::stored,
     timers::TimerId,
 };
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
     commit::{Cause, Outcome, Peer},
     digest::Digest,
     entity::{ActivityResult, Decision, EntityInput},
-    message::{ClientMessage, REPLY, Refusal, ReplyTo, born},
+    message::{ClientMessage, REPLY, Refusal, ReplyTo},
     receipt::{Invalid, Told},
     time::{MAX_LEAD, Micros, hybrid},
 };
@@ -39,8 +40,6 @@ struct Asked<'a> {
     cause_time: Option<Micros>,
     answer_to: Option<(&'a Peer, &'a ReplyTo)>,
     traceparent: Option<Arc<str>>,
-    /// The input as it is stored when the entity is parked.
-    raw: Option<&'a RawValue>,
 }
 
 impl Machine {
@@ -56,44 +55,6 @@ impl Machine {
                 let decision = Self::plain(Outcome::Accepted, None);
                 self.commit_plain(Cause::Control { act: "barrier".into() }, time, None, decision, None)
             }
-        }
-    }
-
-    /// Commits the refusal of an input that broke its entity, without asking the entity; unless another owner has taken it
-    /// in the meantime.
-    pub fn refuse(&mut self, now: Micros, input: &Input, why: &str) -> Step {
-        if self.is_taken(input) {
-            return self.step(now, input);
-        }
-        let answer = refusal(Refusal::BUG, why);
-        let decision = Self::plain(Outcome::Invalid, Some(answer));
-        match input {
-            Input::Client(message) => {
-                let cause = Cause::Client { id: message.id, digest: message.digest() };
-                let time = hybrid(now, self.head.time, born(message.id));
-                self.commit_plain(cause, time, Some(message.to.key()), decision, None)
-            }
-            Input::Channel(incoming) => self.channel_plain(now, incoming, decision),
-            Input::Timer(id) => {
-                let cause = Cause::Timer { node: Arc::clone(&id.node), serial: id.serial };
-                let time = hybrid(now, self.head.time, None);
-                self.commit_plain(cause, time, Some(id.entity.clone()), decision, None)
-            }
-            Input::Activity { entity, result } => {
-                let time = hybrid(now, self.head.time, None);
-                self.commit_plain(activity_cause(result), time, Some(entity.clone()), decision, None)
-            }
-            Input::Barrier => self.step(now, input),
-        }
-    }
-
-    /// Whether a commit of this input is there already, so that [`Machine::step`] does not ask its entity.
-    fn is_taken(&mut self, input: &Input) -> bool {
-        match input {
-            Input::Client(message) => self.ids.look(message.id, message.digest()) != Seen::New,
-            Input::Channel(incoming) => self.channels.arrival(&incoming.message) != Arrival::Next,
-            Input::Timer(id) => !self.timers.is_set(id),
-            Input::Activity { .. } | Input::Barrier => false,
         }
     }
 
@@ -150,7 +111,6 @@ impl Machine {
                 cause_time: birth,
                 answer_to: None,
                 traceparent: message.traceparent.clone(),
-                raw: Some(&message.data),
             },
         )
     }
@@ -212,7 +172,6 @@ impl Machine {
                 cause_time: Some(message.time),
                 answer_to: message.reply.as_ref().map(|reply| (&message.from, reply)),
                 traceparent: message.traceparent.clone(),
-                raw: Some(&message.data),
             },
         )
     }
@@ -230,7 +189,6 @@ impl Machine {
                 cause_time: None,
                 answer_to: None,
                 traceparent: None,
-                raw: None,
             },
         )
     }
@@ -245,7 +203,6 @@ impl Machine {
                 cause_time: None,
                 answer_to: None,
                 traceparent: None,
-                raw: None,
             },
         )
     }
@@ -271,7 +228,7 @@ impl Machine {
                 Err(unfit) => return Step::Unfit(unfit.0),
             },
             State::Parked(why) => {
-                (Self::plain(Outcome::Parked, Some(refusal("parked", why))), asked.raw.map(ToOwned::to_owned))
+                (Self::plain(Outcome::Parked, Some(refusal("parked", why))), stored(&asked.input))
             }
         };
         let events = decision.events.len() as u64;
@@ -313,7 +270,7 @@ impl Machine {
     }
 
     /// A channel message taken without asking its entity: a channel cannot skip a number.
-    fn channel_plain(&mut self, now: Micros, incoming: &Incoming, decision: Decision) -> Step {
+    pub(super) fn channel_plain(&mut self, now: Micros, incoming: &Incoming, decision: Decision) -> Step {
         let message = &incoming.message;
         let time = hybrid(now, self.head.time, Some(message.time));
         let key = message.to.key();
@@ -332,7 +289,7 @@ impl Machine {
         self.finish(draft)
     }
 
-    fn commit_plain(
+    pub(super) fn commit_plain(
         &mut self,
         cause: Cause,
         time: Micros,
@@ -362,7 +319,7 @@ impl Machine {
     }
 }
 
-fn refusal(code: &str, text: &str) -> Box<RawValue> {
+pub(super) fn refusal(code: &str, text: &str) -> Box<RawValue> {
     let refusal = Refusal { code: code.into(), text: text.into(), data: None };
     to_raw_value(&refusal).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
@@ -372,7 +329,7 @@ fn channel_cause(incoming: &Incoming) -> Cause {
     Cause::Channel { from: message.from.clone(), seq: message.seq, digest: *digest }
 }
 
-fn activity_cause(result: &ActivityResult) -> Cause {
+pub(super) fn activity_cause(result: &ActivityResult) -> Cause {
     Cause::Activity { key: Arc::clone(&result.key), round: result.round, attempt: result.attempt }
 }
 

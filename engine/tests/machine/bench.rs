@@ -89,20 +89,22 @@ impl Aggregate for Counter {
     }
 }
 
-/// A kind that sends `{"Add": n}` to a counter for every message, and keeps the answers.
+/// A kind that sends `{"Add": n}` to a counter for every message, and keeps the answers; the one named `fragile` cannot
+/// take them.
 pub(crate) struct SenderKind;
 
 #[derive(Default, Serialize, Deserialize)]
 struct Sender {
     answers: u64,
+    fragile: bool,
 }
 
 impl Kind for SenderKind {
     fn name(&self) -> &str {
         "sender"
     }
-    fn blank(&self, _id: &Arc<str>) -> Box<dyn Entity> {
-        Box::new(Sender::default())
+    fn blank(&self, id: &Arc<str>) -> Box<dyn Entity> {
+        Box::new(Sender { answers: 0, fragile: &**id == "fragile" })
     }
     fn restore(&self, _id: &Arc<str>, saved: &[u8]) -> Result<Box<dyn Entity>, Unfit> {
         let sender: Sender = serde_json::from_slice(saved).map_err(|e| Unfit::new(e.to_string()))?;
@@ -123,6 +125,7 @@ impl Entity for Sender {
                     re: Some(cx.version.to_string().into()),
                 });
             }
+            EntityInput::Reply { .. } if self.fragile => return Err(Unfit::new("broken by the answer")),
             EntityInput::Reply { data, .. } => {
                 self.answers += 1;
                 let data = (*data).to_owned();

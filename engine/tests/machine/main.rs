@@ -5,5 +5,6 @@
 mod bench;
 mod channels;
 mod clients;
+mod parking;
 mod replay;
 mod time;
