@@ -10,7 +10,6 @@ use crate::{
     address::Address,
     aggregate::Context,
     commit::{EventRecord, Outcome, Peer, RunRef, TimerChanges},
-    time::Micros,
 };
 
 mod aggregate;
@@ -267,10 +266,4 @@ impl Kinds {
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Kind>> {
         self.0.values()
     }
-}
-
-/// When a timer set now for `span` is due.
-#[must_use]
-pub fn due(cx: &Context, span: std::time::Duration) -> Micros {
-    cx.time.plus(span)
 }

@@ -156,12 +156,6 @@ impl Machine {
         self.low.next = self.low.next.max(offset.saturating_add(1));
     }
 
-    /// The kinds it serves.
-    #[must_use]
-    pub fn kinds(&self) -> &Kinds {
-        &self.kinds
-    }
-
     /// The entity an input is for, when it is not in memory.
     #[must_use]
     pub fn missing(&self, input: &Input) -> Option<EntityKey> {

@@ -91,6 +91,16 @@ impl<'de> Deserialize<'de> for Token {
 }
 
 /// Several tokens merged: of each shard of each log, the furthest.
+///
+/// ```
+/// use palinode::{Token, Tokens};
+/// let at = |shard, pseq| Token { service: "hotel".into(), log_id: uuid::Uuid::nil(), shard, pseq };
+/// let mut tokens = Tokens::default();
+/// for token in [at(1, 7), at(2, 3), at(1, 5)] {
+///     tokens.merge(&token);
+/// }
+/// assert_eq!(tokens.of("hotel").collect::<Vec<_>>(), [at(1, 7), at(2, 3)]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tokens(BTreeMap<(Arc<str>, Uuid, u32), u64>);
 

@@ -164,12 +164,6 @@ impl Entities {
         self.evict();
     }
 
-    /// How many were changed since the last capture.
-    #[must_use]
-    pub fn changed(&self) -> usize {
-        self.dirty.len()
-    }
-
     fn evict(&mut self) {
         while self.clean.len() > CACHED {
             let Some(key) = self.clean.pop_front() else { return };

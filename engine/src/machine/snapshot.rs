@@ -45,12 +45,6 @@ impl Machine {
         self.entities.saved();
     }
 
-    /// How many entities changed since the last capture.
-    #[must_use]
-    pub fn changed(&self) -> usize {
-        self.entities.changed()
-    }
-
     /// Takes a snapshot into a machine to which nothing has happened.
     ///
     /// # Errors
