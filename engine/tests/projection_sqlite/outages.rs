@@ -27,8 +27,7 @@ async fn an_outage_of_the_database_is_waited_out() {
         tokio::task::yield_now().await;
     }
     // then the event is written once
-    world.clock.advance(Duration::from_secs(30));
-    reached(&model, &token).await;
+    reached_in_time(&world, &model, &token).await;
     assert_eq!(world.table().await["a"], (1, "bank/0/1/0=1".into()));
 }
 
@@ -42,7 +41,6 @@ async fn an_outage_of_the_log_is_waited_out() {
         world.clock.advance(Duration::from_secs(30));
         tokio::task::yield_now().await;
     }
-    world.clock.advance(Duration::from_secs(30));
-    reached(&model, &token).await;
+    reached_in_time(&world, &model, &token).await;
     assert_eq!(world.table().await["a"].0, 1);
 }

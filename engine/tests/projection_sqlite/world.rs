@@ -43,6 +43,21 @@ pub(crate) async fn reached(model: &ReadModel, token: &Token) {
     assert_eq!(model.wait_for(token, LONG).await, Waited::Reached);
 }
 
+/// Waits while time passes, so that every backoff ends whenever it began.
+pub(crate) async fn reached_in_time(world: &World, model: &ReadModel, token: &Token) {
+    let time = async {
+        loop {
+            world.clock.advance(Duration::from_millis(10));
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        waited = model.wait_for(token, Duration::from_secs(u64::from(u32::MAX))) => assert_eq!(waited, Waited::Reached),
+        () = time => {}
+    }
+}
+
 pub(crate) fn stopped(status: &ShardStatus) -> bool {
     matches!(status.state, State::Stopped { .. })
 }
