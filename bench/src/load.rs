@@ -54,9 +54,15 @@ where
     F: Future<Output = anyhow::Result<()>>,
 {
     let mut latency = Histogram::new_with_bounds(1, 600_000_000, 3)?;
+    let most: Option<u64> = std::env::var("COUNT").ok().and_then(|s| s.parse().ok());
     loop {
         let begun = host::now();
         if begun >= until {
+            return Ok(latency);
+        }
+        if let Some(most) = most
+            && next.load(Ordering::Relaxed) >= most
+        {
             return Ok(latency);
         }
         work(next.fetch_add(1, Ordering::Relaxed)).await?;
