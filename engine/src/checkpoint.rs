@@ -11,10 +11,21 @@
 //! C5. `advance` moves the checkpoint if it stands at the old offset in the caller's epoch, and else changes nothing
 //!     and says so.
 
+mod audit;
+mod parked;
+mod tables;
+mod versions;
+
 use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use thiserror::Error;
+
+pub use audit::{Act, Audit, Said};
+pub use parked::{Held, Parked, Parking};
+pub(crate) use tables::versioned;
+pub use tables::{Sql, Tables};
+pub use versions::{Version, Versions};
 
 use crate::{
     log::{Advice, LogError},
@@ -177,3 +188,8 @@ pub trait Db: Clone + Send + Sync + 'static {
         state: &'t str,
     ) -> BoxFuture<'t, Result<(), ApplyError>>;
 }
+
+/// A database that read models can live in, with all that belongs to them.
+pub trait ReadDb: Versions + Parking + Audit {}
+
+impl<D: Versions + Parking + Audit> ReadDb for D {}

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     address::Topic,
-    checkpoint::{ApplyError, Checkpoint, Class, Db, Key, Transacted},
+    checkpoint::{ApplyError, Checkpoint, Class, Db, Key, Tables, Transacted},
     entity::panicked,
     log::Stored,
     tail::TailWatch,
@@ -40,6 +40,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 pub(super) struct Runner<D: Db, P> {
     pub(super) key: Key,
     projection: Arc<P>,
+    tables: Tables,
     pub(super) source: Source,
     topic: Topic,
     pub(super) db: D,
@@ -72,7 +73,7 @@ impl From<ApplyError> for Halt {
 impl<D: Db, P: Projection<D>> Runner<D, P> {
     pub(super) fn new(
         key: Key,
-        projection: Arc<P>,
+        (projection, tables): (Arc<P>, Tables),
         source: Source,
         db: D,
         status: watch::Sender<ShardStatus>,
@@ -84,6 +85,7 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
         Self {
             key,
             projection,
+            tables,
             source,
             topic,
             db,
@@ -156,14 +158,16 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
         let time = time.unwrap_or(at.checkpoint.time);
         let next = Checkpoint { position: to, time, epoch: at.checkpoint.epoch };
         let (key, from, to) = (self.key.clone(), at.checkpoint.clone(), next.position.clone());
-        let projection = Arc::clone(&self.projection);
+        let (projection, tables) = (Arc::clone(&self.projection), self.tables);
         let end = self.db.transact(Box::new(move |tx| {
             Box::pin(async move {
                 if !D::advance(tx, &key, &from, &to, time).await? {
                     return Err(superseded(&key));
                 }
                 for (label, piece) in pieces {
-                    write_piece(&*projection, tx, piece).await.map_err(|e| about(label.as_deref(), e))?;
+                    write_piece(&*projection, tx, &tables, piece)
+                        .await
+                        .map_err(|e| about(label.as_deref(), e))?;
                 }
                 Ok(())
             })
@@ -266,9 +270,10 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
 async fn write_piece<D: Db, P: Projection<D>>(
     projection: &P,
     tx: &mut D::Tx,
+    tables: &Tables,
     piece: P::Batch,
 ) -> Result<(), ApplyError> {
-    let written = AssertUnwindSafe(async { projection.write(tx, piece).await }).catch_unwind().await;
+    let written = AssertUnwindSafe(async { projection.write(tx, tables, piece).await }).catch_unwind().await;
     written.unwrap_or_else(|panic| Err(ApplyError::poison(panicked("write", &*panic))))
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Projection, ReadModel, ShardStatus, State, runner::Runner};
 use crate::{
     address::check_name,
-    checkpoint::{ApplyError, Db, Key, Transacted},
+    checkpoint::{ApplyError, Key, ReadDb, Tables, Transacted},
     clock::Clock,
     log::Log,
     tail::Tail,
@@ -40,13 +40,14 @@ pub struct Source {
 ///
 /// # Errors
 /// When the name is none or the tables cannot be created. What goes wrong later is in [`ReadModel::status`].
-pub async fn start<D: Db, P: Projection<D>>(
+pub async fn start<D: ReadDb, P: Projection<D>>(
     projection: Arc<P>,
     source: Source,
     db: D,
 ) -> Result<ReadModel, ApplyError> {
     check_name("projection", P::NAME).map_err(|e| ApplyError::broken(e.to_string()))?;
-    prepare(&projection, &db).await?;
+    let tables = Tables::new(P::TABLES, P::VERSION)?;
+    prepare(&projection, tables, &db).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let mut shards = Vec::new();
     for shard in 0..source.partitions {
@@ -60,17 +61,27 @@ pub async fn start<D: Db, P: Projection<D>>(
             shard,
         };
         let (projection, source, db) = (Arc::clone(&projection), source.clone(), db.clone());
-        tasks.spawn(Runner::new(key, projection, source, db, status, stop.clone()).run());
+        tasks.spawn(Runner::new(key, (projection, tables), source, db, status, stop.clone()).run());
     }
     tasks.close();
     Ok(ReadModel::new(P::NAME, (source.service, source.log_id), shards, source.clock, stop, tasks))
 }
 
-async fn prepare<D: Db, P: Projection<D>>(projection: &Arc<P>, db: &D) -> Result<(), ApplyError> {
+async fn prepare<D: ReadDb, P: Projection<D>>(
+    projection: &Arc<P>,
+    tables: Tables,
+    db: &D,
+) -> Result<u32, ApplyError> {
     let projection = Arc::clone(projection);
-    let prepared = db.transact(Box::new(move |tx| async move { projection.prepare(tx).await }.boxed()));
+    let prepared = db.transact(Box::new(move |tx| {
+        async move {
+            projection.prepare(tx, &tables).await?;
+            D::register(tx, P::NAME, &tables).await
+        }
+        .boxed()
+    }));
     match prepared.await {
-        Transacted::Committed(()) => Ok(()),
+        Transacted::Committed(active) => Ok(active),
         Transacted::RolledBack(e) | Transacted::Unknown(e) => {
             Err(ApplyError::new(e.class, format!("creating the tables of projection {}: {e}", P::NAME)))
         }

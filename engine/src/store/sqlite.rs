@@ -10,7 +10,9 @@
 mod checkpoint;
 mod errors;
 mod migrations;
+mod parked;
 mod snapshots;
+mod versions;
 
 use std::{
     panic::AssertUnwindSafe,

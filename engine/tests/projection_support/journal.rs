@@ -26,7 +26,7 @@ use palinode::{
     commit::{Cause, Claim, Commit, EntityRef, EventRecord, FORMAT, Genesis, Outcome, TimerChanges},
     entity::encode_event,
     log::{Created, LogError, Membership, Stored},
-    projection::{ApplyError, Of, Projection, Recorded, Source},
+    projection::{ApplyError, Of, Projection, Recorded, Source, Tables},
     store::sqlite::SqliteDb,
     tail::Tail,
 };
@@ -270,13 +270,14 @@ pub(crate) struct Changes(BTreeMap<String, (i64, Vec<String>)>);
 impl Projection<SqliteDb> for Balances {
     const NAME: &'static str = "balances";
     const VERSION: u32 = 1;
+    const TABLES: &'static [&'static str] = &["balance"];
     type Event = Of<Account>;
     type Batch = Changes;
 
-    async fn prepare(&self, tx: &mut SqliteConnection) -> Result<(), ApplyError> {
-        let sql = "create table if not exists balance (account text primary key, cents integer not null, \
+    async fn prepare(&self, tx: &mut SqliteConnection, tables: &Tables) -> Result<(), ApplyError> {
+        let sql = "create table if not exists {balance} (account text primary key, cents integer not null, \
                    events text not null, last integer not null check (last <> -3)) strict";
-        sqlx::raw_sql(sql).execute(tx).await?;
+        sqlx::raw_sql(tables.sql(sql)).execute(tx).await?;
         Ok(())
     }
 
@@ -292,17 +293,22 @@ impl Projection<SqliteDb> for Balances {
         Ok(())
     }
 
-    async fn write(&self, tx: &mut SqliteConnection, batch: Changes) -> Result<(), ApplyError> {
+    async fn write(
+        &self,
+        tx: &mut SqliteConnection,
+        tables: &Tables,
+        batch: Changes,
+    ) -> Result<(), ApplyError> {
         let events = batch.0.values().map(|row| row.1.len()).sum::<usize>();
         if self.at_most.is_some_and(|most| events > most) {
             return Err(ApplyError::poison(format!("{events} events hurt together")));
         }
         for (account, (cents, events)) in batch.0 {
             let last = if self.fragile && events.iter().any(|e| e.ends_with("=-3")) { -3 } else { 0 };
-            sqlx::query(
-                "insert into balance values (?1, ?2, ?3, ?4) on conflict do update set cents = cents + ?2, \
+            sqlx::query(tables.sql(
+                "insert into {balance} values (?1, ?2, ?3, ?4) on conflict do update set cents = cents + ?2, \
                  events = events || ' ' || ?3, last = ?4",
-            )
+            ))
             .bind(account)
             .bind(cents)
             .bind(events.join(" "))
