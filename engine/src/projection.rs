@@ -5,15 +5,20 @@
 //! replaced changes nothing. A row should be fed by one shard only; sums over shards belong in a view.
 
 mod batch;
+mod desk;
 mod events;
 mod footing;
+mod meter;
+mod parking;
+mod poison;
 mod read_model;
+mod resume;
 mod runner;
 mod start;
 
 use std::sync::Arc;
 
-pub use crate::checkpoint::{ApplyError, Class, Db, ReadDb, Sql, Tables};
+pub use crate::checkpoint::{Act, ApplyError, Class, Db, Held, Parked, ReadDb, Said, Sql, Tables};
 pub use events::{EventSet, Of};
 pub use read_model::{ReadModel, ShardStatus, State, Waited};
 pub use start::{Source, start};
@@ -161,5 +166,20 @@ impl<E> Recorded<E> {
     #[must_use]
     pub fn id(&self) -> String {
         format!("{}/{}/{}/{}", self.service, self.shard, self.pseq, self.idx)
+    }
+
+    /// The same place with another event.
+    pub(crate) fn with<T>(&self, event: T) -> Recorded<T> {
+        Recorded {
+            event,
+            name: Arc::clone(&self.name),
+            service: Arc::clone(&self.service),
+            shard: self.shard,
+            pseq: self.pseq,
+            idx: self.idx,
+            entity: self.entity.clone(),
+            version: self.version,
+            time: self.time,
+        }
     }
 }

@@ -7,14 +7,20 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use super::{Projection, ReadModel, ShardStatus, State, runner::Runner};
+use super::{
+    Projection, ReadModel, ShardStatus,
+    desk::{Desk, Files},
+    meter::{Meter, Recent},
+    parking::asks,
+    read_model::Shard,
+    runner::Runner,
+};
 use crate::{
     address::check_name,
     checkpoint::{ApplyError, Key, ReadDb, Tables, Transacted},
     clock::Clock,
     log::Log,
     tail::Tail,
-    time::Micros,
 };
 
 /// What is read: the log of one service.
@@ -49,11 +55,12 @@ pub async fn start<D: ReadDb, P: Projection<D>>(
     let tables = Tables::new(P::TABLES, P::VERSION)?;
     prepare(&projection, tables, &db).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let mut shards = Vec::new();
+    let (mut shards, recent) = (Vec::new(), Recent::default());
     for shard in 0..source.partitions {
-        let starting = ShardStatus { shard, state: State::Starting, position: None, time: Micros(0) };
-        let (status, seen) = watch::channel(starting);
-        shards.push(seen);
+        let (status, seen) = watch::channel(ShardStatus::starting(shard));
+        let (door, asks) = asks();
+        shards.push(Shard { status: seen, door });
+        let meter = Meter::new(recent.clone());
         let key = Key {
             projection: P::NAME.into(),
             version: P::VERSION,
@@ -61,10 +68,13 @@ pub async fn start<D: ReadDb, P: Projection<D>>(
             shard,
         };
         let (projection, source, db) = (Arc::clone(&projection), source.clone(), db.clone());
-        tasks.spawn(Runner::new(key, (projection, tables), source, db, status, stop.clone()).run());
+        tasks.spawn(
+            Runner::new(key, (projection, tables), source, db, status, stop.clone(), (meter, asks)).run(),
+        );
     }
     tasks.close();
-    Ok(ReadModel::new(P::NAME, (source.service, source.log_id), shards, source.clock, stop, tasks))
+    let desk: Arc<dyn Desk> = Arc::new(Files::new(db, P::NAME, P::VERSION, &source));
+    Ok(ReadModel::new(P::NAME, source, shards, desk, stop, tasks))
 }
 
 async fn prepare<D: ReadDb, P: Projection<D>>(
