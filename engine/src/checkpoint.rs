@@ -12,7 +12,9 @@
 //!     and says so.
 
 mod audit;
+mod board;
 mod parked;
+mod status;
 mod tables;
 mod versions;
 
@@ -22,10 +24,13 @@ use futures_util::future::BoxFuture;
 use thiserror::Error;
 
 pub use audit::{Act, Audit, Said};
+pub use board::Board;
+pub(crate) use board::{Go, Running};
 pub use parked::{Held, Parked, Parking};
+pub use status::{ShardStatus, State};
 pub(crate) use tables::versioned;
 pub use tables::{Sql, Tables};
-pub use versions::{Version, Versions};
+pub use versions::{Difference, Version, Versions};
 
 use crate::{
     log::{Advice, LogError},

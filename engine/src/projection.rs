@@ -15,13 +15,19 @@ mod read_model;
 mod resume;
 mod runner;
 mod start;
+mod swap;
+mod versions;
 
 use std::sync::Arc;
 
-pub use crate::checkpoint::{Act, ApplyError, Class, Db, Held, Parked, ReadDb, Said, Sql, Tables};
+pub use crate::checkpoint::{
+    Act, ApplyError, Class, Db, Difference, Held, Parked, ReadDb, Said, ShardStatus, Sql, State, Tables,
+    Version,
+};
 pub use events::{EventSet, Of};
-pub use read_model::{ReadModel, ShardStatus, State, Waited};
+pub use read_model::{ReadModel, Waited};
 pub use start::{Source, start};
+pub use versions::Ready;
 
 use crate::{address::EntityKey, time::Micros};
 

@@ -12,7 +12,7 @@
 
 use futures_util::future::BoxFuture;
 
-use super::{ApplyError, Checkpoint, Db, Key, Tables};
+use super::{ApplyError, Board, Checkpoint, Db, Key, Tables};
 
 /// A version of a projection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,32 @@ pub struct Version {
     pub tables: Vec<String>,
     /// How far it is, in every shard of every service that it reads.
     pub at: Vec<(Key, Checkpoint)>,
+}
+
+/// How the same table of two versions differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Its name, as readers use it.
+    pub table: String,
+    /// How many rows each has.
+    pub rows: (u64, u64),
+    /// Columns that only one has; they are not compared.
+    pub columns: (Vec<String>, Vec<String>),
+    /// How many rows only one has.
+    pub only: (u64, u64),
+    /// Some of these rows, as text.
+    pub examples: (Vec<String>, Vec<String>),
+}
+
+impl Difference {
+    /// Whether both hold the same.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.only == (0, 0)
+            && self.rows.0 == self.rows.1
+            && self.columns.0.is_empty()
+            && self.columns.1.is_empty()
+    }
 }
 
 /// A database that keeps several versions of a projection. See the module's contract V1 to V3.
@@ -56,4 +82,16 @@ pub trait Versions: Db {
         projection: &'t str,
         version: u32,
     ) -> BoxFuture<'t, Result<bool, ApplyError>>;
+
+    /// Compares the same table of two versions at one moment, with so many examples a side.
+    fn compare<'d>(
+        &'d self,
+        table: &'d str,
+        left: u32,
+        right: u32,
+        examples: usize,
+    ) -> BoxFuture<'d, Result<Difference, ApplyError>>;
+
+    /// What this process knows of the read models on this database.
+    fn board(&self) -> &Board;
 }

@@ -16,8 +16,9 @@ use super::{
     parking::{Door, What},
 };
 use crate::{
-    checkpoint::{Act, ApplyError, Class, Parked, Said},
-    position::{Position, Token},
+    checkpoint::{Act, ApplyError, Class, Parked, Said, ShardStatus, State},
+    clock::Clock,
+    position::Token,
     time::Micros,
 };
 
@@ -30,6 +31,7 @@ pub struct ReadModel(Arc<Shared>);
 
 struct Shared {
     name: &'static str,
+    version: u32,
     source: Source,
     shards: Vec<Shard>,
     desk: Arc<dyn Desk>,
@@ -43,50 +45,6 @@ struct Shared {
 pub(super) struct Shard {
     pub(super) status: watch::Receiver<ShardStatus>,
     pub(super) door: Door,
-}
-
-/// How far a projection is in one shard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShardStatus {
-    /// The shard.
-    pub shard: u32,
-    /// What its runner does.
-    pub state: State,
-    /// The last record that is in the tables; `None` until the checkpoint was read and compared with the log.
-    pub position: Option<Position>,
-    /// Time of the last commit that is in the tables; zero before the first.
-    pub time: Micros,
-    /// When it last held everything that was in the log.
-    pub caught_up: Option<Micros>,
-    /// How many keys are parked.
-    pub parked: usize,
-}
-
-impl ShardStatus {
-    pub(super) fn starting(shard: u32) -> Self {
-        Self { shard, state: State::Starting, position: None, time: Micros(0), caught_up: None, parked: 0 }
-    }
-}
-
-/// What the runner of a shard does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// It takes over.
-    Starting,
-    /// It is behind the log and reads as fast as it can.
-    CatchingUp,
-    /// It has reached the end of the log and waits for more.
-    Live,
-    /// Something is away; it tries again.
-    Retrying {
-        /// What.
-        why: Arc<str>,
-    },
-    /// It stands still until it is started again.
-    Stopped {
-        /// Why, and what to do.
-        why: Arc<str>,
-    },
 }
 
 /// The end of a wait for one's own writes.
@@ -123,7 +81,7 @@ pub enum Waited {
 
 impl ReadModel {
     pub(super) fn new(
-        name: &'static str,
+        (name, version): (&'static str, u32),
         source: Source,
         shards: Vec<Shard>,
         desk: Arc<dyn Desk>,
@@ -131,13 +89,27 @@ impl ReadModel {
         tasks: TaskTracker,
     ) -> Self {
         let _stop_when_dropped = stop.clone().drop_guard();
-        Self(Arc::new(Shared { name, source, shards, desk, stop, _stop_when_dropped, tasks }))
+        Self(Arc::new(Shared { name, version, source, shards, desk, stop, _stop_when_dropped, tasks }))
     }
 
     /// The projection's name.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.0.name
+    }
+
+    /// Its version.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.0.version
+    }
+
+    pub(super) fn desk(&self) -> &dyn Desk {
+        &*self.0.desk
+    }
+
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.0.source.clock)
     }
 
     /// The service it follows.
@@ -152,21 +124,42 @@ impl ReadModel {
         self.0.shards.iter().map(|shard| shard.status.borrow().clone()).collect()
     }
 
-    /// Waits until the tables hold the effects of the answer that gave this token, at most `within`.
+    /// Waits until the tables that readers see hold the effects of the answer that gave this token, at most `within`.
+    /// When readers are moved to another version, it goes on waiting for that one.
     pub async fn wait_for(&self, token: &Token, within: Duration) -> Waited {
         let Source { service, log_id, clock, .. } = &self.0.source;
-        let wrong_log = || Waited::WrongLog { follows: (Arc::clone(service), *log_id) };
-        if token.service != *service || token.log_id != *log_id {
-            return wrong_log();
+        let known = token.service == *service && token.log_id == *log_id && self.shard(token.shard).is_ok();
+        if !known {
+            return Waited::WrongLog { follows: (Arc::clone(service), *log_id) };
         }
-        let Ok(Shard { mut status, .. }) = self.shard(token.shard) else { return wrong_log() };
         let until = clock.now().plus(within);
+        let mut active = self.0.desk.board().active(self.0.name, self.0.version);
+        loop {
+            let version = *active.borrow_and_update();
+            tokio::select! {
+                biased;
+                // The board lives as long as the database.
+                Ok(()) = active.changed() => {}
+                waited = self.wait_in(version, token, until) => if *active.borrow() == version { return waited },
+            }
+        }
+    }
+
+    /// The same, of one version.
+    async fn wait_in(&self, version: u32, token: &Token, until: Micros) -> Waited {
+        let Source { service, clock, .. } = &self.0.source;
+        let Some(mut status) = self.status_of(version, token.shard) else {
+            let name = self.0.name;
+            let reason =
+                format!("readers see version {version} of {name}, and it does not follow {service} here");
+            return Waited::Stopped { reason: reason.into() };
+        };
         loop {
             let now = status.borrow_and_update().clone();
             let pseq = now.position.map_or(0, |p| p.pseq);
             match now.state {
                 _ if pseq >= token.pseq && now.parked == 0 => return Waited::Reached,
-                _ if pseq >= token.pseq => return self.past(token, until).await,
+                _ if pseq >= token.pseq => return self.past(version, token, until).await,
                 State::Stopped { why } => return Waited::Stopped { reason: why },
                 state if clock.now() >= until => {
                     return Waited::NotYet { pseq, lag: token.pseq.saturating_sub(pseq), state };
@@ -182,11 +175,18 @@ impl ReadModel {
         }
     }
 
+    fn status_of(&self, version: u32, shard: u32) -> Option<watch::Receiver<ShardStatus>> {
+        if version == self.0.version {
+            return Some(self.shard(shard).ok()?.status);
+        }
+        self.0.desk.board().shard(self.0.name, version, &self.0.source.service, shard)
+    }
+
     /// The tables are past the token: whether its commit is in them, or is held back.
-    async fn past(&self, token: &Token, until: Micros) -> Waited {
+    async fn past(&self, version: u32, token: &Token, until: Micros) -> Waited {
         let clock = &self.0.source.clock;
         loop {
-            match self.0.desk.holder(token.shard, token.pseq).await {
+            match self.0.desk.holder(version, token.shard, token.pseq).await {
                 Ok(Some(key)) => return Waited::Parked { key },
                 Ok(None) => return Waited::Reached,
                 Err(e) if e.class != Class::Outage => return Waited::Stopped { reason: e.what },

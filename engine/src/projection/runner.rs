@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Projection, ShardStatus, Source, State,
+    Projection, Source,
     batch::{About, Batch, Piece, Reading, Untaken},
     footing::Footing,
     meter::Meter,
@@ -37,7 +37,7 @@ use super::{
 };
 use crate::{
     address::Topic,
-    checkpoint::{ApplyError, Checkpoint, Class, Key, ReadDb, Tables, Transacted},
+    checkpoint::{ApplyError, Checkpoint, Class, Go, Key, ReadDb, ShardStatus, State, Tables, Transacted},
     entity::panicked,
     log::Stored,
     tail::TailWatch,
@@ -76,6 +76,7 @@ pub(super) struct Runner<D: ReadDb, P> {
     turns: u32,
     pub(super) meter: Meter,
     pub(super) asks: Asks,
+    go: Go,
     backoff: Duration,
 }
 
@@ -103,7 +104,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         db: D,
         status: watch::Sender<ShardStatus>,
         stop: CancellationToken,
-        (meter, asks): (Meter, Asks),
+        (meter, asks, go): (Meter, Asks, Go),
     ) -> Self {
         let topic = Topic::events(Arc::clone(&source.service));
         let tail = source.tail.watch(key.shard);
@@ -125,6 +126,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
             turns: 0,
             meter,
             asks,
+            go,
             backoff,
         }
     }
@@ -217,6 +219,10 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     async fn write(&mut self, at: &mut Footing, batch: Batch<P::Batch>) -> Result<(), Halt> {
         let Batch { pieces, parks, holds, to: Some(to), time, .. } = batch else { return Ok(()) };
         self.may_park(parks.len())?;
+        tokio::select! {
+            () = self.stop.cancelled() => return Err(Halt::Asked),
+            () = self.go.ahead() => {}
+        }
         let time = time.unwrap_or(at.checkpoint.time);
         let next = Checkpoint { position: to, time, epoch: at.checkpoint.epoch };
         let (key, from, to) = (self.key.clone(), at.checkpoint.clone(), next.position.clone());

@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
-    Projection, ReadModel, ShardStatus,
+    Projection, ReadModel,
     desk::{Desk, Files},
     meter::{Meter, Recent},
     parking::asks,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     address::check_name,
-    checkpoint::{ApplyError, Key, ReadDb, Tables, Transacted},
+    checkpoint::{ApplyError, Key, ReadDb, Running, ShardStatus, Tables, Transacted},
     clock::Clock,
     log::Log,
     tail::Tail,
@@ -60,7 +60,7 @@ pub async fn start<D: ReadDb, P: Projection<D>>(
         let (status, seen) = watch::channel(ShardStatus::starting(shard));
         let (door, asks) = asks();
         shards.push(Shard { status: seen, door });
-        let meter = Meter::new(recent.clone());
+        let (meter, go) = (Meter::new(recent.clone()), db.board().go(P::NAME, P::VERSION));
         let key = Key {
             projection: P::NAME.into(),
             version: P::VERSION,
@@ -69,29 +69,38 @@ pub async fn start<D: ReadDb, P: Projection<D>>(
         };
         let (projection, source, db) = (Arc::clone(&projection), source.clone(), db.clone());
         tasks.spawn(
-            Runner::new(key, (projection, tables), source, db, status, stop.clone(), (meter, asks)).run(),
+            Runner::new(key, (projection, tables), source, db, status, stop.clone(), (meter, asks, go)).run(),
         );
     }
     tasks.close();
+    let running = Running {
+        shards: shards.iter().map(|shard| shard.status.clone()).collect(),
+        stop: stop.clone(),
+        tasks: tasks.clone(),
+    };
+    db.board().post(P::NAME, P::VERSION, &source.service, running);
     let desk: Arc<dyn Desk> = Arc::new(Files::new(db, P::NAME, P::VERSION, &source));
-    Ok(ReadModel::new(P::NAME, source, shards, desk, stop, tasks))
+    Ok(ReadModel::new((P::NAME, P::VERSION), source, shards, desk, stop, tasks))
 }
 
 async fn prepare<D: ReadDb, P: Projection<D>>(
     projection: &Arc<P>,
     tables: Tables,
     db: &D,
-) -> Result<u32, ApplyError> {
-    let projection = Arc::clone(projection);
+) -> Result<(), ApplyError> {
+    let (projection, board) = (Arc::clone(projection), db.board().clone());
     let prepared = db.transact(Box::new(move |tx| {
         async move {
             projection.prepare(tx, &tables).await?;
-            D::register(tx, P::NAME, &tables).await
+            let active = D::register(tx, P::NAME, &tables).await?;
+            // Inside, so that a swap comes before it as a whole, or after.
+            board.show(P::NAME, active);
+            Ok(())
         }
         .boxed()
     }));
     match prepared.await {
-        Transacted::Committed(active) => Ok(active),
+        Transacted::Committed(()) => Ok(()),
         Transacted::RolledBack(e) | Transacted::Unknown(e) => {
             Err(ApplyError::new(e.class, format!("creating the tables of projection {}: {e}", P::NAME)))
         }

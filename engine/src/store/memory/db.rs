@@ -14,7 +14,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
-    checkpoint::{Act, ApplyError, Checkpoint, Db, Key, Transacted, Work},
+    checkpoint::{Act, ApplyError, Board, Checkpoint, Db, Key, Transacted, Work},
     entity::panicked,
     position::Position,
     time::Micros,
@@ -46,7 +46,7 @@ pub enum TxFault {
 /// # });
 /// ```
 #[derive(Clone, Default)]
-pub struct MemoryDb(Arc<Mutex<Inner>>);
+pub struct MemoryDb(Arc<Mutex<Inner>>, Board);
 
 #[derive(Default)]
 struct Inner {

@@ -5,7 +5,9 @@ use futures_util::{FutureExt, future::BoxFuture};
 use sqlx::{AssertSqlSafe, Row, SqlSafeStr, SqlStr, SqliteConnection};
 
 use super::{SqliteDb, checkpoint};
-use crate::checkpoint::{ApplyError, Checkpoint, Key, Sql, Tables, Version, Versions, versioned};
+use crate::checkpoint::{
+    ApplyError, Board, Checkpoint, Difference, Key, Sql, Tables, Version, Versions, versioned,
+};
 
 impl SqlSafeStr for Sql {
     /// Text of the program and checked names only: see [`Tables::sql`].
@@ -130,6 +132,20 @@ impl Versions for SqliteDb {
             Ok(true)
         }
         .boxed()
+    }
+
+    fn compare<'d>(
+        &'d self,
+        table: &'d str,
+        left: u32,
+        right: u32,
+        examples: usize,
+    ) -> BoxFuture<'d, Result<Difference, ApplyError>> {
+        self.difference(table, left, right, examples).boxed()
+    }
+
+    fn board(&self) -> &Board {
+        &self.0.board
     }
 }
 

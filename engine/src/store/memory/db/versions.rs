@@ -1,6 +1,6 @@
 //! Versions of projections in memory. A stable name is no table of its own: [`MemoryDb::table`] looks it up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{
     FutureExt,
@@ -8,7 +8,9 @@ use futures_util::{
 };
 
 use super::{Inner, Kept, MemoryDb, MemoryTx, Undo};
-use crate::checkpoint::{ApplyError, Checkpoint, Key, Tables, Version, Versions, versioned};
+use crate::checkpoint::{
+    ApplyError, Board, Checkpoint, Difference, Key, Tables, Version, Versions, versioned,
+};
 
 /// The versions of one projection.
 #[derive(Clone)]
@@ -147,5 +149,38 @@ impl Versions for MemoryDb {
         }
         tx.unpark(projection, version);
         ready(Ok(true)).boxed()
+    }
+
+    fn compare<'d>(
+        &'d self,
+        table: &'d str,
+        left: u32,
+        right: u32,
+        examples: usize,
+    ) -> BoxFuture<'d, Result<Difference, ApplyError>> {
+        async move {
+            let inner = self.0.lock().await;
+            let rows = |version: u32| -> BTreeSet<String> {
+                let name = versioned(table, version);
+                let rows = inner.rows.iter().filter(|((of, _), _)| *of == name);
+                rows.map(|((_, key), value)| format!("{key}: {value}")).collect()
+            };
+            let (ours, theirs) = (rows(left), rows(right));
+            let (a, b): (Vec<&String>, Vec<&String>) =
+                (ours.difference(&theirs).collect(), theirs.difference(&ours).collect());
+            let some = |rows: &[&String]| rows.iter().take(examples).map(|row| (*row).clone()).collect();
+            Ok(Difference {
+                table: table.to_owned(),
+                rows: (ours.len() as u64, theirs.len() as u64),
+                columns: (Vec::new(), Vec::new()),
+                only: (a.len() as u64, b.len() as u64),
+                examples: (some(&a), some(&b)),
+            })
+        }
+        .boxed()
+    }
+
+    fn board(&self) -> &Board {
+        &self.1
     }
 }
