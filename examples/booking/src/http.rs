@@ -29,6 +29,7 @@ mod token;
 mod trips;
 
 use app::App;
+pub(crate) use connections::Limits;
 
 /// How long requests in flight may take once the server is asked to stop.
 const DRAIN: Duration = Duration::from_secs(15);
@@ -43,7 +44,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves these services on an address, at most so many connections at a time. It answers at once; `readyz` says
+    /// Serves these services on an address, within these limits. It answers at once; `readyz` says
     /// when the read models have caught up.
     ///
     /// # Errors
@@ -51,15 +52,15 @@ impl Server {
     pub(crate) async fn start(
         services: Services,
         listener: TcpListener,
-        connections: usize,
+        limits: Limits,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let sagas_model = services.node.project("trip", SagaRows).await?;
-        let app = App::new(services, sagas_model);
+        let app = App::new(services, sagas_model, limits);
         let (router, description) = routes::of(app.clone());
         app.describe(description);
         let stop = CancellationToken::new();
-        let serving = connections::serve(listener, router, connections, stop.clone());
+        let serving = connections::serve(listener, router, limits, stop.clone());
         let (serving, watching) = (tokio::spawn(serving), tokio::spawn(watch(app.clone(), stop.clone())));
         Ok(Self { app, address, stop, serving, watching })
     }

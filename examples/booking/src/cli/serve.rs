@@ -7,7 +7,10 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{Common, Seconds, say, stop};
-use crate::{http::Server, world::Services};
+use crate::{
+    http::{Limits, Server},
+    world::Services,
+};
 
 /// The word before the address on stdout, once it listens: what a parent process waits for.
 pub(super) const LISTENING: &str = "listening on http://";
@@ -23,6 +26,9 @@ pub(super) struct ServeArgs {
     /// Connections at a time; one more is told to come back later
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     connections: u32,
+    /// Seconds the head of a request may take to arrive, and its body as well
+    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    patience: Seconds,
     /// Listen on an address that others reach, although anybody who reaches it may do everything
     #[arg(long)]
     insecure: bool,
@@ -45,7 +51,8 @@ pub(super) async fn run(args: &ServeArgs, common: &Common) -> anyhow::Result<Exi
         format!("{} cannot be listened on; another port is taken with --listen ADDRESS:PORT", args.listen)
     })?;
     let services = Services::start(&folder, args.hold.0).await?;
-    let server = Server::start(services, listener, usize::try_from(args.connections)?).await?;
+    let limits = Limits { connections: usize::try_from(args.connections)?, patience: args.patience.0 };
+    let server = Server::start(services, listener, limits).await?;
     let address = server.address();
     say::line(format_args!("{LISTENING}{address}"));
     tracing::info!(%address, data = %folder.display(), "serving");

@@ -10,7 +10,10 @@ use palinode_sagas::Sagas;
 use sqlx::SqlitePool;
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
-use super::problem::{Kind, Problem};
+use super::{
+    connections::Limits,
+    problem::{Kind, Problem},
+};
 use crate::{trips::Trip, world::Services};
 
 /// Shared by all requests. Cheap to clone.
@@ -20,6 +23,7 @@ pub(super) struct App(Arc<Shared>);
 struct Shared {
     services: Services,
     sagas_model: ReadModel,
+    limits: Limits,
     draining: AtomicBool,
     caught_up: AtomicBool,
     /// Requests in flight, health checks not counted.
@@ -28,11 +32,11 @@ struct Shared {
 }
 
 impl App {
-    /// Over these services, with the rows of all sagas.
-    pub(super) fn new(services: Services, sagas_model: ReadModel) -> Self {
+    /// Over these services, with the rows of all sagas, within these limits.
+    pub(super) fn new(services: Services, sagas_model: ReadModel, limits: Limits) -> Self {
         let (draining, caught_up) = (AtomicBool::new(false), AtomicBool::new(false));
         let (requests, description) = (TaskTracker::new(), OnceLock::new());
-        Self(Arc::new(Shared { services, sagas_model, draining, caught_up, requests, description }))
+        Self(Arc::new(Shared { services, sagas_model, limits, draining, caught_up, requests, description }))
     }
 
     /// Sets the description of the routes, once.
@@ -47,6 +51,10 @@ impl App {
 
     pub(super) fn services(&self) -> &Services {
         &self.0.services
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.0.limits
     }
 
     pub(super) fn trips(&self) -> &Sagas<Trip> {

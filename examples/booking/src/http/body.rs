@@ -16,14 +16,16 @@ use super::{
 
 /// The largest body, in bytes. A trip has a few hundred.
 pub(super) const LARGEST: usize = 64 * 1024;
-/// How long a body may take to arrive.
-const ARRIVES: Duration = Duration::from_secs(10);
 
-/// Reads JSON.
+/// Reads JSON that may take so long to arrive.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
+pub(super) async fn json<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+    patience: Duration,
+) -> Result<T, Problem> {
     let media = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
     let essence = media.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
@@ -36,8 +38,8 @@ pub(super) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -
     if declared.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > LARGEST)) {
         return Err(too_large());
     }
-    let Some(read) = within(ARRIVES, Limited::new(body, LARGEST).collect()).await else {
-        let detail = format!("it was not there after {} s", ARRIVES.as_secs());
+    let Some(read) = within(patience, Limited::new(body, LARGEST).collect()).await else {
+        let detail = format!("it was not there after {patience:?}");
         return Err(Problem::of(Kind::TooSlow, detail).at("body"));
     };
     let bytes = match read {

@@ -18,8 +18,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{routes, within};
 
-/// How long the head of a request may take to arrive, and how long a connection may lie idle.
-const HEAD: Duration = Duration::from_secs(10);
+/// What clients may cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Connections at a time.
+    pub(crate) connections: usize,
+    /// How long the head of a request may take to arrive, and its body as well; a connection may lie idle as long.
+    pub(crate) patience: Duration,
+}
+
 /// The largest head, in bytes.
 const LARGEST_HEAD: usize = 32 * 1024;
 /// Headers of a request.
@@ -34,8 +41,8 @@ const TOLD: usize = 64;
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// Accepts until it is asked to stop, so many at a time; then closes each connection after the answer it is at.
-pub(super) async fn serve(listener: TcpListener, router: Router, most: usize, stop: CancellationToken) {
-    let (places, told) = (Arc::new(Semaphore::new(most)), Arc::new(Semaphore::new(TOLD)));
+pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+    let (places, told) = (Arc::new(Semaphore::new(limits.connections)), Arc::new(Semaphore::new(TOLD)));
     let (open, busy) = (TaskTracker::new(), routes::busy());
     loop {
         let accepted = tokio::select! {
@@ -64,7 +71,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, most: usize, st
         };
         let stop = stop.clone();
         open.spawn(async move {
-            connection(stream, router, stop).await;
+            connection(stream, router, limits.patience, stop).await;
             drop(place);
         });
     }
@@ -74,12 +81,12 @@ pub(super) async fn serve(listener: TcpListener, router: Router, most: usize, st
 }
 
 /// One connection, until its client or its time ends it.
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn connection(stream: TcpStream, router: Router, patience: Duration, stop: CancellationToken) {
     // Without it only small answers are slower.
     let _ = stream.set_nodelay(true);
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(patience)
         .max_headers(MOST_HEADERS)
         .max_buf_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));

@@ -11,7 +11,8 @@ use axum::{
 use utoipa::{
     IntoParams, IntoResponses, OpenApi,
     openapi::{
-        ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder, Type,
+        ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder, SchemaFormat,
+        Type,
         path::{Parameter, ParameterBuilder, ParameterIn},
         response::Response as Described,
     },
@@ -50,13 +51,15 @@ fn parameter(
     name: &str,
     place: ParameterIn,
     required: Required,
-    pattern: Option<&str>,
-    example: Option<&str>,
+    schema: ObjectBuilder,
     text: &str,
 ) -> Parameter {
-    let schema = ObjectBuilder::new().schema_type(Type::String).pattern(pattern).examples(example);
     let named = ParameterBuilder::new().name(name).parameter_in(place).required(required);
     named.schema(Some(schema)).description(Some(text)).build()
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
 }
 
 /// The trip that a path names.
@@ -64,8 +67,8 @@ pub(super) struct TripPath;
 
 impl IntoParams for TripPath {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let pattern = Some("^[0-9a-f]{16}$");
-        vec![parameter("id", ParameterIn::Path, Required::True, pattern, None, "the trip's id")]
+        let schema = text().pattern(Some("^[0-9a-f]{16}$"));
+        vec![parameter("id", ParameterIn::Path, Required::True, schema, "the trip's id")]
     }
 }
 
@@ -74,21 +77,12 @@ pub(super) struct Awaited;
 
 impl IntoParams for Awaited {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let token =
-            "^[a-z]+~[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}~[0-9]{1,9}~[0-9]{1,19}$";
-        let example = "trip~0192a5b4-7d6e-7c3a-9f00-112233445566~3~42";
+        let token = text().format(Some(SchemaFormat::Custom("palinode-token".into())));
         let told = "tokens of earlier answers, commas between: the answer shows those writes, or is 412";
         let wait = "wait=SECONDS: how long to wait for the tokens, 2 when not said, 10 at most";
         vec![
-            parameter(
-                "Palinode-Token",
-                ParameterIn::Header,
-                Required::False,
-                Some(token),
-                Some(example),
-                told,
-            ),
-            parameter("Prefer", ParameterIn::Header, Required::False, None, Some("wait=5"), wait),
+            parameter("Palinode-Token", ParameterIn::Header, Required::False, token, told),
+            parameter("Prefer", ParameterIn::Header, Required::False, text(), wait),
         ]
     }
 }
@@ -164,7 +158,7 @@ fn responses(kinds: &[Kind]) -> BTreeMap<String, RefOr<Described>> {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let mut response = ResponseBuilder::new().description(names.join(", ")).content(MEDIA, content);
         if status == 503 {
-            let seconds = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+            let seconds = HeaderBuilder::new().schema(Some(text()));
             response = response.header("Retry-After", seconds.description(Some("seconds")).build());
         }
         (status.to_string(), RefOr::T(response.build()))

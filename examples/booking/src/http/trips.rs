@@ -76,7 +76,7 @@ pub(super) async fn book(
     body: Body,
 ) -> Result<Response, Problem> {
     let key = key(&headers)?;
-    let form: TripForm = body::json(&headers, body).await?;
+    let form: TripForm = body::json(&headers, body, app.limits().patience).await?;
     let id = match (key, form.id) {
         (None, Some(id)) => id,
         (Some(key), None) => id::of_key(key),
@@ -251,5 +251,71 @@ fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
                 format!("it is one key of 1 to {LONGEST_KEY} visible ASCII characters, without blanks");
             Err(Problem::of(Kind::InvalidParameter, detail).at("header Idempotency-Key"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use palinode::{Invalid, Micros, Token};
+
+    use super::*;
+
+    type End = Answer<(), No>;
+
+    fn receipt<R>(reply: R) -> Receipt<R> {
+        let token = Token { service: "trip".into(), log_id: SystemIds.fresh(Micros(0)), shard: 1, pseq: 2 };
+        Receipt { reply, version: 1, token, time: Micros(0) }
+    }
+
+    /// What a client is told when a command ends so: status, whether to come back, and the body.
+    async fn told(end: End) -> (u16, bool, String) {
+        let problem = settled(TripId(0xab), ready(end)).await.unwrap_err();
+        let response = problem.into_response();
+        let again = response.headers().contains_key(header::RETRY_AFTER);
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 4_096).await.unwrap();
+        (status, again, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_is_not_known_is_said_to_be_unknown_with_the_id_to_ask_again_with() {
+        for end in [End::Unknown { id: SystemIds.fresh(Micros(0)) }, End::Expired] {
+            let (status, again, body) = told(end).await;
+            assert_eq!((status, again), (503, true), "{body}");
+            assert!(
+                body.contains("urn:palinode:problem:unknown") && body.contains("00000000000000ab"),
+                "{body}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn every_other_end_has_a_problem_of_its_own() {
+        let bug = Invalid::Bug { text: "broken".into() };
+        let ends: [(End, u16, &str); 3] = [
+            (End::Overloaded, 503, "overloaded"),
+            (End::Parked { why: "it cannot be read".into() }, 409, "trip-parked"),
+            (End::Invalid(bug), 500, "bug"),
+        ];
+        for (end, expected, name) in ends {
+            let (status, again, body) = told(end).await;
+            assert_eq!((status, again), (expected, expected == 503), "{body}");
+            assert!(body.contains(&format!("urn:palinode:problem:{name}\"")), "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_yes_and_a_definite_no_are_receipts() {
+        assert!(matches!(settled(TripId(1), ready(End::Accepted(receipt(())))).await, Ok(Ok(_))));
+        let no = settled(TripId(1), ready(End::Rejected(receipt(No::PastPivot)))).await.unwrap().unwrap_err();
+        let response = refused(TripId(1), &no).into_response();
+        assert_eq!(response.status(), 409);
+        assert_eq!(
+            response.headers()[TOKEN],
+            no.token.to_string(),
+            "the refusal is recorded, and says where"
+        );
     }
 }
