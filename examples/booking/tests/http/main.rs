@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may be blunt")]
 
 mod crash;
+mod guide;
 mod harm;
 mod once;
 mod refusals;
