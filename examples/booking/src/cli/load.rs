@@ -173,7 +173,7 @@ fn summary(args: &LoadArgs, seen: &Seen, audit: Option<&Audit>, ink: Ink) -> Str
     };
     let ends: Vec<_> = seen.ends.iter().map(|(end, n)| format!("{} {end}", say::count(*n))).collect();
     let mut text = format!(
-        "\n  {}\n\n  accepted     {} trips, p50 {}, p99 {}\n  asked again  {} times: the outcome was unknown\n  ended        {}\n\n",
+        "\n  {}\n\n  accepted     {} trips, p50 {}, p99 {}\n  asked again  {} times: the outcome was unknown, or the server away\n  ended        {}\n\n",
         ink.paint(Tone::Strong, title),
         say::count(seen.accepted),
         say::micros(seen.percentile(50.0)),

@@ -58,7 +58,10 @@ pub(super) async fn run(args: &ServeArgs, common: &Common) -> anyhow::Result<Exi
     tracing::info!(%address, data = %folder.display(), "serving");
     stop::asked().await?;
     tracing::info!("stopping: requests in flight are answered, new ones refused");
-    let orderly = server.stop().await;
+    let orderly = tokio::select! {
+        orderly = server.stop() => orderly,
+        () = stop::end_when_asked_again() => false,
+    };
     if orderly {
         tracing::info!("stopped");
         return Ok(ExitCode::SUCCESS);

@@ -27,9 +27,7 @@ impl Stop {
             if self::asked().await.is_ok() {
                 asked.0.store(true, Ordering::SeqCst);
                 say::aside("stopping: trips under way are booked to their end; once more ends at once");
-                if self::asked().await.is_ok() {
-                    process::exit(INTERRUPTED);
-                }
+                end_when_asked_again().await;
             }
         });
         stop
@@ -47,6 +45,14 @@ impl Stop {
         let text = format!("Stopped as asked, {} not begun. Run it again to go on.", say::count(all - done));
         format!("  {}\n", ink.paint(Tone::Strong, text))
     }
+}
+
+/// Ends the process at once when somebody asks; never returns.
+pub(super) async fn end_when_asked_again() {
+    if asked().await.is_ok() {
+        process::exit(INTERRUPTED);
+    }
+    std::future::pending().await
 }
 
 /// Returns when the process is asked to stop.
