@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -44,7 +44,7 @@ impl Folder {
     /// Creates the folder if need be and takes the lock. The pid stands in a file of its own, because a locked file
     /// cannot be read everywhere.
     pub(super) fn lock(&self) -> Result<Lock, OpenError> {
-        fs::create_dir_all(&self.dir).map_err(|e| OpenError::io(&self.dir, &e))?;
+        self.create().map_err(|e| OpenError::io(&self.dir, &e))?;
         let path = self.dir.join("log.lock");
         let file = File::options()
             .create(true)
@@ -65,9 +65,31 @@ impl Folder {
         Ok(Lock { _file: file })
     }
 
+    /// A folder lasts when the one it stands in was synced, and so on upwards. Before there is a log, all are: an
+    /// earlier start may have made some of them and failed.
+    fn create(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.dir)?;
+        if self.database().exists() {
+            return Ok(());
+        }
+        for above in fs::canonicalize(&self.dir)?.ancestors().skip(1) {
+            match sync(above) {
+                // One that we may not open, or that cannot be synced, is not one that we made.
+                Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidInput) => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
     /// Makes new and renamed files of the folder last.
     pub(super) fn sync(&self) -> io::Result<()> {
-        // Windows has no such call and needs none.
-        if cfg!(unix) { File::open(&self.dir)?.sync_all() } else { Ok(()) }
+        sync(&self.dir)
     }
+}
+
+/// Makes the names in a folder last.
+fn sync(dir: &Path) -> io::Result<()> {
+    // Windows has no such call and needs none.
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }

@@ -1,0 +1,161 @@
+//! The embedded log on a disk that loses power and fails. A run of the log is recorded once, call by call of the system;
+//! then every state that a power cut could have left is built from the record and opened. Nothing acknowledged is missing,
+//! nothing else is there, and the log goes on.
+//!
+//! `PALINODE_DISK_STATES=n` takes n times as many torn states, and fails every change in every way.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests"
+)]
+
+mod disk;
+mod journal;
+mod oracle;
+mod program;
+mod shim;
+mod sweep;
+
+use disk::Disk;
+use journal::Op;
+use oracle::{Known, Wrong};
+use program::{BIG, SHORT, SMALL};
+use sweep::{Sweep, times};
+
+/// The test that a child runs.
+const CHILD: &str = "the_program_runs_through";
+
+fn steps(name: &str) -> &'static [program::Step] {
+    match name {
+        "small" => SMALL,
+        "big" => BIG,
+        _ => SHORT,
+    }
+}
+
+#[tokio::test]
+async fn the_program_runs_through() {
+    if let Some((base, notes, name)) = shim::role() {
+        return program::run(base, notes, steps(&name)).await;
+    }
+    for name in ["small", "big", "short"] {
+        let place = shim::place();
+        let ops = shim::record(place.path(), CHILD, name, None);
+        let known = heard(&ops);
+        assert!(matches!(ops.last(), Some(Op::Note(note)) if note == "end"), "{name}");
+        known.check_and_go_on(place.path()).await.unwrap();
+        println!(
+            "{name}: {} changes, {} acknowledged",
+            ops.iter().filter(|op| !op.is_note()).count(),
+            known.acknowledged()
+        );
+    }
+}
+
+fn heard(ops: &[Op]) -> Known {
+    let mut known = Known::default();
+    ops.iter().for_each(|op| known.hear(op));
+    known
+}
+
+#[tokio::test]
+async fn a_power_cut_at_any_moment_loses_nothing_acknowledged() {
+    let place = shim::place();
+    let disk = Disk::of(place.path());
+    let ops = shim::record(place.path(), CHILD, "small", None);
+    let mut sweep = Sweep { singles: 12, torn: 4, ..Sweep::default() };
+
+    let known = sweep.run(disk, &ops).await;
+
+    println!("{} states opened, {} acknowledged", sweep.opened, known.acknowledged());
+    assert_eq!(sweep.wrong, []);
+    assert!(sweep.opened > 500 && known.acknowledged() > 15);
+}
+
+#[tokio::test]
+async fn a_power_cut_amid_checkpoints_loses_nothing_acknowledged() {
+    let place = shim::place();
+    let disk = Disk::of(place.path());
+    let ops = shim::record(place.path(), CHILD, "big", None);
+    let begun_anew =
+        ops.iter().filter(|op| matches!(op, Op::Write { at: 0, bytes, .. } if bytes.len() == 32)).count();
+    assert!(begun_anew > 2, "the -wal file began anew {begun_anew} times: once at each start");
+    let mut sweep = Sweep { singles: 1, torn: 1, every: 300, ..Sweep::default() };
+
+    let known = sweep.run(disk, &ops).await;
+
+    println!("{} states opened, {} acknowledged", sweep.opened, known.acknowledged());
+    assert_eq!(sweep.wrong, []);
+    assert!(sweep.opened > 50);
+}
+
+/// The sweep must find what it looks for: on a disk that forgets all syncs, acknowledged records go missing. What is
+/// read is right all the same, and a log that its witness knows to be longer is refused.
+#[tokio::test]
+async fn on_a_disk_that_lies_nothing_is_misread() {
+    let place = shim::place();
+    let disk = Disk::of(place.path());
+    let mut ops = shim::record(place.path(), CHILD, "small", None);
+    ops.retain(|op| !matches!(op, Op::Sync { .. }));
+    let mut sweep = Sweep { singles: 3, torn: 4, ..Sweep::default() };
+
+    sweep.run(disk, &ops).await;
+
+    let misread: Vec<_> =
+        sweep.wrong.iter().filter(|(_, wrong)| matches!(wrong, Wrong::Misread(_))).collect();
+    assert!(misread.is_empty(), "{misread:#?}");
+    let missing = sweep.wrong.iter().filter(|(_, wrong)| matches!(wrong, Wrong::Missing(_))).count();
+    let refused = sweep.wrong.iter().filter(|(_, wrong)| matches!(wrong, Wrong::NotOpened(_))).count();
+    println!("{} states opened, {missing} without all, {refused} refused", sweep.opened);
+    assert!(missing > 20 && refused > 20);
+}
+
+/// Lets changes fail one after another, in these modes of the shim.
+async fn fail(modes: &[&str], stride: usize) {
+    let place = shim::place();
+    let clean = shim::record(place.path(), CHILD, "short", None);
+    let changes = clean.iter().filter(|op| !op.is_note()).count();
+    let (mut states, mut runs) = (0, 0);
+    for mode in modes {
+        for nth in (1..=changes).step_by(if times() > 1 { 1 } else { stride }) {
+            let fault = format!("{nth} {mode}");
+            let place = shim::place();
+            let disk = Disk::of(place.path());
+            let ops = shim::record(place.path(), CHILD, "short", Some(&fault));
+            runs += 1;
+            // The process has died, and the disk is well again.
+            let known = heard(&ops);
+            if let Err(wrong) = known.check_and_go_on(place.path()).await {
+                panic!("{fault}: {wrong:?}");
+            }
+            // Or the power was cut, at any moment from the failure on.
+            let mut sweep = Sweep { singles: 2, torn: 1, every: 5, ..Sweep::default() };
+            sweep.run(disk, &ops).await;
+            assert_eq!(sweep.wrong, [], "{fault}");
+            states += sweep.opened;
+        }
+    }
+    println!("{runs} runs with a fault, {states} states opened");
+    assert!(runs > 20 && states > runs);
+}
+
+/// `EIO`.
+const BROKEN: &str = "5";
+/// `ENOSPC`.
+const FULL: &str = "28";
+
+#[tokio::test]
+async fn a_change_that_fails_once_loses_nothing_acknowledged() {
+    fail(&[&format!("{BROKEN} once")], 1).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_stays_broken_or_full_loses_nothing_acknowledged() {
+    let modes =
+        [format!("{BROKEN} ever"), format!("{FULL} ever"), format!("{FULL} short"), format!("{FULL} once")];
+    fail(&modes.each_ref().map(String::as_str), 7).await;
+}
