@@ -1,6 +1,6 @@
 //! Opens every state that a power cut could have left of a recorded run, each once.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
 use palinode::log::memory::Chance;
 
@@ -25,6 +25,8 @@ pub(crate) struct Sweep {
     pub(crate) torn: usize,
     /// Only each so-many-th moment is looked at, and those around a sync or a change of names.
     pub(crate) every: usize,
+    /// Only these moments are looked at; all when there are none.
+    pub(crate) only: Range<usize>,
     pub(crate) opened: usize,
     pub(crate) wrong: Vec<(String, Wrong)>,
     pub(crate) seen: BTreeSet<(usize, u64)>,
@@ -38,6 +40,9 @@ impl Sweep {
             let next = ops.get(nth + 1);
             disk.apply(op);
             known.hear(op);
+            if !self.only.is_empty() && !self.only.contains(&nth) {
+                continue;
+            }
             let rare = |op: &Op| !op.is_note() && !matches!(op, Op::Write { .. });
             if rare(op) || next.is_none_or(rare) || nth.is_multiple_of(self.every.max(1)) {
                 for loss in self.losses(nth, disk.uncertain()) {
