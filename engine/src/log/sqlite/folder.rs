@@ -17,7 +17,16 @@ pub(super) struct Folder {
 /// Held as long as this process may write. Released when it is dropped, or when the process dies.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Closing the file is too little: a program that is being started beside us has a copy of it for a moment.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "the log's lock was not released; it is when this process ends");
+        }
+    }
 }
 
 impl Folder {
@@ -62,7 +71,7 @@ impl Folder {
             Err(TryLockError::Error(e)) => return Err(OpenError::io(&path, &e)),
         }
         fs::write(&pid, format!("{}\n", std::process::id())).map_err(|e| OpenError::io(&pid, &e))?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 
     /// A folder lasts when the one it stands in was synced, and so on upwards. Before there is a log, all are: an
