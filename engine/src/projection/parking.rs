@@ -154,10 +154,9 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         }
     }
 
-    /// Refuses to park so many more keys when that is no way to go on.
-    pub(super) fn may_park(&self, keys: usize) -> Result<(), ApplyError> {
-        let now = self.source.clock.now();
-        let alarm = (keys > 0).then(|| self.meter.alarm(now, keys)).flatten();
+    /// Refuses to park more keys when that is no way to go on.
+    pub(super) fn may_park(&self, keys: &[Parked]) -> Result<(), ApplyError> {
+        let alarm = self.meter.alarm(self.source.clock.now(), keys);
         alarm.map_or(Ok(()), |why| {
             Err(ApplyError::poison(format!(
                 "projection {} stopped: {why}. That is a mistake in the code or in a table, not in the data. Nothing is \
@@ -174,7 +173,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         parks: Vec<Parked>,
         holds: BTreeMap<String, Vec<Held>>,
     ) {
-        self.meter.parked(self.source.clock.now(), parks.len());
+        self.meter.parked(self.source.clock.now(), &parks);
         for parked in parks {
             tracing::error!(projection = %self.key, key = parked.key, error = parked.error, "a key is parked");
             at.parked.insert(parked.key.clone(), parked);

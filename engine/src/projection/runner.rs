@@ -218,7 +218,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     /// The checkpoint first, then what is held back, then the rows, in one transaction.
     async fn write(&mut self, at: &mut Footing, batch: Batch<P::Batch>) -> Result<(), Halt> {
         let Batch { pieces, parks, holds, to: Some(to), time, .. } = batch else { return Ok(()) };
-        self.may_park(parks.len())?;
+        self.may_park(&parks)?;
         tokio::select! {
             () = self.stop.cancelled() => return Err(Halt::Asked),
             () = self.go.ahead() => {}
