@@ -215,14 +215,22 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         }
     }
 
+    /// Waits while readers are about to be moved away from this version.
+    async fn may_write(&mut self) -> Result<(), Halt> {
+        if self.go.stands_still() {
+            self.tell(State::Retrying { why: "it stands still until readers are moved".into() });
+        }
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Halt::Asked),
+            () = self.go.ahead() => Ok(()),
+        }
+    }
+
     /// The checkpoint first, then what is held back, then the rows, in one transaction.
     async fn write(&mut self, at: &mut Footing, batch: Batch<P::Batch>) -> Result<(), Halt> {
         let Batch { pieces, parks, holds, to: Some(to), time, .. } = batch else { return Ok(()) };
         self.may_park(&parks)?;
-        tokio::select! {
-            () = self.stop.cancelled() => return Err(Halt::Asked),
-            () = self.go.ahead() => {}
-        }
+        self.may_write().await?;
         let time = time.unwrap_or(at.checkpoint.time);
         let next = Checkpoint { position: to, time, epoch: at.checkpoint.epoch };
         let (key, from, to) = (self.key.clone(), at.checkpoint.clone(), next.position.clone());
