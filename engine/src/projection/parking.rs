@@ -37,8 +37,16 @@ pub(super) struct Ask {
 
 impl Ask {
     pub(super) fn refuse(self, why: &ApplyError) {
+        self.tell(Err(why.clone()));
+    }
+
+    fn answer(self, keys: usize) {
+        self.tell(Ok(keys));
+    }
+
+    fn tell(self, answer: Result<usize, ApplyError>) {
         // Whoever asked may have gone away.
-        let _ = self.reply.send(Err(why.clone()));
+        let _ = self.reply.send(answer);
     }
 }
 
@@ -105,6 +113,10 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                 return Ok(());
             }
         };
+        if changes.is_empty() {
+            ask.answer(0);
+            return Ok(());
+        }
         let act = Act {
             at: self.source.clock.now(),
             projection: self.key.projection.to_string(),
@@ -138,8 +150,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                     at.now_holds(key, left);
                 }
                 self.tell_position(at);
-                // Whoever asked may have gone away.
-                let _ = ask.reply.send(Ok(done));
+                ask.answer(done);
                 Ok(())
             }
             Transacted::RolledBack(e) => {

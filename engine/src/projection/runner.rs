@@ -70,8 +70,8 @@ pub(super) struct Runner<D: ReadDb, P> {
     single_until: Option<u64>,
     /// Events that could not be written, by commit and index, until the checkpoint is past them.
     unwritten: BTreeMap<(u64, u32), Poison>,
-    /// The parked key of which one event at a time is taken, because one of them cannot be written.
-    pub(super) careful: Option<String>,
+    /// The parked key of which one event at a time is taken, because one of so many cannot be written.
+    pub(super) careful: Option<(String, usize)>,
     /// How often in turn parked keys were resumed.
     turns: u32,
     pub(super) meter: Meter,
