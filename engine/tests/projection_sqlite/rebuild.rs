@@ -274,7 +274,7 @@ async fn a_rebuild_that_is_cancelled_leaves_nothing_and_begins_anew() {
     assert_eq!(two.parked().await.unwrap()[0].held, 3);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_visible_stays_visible_through_every_swap() {
     // given two versions, and a writer that waits for each of its writes and looks
     let world = world().await;
