@@ -10,6 +10,7 @@ use sqlx::SqliteConnection;
 use crate::domain::TripId;
 
 mod cars;
+pub(crate) mod pages;
 mod rooms;
 mod seats;
 mod trips;
