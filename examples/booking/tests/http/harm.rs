@@ -17,6 +17,9 @@ fn what_is_no_http_is_refused() {
         (format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(70_000)).into_bytes(), Some(431)),
         (format!("GET /trips HTTP/1.1\r\nx: {}\r\n\r\n", "a".repeat(70_000)).into_bytes(), Some(431)),
         (format!("GET /trips HTTP/1.1\r\n{}\r\n", "x: a\r\n".repeat(65)).into_bytes(), Some(431)),
+        (b"GET /trips/\xff\xfe HTTP/1.1\r\nhost: a\r\n\r\n".to_vec(), Some(400)),
+        (b"OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n".to_vec(), Some(404)),
+        (b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n".to_vec(), Some(404)),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), None),
     ] {
         let mut wire = server.connect();
