@@ -26,7 +26,7 @@ pub(super) struct ServeArgs {
     /// Connections at a time; one more is told to come back later
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     connections: u32,
-    /// Seconds the head of a request may take to arrive, and its body as well
+    /// Seconds the head of a request may take to arrive, its body as well, and an answer to be taken
     #[arg(long, value_name = "SECONDS", default_value = "10")]
     patience: Seconds,
     /// Listen on an address that others reach, although anybody who reaches it may do everything

@@ -84,3 +84,25 @@ fn one_connection_too_many_is_told_to_come_back() {
     drop(places.pop());
     server.until("GET", "/livez", |answer| answer.status == 200);
 }
+
+#[test]
+fn a_client_that_does_not_read_its_answers_loses_its_connection() {
+    let data = Data::new();
+    let server = Server::start(data.folder(), &["--connections", "1", "--patience", "0.3"]);
+
+    // given the only place taken by a client that asks and asks, for more than any buffer holds, and reads nothing
+    let question = b"GET /openapi.json HTTP/1.1\r\nhost: a\r\n\r\n";
+    let size = server.until("GET", "/openapi.json", |answer| answer.status == 200);
+    let size: usize = size.header("content-length").unwrap().parse().unwrap();
+    let questions = 64 * 1024 * 1024 / size;
+    let mut deaf = server.connect();
+    let asked = (0..questions).take_while(|_| deaf.try_send(question).is_ok()).count();
+
+    // then its place is free again, and the answers end before the questions
+    server.until("GET", "/livez", |answer| answer.status == 200);
+    let mut answered = 0;
+    while deaf.try_answer().is_some() {
+        answered += 1;
+    }
+    assert!(answered < questions, "all {answered} answers came to {asked} questions");
+}
