@@ -1,12 +1,12 @@
 //! `booking serve`: the services behind HTTP, until somebody asks the process to stop.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::{Common, Seconds, say, stop};
+use super::{Common, Seconds, say, stop::Signals};
 use crate::{
     http::{Limits, Server},
     world::Services,
@@ -50,17 +50,23 @@ pub(super) async fn run(args: &ServeArgs, common: &Common) -> anyhow::Result<Exi
     let listener = TcpListener::bind(args.listen).await.with_context(|| {
         format!("{} cannot be listened on; another port is taken with --listen ADDRESS:PORT", args.listen)
     })?;
-    let services = Services::start(&folder, args.hold.0).await?;
-    let limits = Limits { connections: usize::try_from(args.connections)?, patience: args.patience.0 };
-    let server = Server::start(services, listener, limits).await?;
+    // Before anybody can know that it serves.
+    let mut signals = Signals::listen()?;
+    let server = tokio::select! {
+        started = start(args, &folder, listener) => started?,
+        () = signals.heard() => {
+            say::aside("stopped before it served");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let address = server.address();
     say::line(format_args!("{LISTENING}{address}"));
     tracing::info!(%address, data = %folder.display(), "serving");
-    stop::asked().await?;
+    signals.heard().await;
     tracing::info!("stopping: requests in flight are answered, new ones refused");
     let orderly = tokio::select! {
         orderly = server.stop() => orderly,
-        () = stop::end_when_asked_again() => false,
+        () = signals.end_when_heard() => false,
     };
     if orderly {
         tracing::info!("stopped");
@@ -68,4 +74,10 @@ pub(super) async fn run(args: &ServeArgs, common: &Common) -> anyhow::Result<Exi
     }
     say::aside("stopped, not everything within its time; nothing is lost by that");
     Ok(ExitCode::FAILURE)
+}
+
+async fn start(args: &ServeArgs, folder: &Path, listener: TcpListener) -> anyhow::Result<Server> {
+    let services = Services::start(folder, args.hold.0).await?;
+    let limits = Limits { connections: usize::try_from(args.connections)?, patience: args.patience.0 };
+    Server::start(services, listener, limits).await
 }
