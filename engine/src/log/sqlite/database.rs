@@ -4,7 +4,7 @@
 use std::{path::Path, time::Duration};
 
 use palinode_migrations::{Migration, SQLITE_LOG};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, config::DbConfig, ffi};
 
 use super::{error::OpenError, folder::Folder, version::supported};
 use crate::digest::Digest;
@@ -90,12 +90,27 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 
 /// What an acknowledgement rests on. Checkpoints are ours to start, because SQLite's own hides their errors.
 fn for_writing(db: &Connection) -> rusqlite::Result<()> {
-    db.query_row("pragma journal_mode = wal", [], |_| Ok(()))?;
+    if wal_mode(db)? != "wal" {
+        let why = String::from("it did not change to journal mode WAL, which an acknowledgement needs");
+        return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR), Some(why)));
+    }
     db.execute_batch(
         "pragma synchronous = full; pragma fullfsync = on; pragma checkpoint_fullfsync = on;
          pragma foreign_keys = on; pragma temp_store = memory; pragma cache_size = -16384;",
     )?;
     db.query_row("pragma wal_autocheckpoint = 0", [], |_| Ok(()))
+}
+
+/// Asks for WAL mode; the mode that it is now. SQLite answers before it commits the change, so an error comes after the
+/// row.
+fn wal_mode(db: &Connection) -> rusqlite::Result<String> {
+    let mut query = db.prepare("pragma journal_mode = wal")?;
+    let mut rows = query.query([])?;
+    let mut mode = String::new();
+    while let Some(row) = rows.next()? {
+        mode = row.get(0)?;
+    }
+    Ok(mode)
 }
 
 /// What a checkpoint reached.

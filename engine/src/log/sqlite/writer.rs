@@ -153,12 +153,12 @@ fn close(db: Connection, shared: &Shared) -> Result<(), LogError> {
     let clean =
         matches!(database::checkpoint_all(&db).map_err(|e| fail(e.to_string()))?, Checkpoint::Complete);
     let witness = Witness::look(&db, &shared.lanes(), clean).map_err(|e| fail(e.to_string()))?;
+    // The witness first: a -wal file that is missing without one that says "clean" is a loss.
+    witness.write(&shared.folder).map_err(|e| fail(e.to_string()))?;
     if clean {
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
             .map_err(|e| fail(e.to_string()))?;
     }
-    // The witness first: a -wal file that is missing without one that says "clean" is a loss.
-    witness.write(&shared.folder).map_err(|e| fail(e.to_string()))?;
     db.close().map_err(|(_, e)| fail(e.to_string()))
 }
 
