@@ -13,6 +13,7 @@
 )]
 
 mod channels;
+mod healing;
 mod model;
 mod promises;
 mod shards;
