@@ -10,6 +10,7 @@ use crate::{
     address::Address,
     aggregate::Context,
     commit::{EventRecord, Outcome, Peer, RunRef, TimerChanges},
+    time::Micros,
 };
 
 mod aggregate;
@@ -213,6 +214,8 @@ pub struct RunRequest {
     pub activity: Arc<str>,
     /// The request's bytes: equal for all attempts of a round.
     pub request: Box<RawValue>,
+    /// When the budget of what asks for it ends: an attempt that has not begun by then is not worth beginning.
+    pub begin_by: Micros,
 }
 
 /// What an entity may ask something of.

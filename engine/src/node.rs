@@ -18,6 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::{
+    activity::Performers,
     address::Address,
     checkpoint::{ApplyError, ReadDb},
     client::{Client, Gate},
@@ -35,6 +36,7 @@ use crate::{
     tail::Tail,
 };
 
+mod activities;
 mod definitions;
 #[cfg(feature = "sqlite")]
 mod embedded;
@@ -42,6 +44,8 @@ mod supervise;
 
 #[cfg(feature = "sqlite")]
 pub use embedded::EmbeddedBuilder;
+
+pub use activities::ActivityTraffic;
 
 /// Why a node does not start.
 #[derive(Debug, Error)]
@@ -110,6 +114,7 @@ pub struct Place {
     pub partitions: u32,
     /// How far its shards are effective.
     pub tail: Tail,
+    performers: Performers,
 }
 
 /// Shards that had to stop, and why.
@@ -234,6 +239,7 @@ impl NodeBuilder {
                 log_id: genesis.log_id,
                 partitions: genesis.partitions,
                 tail: Tail::new(genesis.partitions),
+                performers: service.performers.clone(),
             };
             services.insert(Arc::clone(&service.name), place);
         }

@@ -13,12 +13,15 @@
 )]
 
 mod channels;
+mod healing;
 mod model;
+mod promises;
 mod shards;
 
 use std::collections::BTreeSet;
 
-use model::{Bounds, HEALS, LOW, LeftOut, ONCE, SAFE};
+use model::{Bounds, LeftOut};
+use promises::{HEALS, LOW, ONCE, SAFE};
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
 fn bounds(sends: u8, crashes: u8, losses: u8, doubles: u8, snapshots: u8) -> Bounds {

@@ -7,16 +7,14 @@
 //! | control messages | be lost; late ones say what stays true, or ask for what does no harm |
 //! | either shard | crash with its last commit in the log or dead, and go on beside the other or on another node, from its log or a snapshot |
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::BTreeSet;
 
 use palinode::machine::channels::Arrival;
 use stateright::{Model, Property};
 
 use crate::{
     channels::{Wire, incoming, outgoing, receiver, sender},
+    promises::promises,
     shards::{Receiver, Sender},
 };
 
@@ -60,7 +58,7 @@ pub(crate) enum LeftOut {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct State {
     /// Whether one node owns both shards.
-    together: bool,
+    pub(crate) together: bool,
     pub(crate) sender: Sender,
     pub(crate) receiver: Receiver,
     /// The memory road, in order.
@@ -68,10 +66,10 @@ pub(crate) struct State {
     pub(crate) under_way: Vec<Wire>,
     /// `None`: it was there, and is no more.
     pub(crate) inbox: Vec<Option<Wire>>,
-    crashes: u8,
-    losses: u8,
-    doubles: u8,
-    snapshots: u8,
+    pub(crate) crashes: u8,
+    pub(crate) losses: u8,
+    pub(crate) doubles: u8,
+    pub(crate) snapshots: u8,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,7 +234,7 @@ impl Bounds {
         self.pump(state);
     }
 
-    fn advertise(&self, state: &mut State) {
+    pub(crate) fn advertise(&self, state: &mut State) {
         if !self.keeps(LeftOut::Advertise) || !state.sender.waits() {
             return;
         }
@@ -320,47 +318,11 @@ impl Bounds {
         }
         state.inbox.push(Some(wire));
     }
-
-    /// What is under way is lost, and then nothing more goes wrong: everything sent arrives, and the sender learns of it.
-    fn heals(&self, state: &State) -> bool {
-        let mut state = State { crashes: 0, losses: 0, doubles: 0, snapshots: 0, ..state.clone() };
-        state.under_way.clear();
-        if let Some(healed) = HEALED.with(|seen| seen.borrow().get(&state).copied()) {
-            return healed;
-        }
-        let start = state.clone();
-        let bounds = Self { records: 100, healing: true, ..self.clone() };
-        state.settle(&bounds);
-        for _ in 0..4 {
-            bounds.advertise(&mut state);
-            state.settle(&bounds);
-        }
-        let (s, r) = (&state.sender, &state.receiver);
-        let healed = r.accepted == s.sent && usize::from(s.closed) == s.sent.len();
-        HEALED.with(|seen| seen.borrow_mut().insert(start, healed));
-        healed
-    }
-}
-
-thread_local! {
-    /// Many states differ only in what healing does not ask.
-    static HEALED: RefCell<BTreeMap<State, bool>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 impl State {
-    /// Everything that can go on without a fault does, once around.
-    fn settle(&mut self, bounds: &Bounds) {
-        for _ in 0..64 {
-            let mut actions = Vec::new();
-            self.work(&mut actions);
-            actions.extend((!self.under_way.is_empty()).then_some(Action::Land(0)));
-            let Some(action) = actions.first() else { return };
-            bounds.act(self, action);
-        }
-    }
-
     /// What the two owners can do now.
-    fn work(&self, actions: &mut Vec<Action>) {
+    pub(crate) fn work(&self, actions: &mut Vec<Action>) {
         let (s, r) = (&self.sender, &self.receiver);
         actions.extend(s.flight.is_some().then_some(Action::SendEffective));
         if r.flight.is_some() {
@@ -371,28 +333,7 @@ impl State {
         }
         actions.extend((s.acked > s.closed).then_some(Action::Close));
     }
-
-    /// C1: what is effective at the receiver is what the sender's log says, in its order, each once.
-    fn delivered_once_in_order(&self) -> bool {
-        self.sender.sent.starts_with(&self.receiver.accepted)
-    }
-
-    /// C3: what the sender forgets, or believes to be safe, is effective at the receiver.
-    fn nothing_is_forgotten_early(&self) -> bool {
-        usize::from(self.sender.closed.max(self.sender.acked)) <= self.receiver.accepted.len()
-    }
-
-    /// What lies before the place where a new owner resumes is effective.
-    fn nothing_is_passed_over(&self) -> bool {
-        let mut passed = self.inbox.iter().take(self.receiver.low.into()).flatten();
-        passed.all(|wire| usize::from(wire.seq) <= self.receiver.accepted.len())
-    }
 }
-
-pub(crate) const ONCE: &str = "C1: 1, 2, 3, each exactly once";
-pub(crate) const HEALS: &str = "C2: no hole for ever";
-pub(crate) const SAFE: &str = "C3: not forgotten before it is effective at its receiver";
-pub(crate) const LOW: &str = "what was passed over is effective";
 
 impl Model for Bounds {
     type State = State;
@@ -439,29 +380,6 @@ impl Model for Bounds {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
-            Property::always(ONCE, |_, state: &State| state.delivered_once_in_order()),
-            Property::always(HEALS, |bounds: &Self, state: &State| bounds.heals(state)),
-            Property::always(SAFE, |_, state: &State| state.nothing_is_forgotten_early()),
-            Property::always(LOW, |_, state: &State| state.nothing_is_passed_over()),
-            Property::sometimes("the road changes between two messages", |_, state: &State| {
-                let both = |seq| state.mailbox.iter().any(|w| w.seq == seq);
-                both(2) && state.inbox.iter().flatten().any(|w| w.seq == 1)
-            }),
-            Property::sometimes("a message is held back", |_, state: &State| {
-                !state.receiver.holds.is_empty()
-            }),
-            Property::sometimes("a sent message died and another took its number", |_, state: &State| {
-                state
-                    .sender
-                    .sent
-                    .iter()
-                    .zip(1..)
-                    .any(|(content, seq)| content / 10 == seq && content % 10 > 0)
-            }),
-            Property::sometimes("everything is closed", |bounds: &Self, state: &State| {
-                state.sender.closed == bounds.sends
-            }),
-        ]
+        promises()
     }
 }
