@@ -75,6 +75,7 @@ impl Work<'_> {
         };
         let (round, attempt) =
             if tries.refused { (tries.round + 1, 1) } else { (tries.round, tries.attempt + 1) };
+        let first = tries.at.is_none();
         let due = def.timeout.map(|within| tries.at.unwrap_or(self.cx.time).plus(within));
         let timer = due.map(|due| self.new_timer(due));
         self.emit(Event::StepAsked {
@@ -85,7 +86,7 @@ impl Work<'_> {
             to: None,
             request: None,
             undo: None,
-            at: None,
+            at: first.then_some(self.cx.time),
             timer,
         })?;
         self.send(id, Direction::Do, &data);
@@ -150,7 +151,7 @@ impl Work<'_> {
     }
 
     /// Done: `save` runs, once; the undo is built again from the reply; both are recorded.
-    fn done(&mut self, id: NodeId, reply: &Raw, late: bool) -> Result<(), Broken> {
+    pub(crate) fn done(&mut self, id: NodeId, reply: &Raw, late: bool) -> Result<(), Broken> {
         let code = &self.def[id].code;
         let mut undo = None;
         let mut data = None;

@@ -22,6 +22,7 @@
 pub mod activity;
 mod ask;
 pub mod client;
+mod control;
 mod coordinator;
 pub mod define;
 pub mod definition;
@@ -29,14 +30,17 @@ pub mod entity;
 pub mod event;
 pub mod fence;
 pub mod outcome;
+mod pause;
 mod reply;
 pub mod retry;
 mod saga;
 pub mod service;
+pub mod situation;
 pub mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod undo;
+pub mod verb;
 #[cfg(feature = "sqlite")]
 pub mod view;
 mod wait;
@@ -54,5 +58,7 @@ pub use outcome::Outcome;
 pub use retry::Retry;
 pub use saga::{Data, Saga, Signal};
 pub use service::SagaService;
+pub use situation::Situation;
+pub use verb::{No, Order, Verb};
 #[cfg(feature = "sqlite")]
 pub use view::SagaRows;

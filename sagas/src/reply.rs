@@ -33,9 +33,20 @@ impl Work<'_> {
             Direction::Undo => (node.undo_tries, matches!(node.status, Status::Undoing | Status::UndoStuck)),
         };
         let current = tries.round == round && attempt.is_none_or(|a| a == tries.attempt);
-        if self.state.phase.terminal() || !awaited || !current {
+        if direction == Direction::Undo && node.owes && attempt.is_none() {
+            let path = &self.def[id].path;
+            return Err(Broken(format!(
+                "node {path}: its entity answered the undo and still owes the answer to the ask"
+            )));
+        }
+        // After the end only what leaked is still being undone.
+        let over = self.state.phase.terminal()
+            && !(direction == Direction::Undo && self.state.leaks.contains(&self.def[id].path));
+        if over || !awaited || !current {
             let class = self.class_of_late(id, direction, answer);
-            return self.late(key, round, class, answer);
+            self.late(key, round, class, answer)?;
+            let again = class == Late::Leak && !over && self.state[id].status == Status::Undone;
+            return if again { self.ask_undo(id) } else { Ok(()) };
         }
         match direction {
             Direction::Do => self.answered(id, answer),
@@ -59,7 +70,11 @@ impl Work<'_> {
         let undo_asked = node.undo_tries.round > 0;
         match (direction, node.status) {
             _ if node.tries.round == 0 => Late::Unexpected,
-            (Direction::Do, Status::Undone) if activity && matches!(answer, Answer::Done(_)) => Late::Leak,
+            (Direction::Do, Status::Undone | Status::Refused)
+                if activity && matches!(answer, Answer::Done(_)) =>
+            {
+                Late::Leak
+            }
             (Direction::Do, _) if undo_asked => Late::AfterUndo,
             (Direction::Undo, _) if !undo_asked => Late::Unexpected,
             (Direction::Do, Status::Skipped) => Late::NotNeeded,

@@ -6,7 +6,8 @@
 //! | U2 the order | a node is undone when everything that followed it is undone, refused, or was never asked |
 //! | U3 | after `UndoBegan` nothing is asked forward: `advance` is not reached in `Undoing` |
 //! | U4 | what is in flight drains: an entity's answer is awaited, an activity has its grace time |
-//! | U8 | a late answer before the undo is asked goes to `answered`, after it to `late` (U9) |
+//! | U8 | a late answer before the undo is asked goes to `answered`, after it to `late` |
+//! | U9 | what is done after it was undone leaked: a new round of the undo, after the end by a person; an entity that answers the undo before the ask parks the instance |
 //! | U10 | a refused undo is not done: a new round, then stuck; independent undos go on |
 //! | U11 | nothing here is dropped by cancel or deadline |
 
@@ -115,7 +116,7 @@ impl Work<'_> {
             Answer::Done(_) => {
                 let round = self.state[id].undo_tries.round;
                 self.emit(Event::Undone { node: self.path(id), round })?;
-                self.rewind()
+                if self.state.phase.terminal() { Ok(()) } else { self.rewind() }
             }
             Answer::Refused(refused) => self.undo_failed(id, How::Refused, &refused.text),
             Answer::Transient(why) => self.undo_failed(id, How::Transient, why),

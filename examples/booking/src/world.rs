@@ -122,7 +122,7 @@ impl World {
     pub(crate) async fn cancel(&self, trip: TripId) -> anyhow::Result<()> {
         let guest = self.trips.at(trip.to_string());
         loop {
-            match guest.cancel("the guest cancelled").await {
+            match guest.cancel("guest", "the guest cancelled").await {
                 Answer::Accepted(_) | Answer::Rejected(_) => return Ok(()),
                 Answer::Overloaded => pause().await,
                 other => bail!("the guest of trip {trip} was not heard: {other:?}"),

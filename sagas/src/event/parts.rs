@@ -26,6 +26,25 @@ pub struct Timer {
     pub due: Micros,
 }
 
+/// What was left of a timer when its instance was paused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// Its node; `@deadline` for the saga's.
+    pub node: Arc<str>,
+    /// How long it would still have run.
+    pub micros: u64,
+}
+
+/// A timer and what it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeTimer {
+    /// Its node; `@deadline` for the saga's.
+    pub node: Arc<str>,
+    /// The timer.
+    #[serde(flatten)]
+    pub timer: Timer,
+}
+
 /// Forward or back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,6 +79,8 @@ pub enum SkippedBy {
     When,
     /// The saga is taken back, and the node changes nothing.
     Undo,
+    /// A person.
+    Person,
 }
 
 /// What a late answer is.
@@ -110,6 +131,8 @@ pub enum Why {
     Cancelled {
         /// Their reason.
         reason: Arc<str>,
+        /// Who.
+        by: Arc<str>,
     },
     /// It took too long.
     Deadline,

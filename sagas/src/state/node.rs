@@ -11,7 +11,7 @@
 //! | Undoing, UndoWaiting | its undo is asked, or pauses before the next attempt or round |
 //! | Undone, UndoStuck | closed, backward; needs a person |
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use palinode::{Micros, activity::To};
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,9 @@ pub struct NodeState {
     /// Its timer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timer: Option<Timer>,
+    /// Whether the entity it was asked of has not answered yet, whatever became of the waiting.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub owes: bool,
     /// Why it failed, or needs a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Arc<str>>,
@@ -113,7 +116,33 @@ impl NodeState {
     }
 }
 
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Idle => "idle",
+            Self::Asked => "asked",
+            Self::Waiting => "waiting",
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+            Self::Skipped => "skipped",
+            Self::Blocked => "blocked",
+            Self::Undoing => "undoing",
+            Self::UndoWaiting => "undo_waiting",
+            Self::Undone => "undone",
+            Self::UndoStuck => "undo_stuck",
+        })
+    }
+}
+
 impl Tries {
+    /// A new budget; whether the round may have happened stays known.
+    pub(super) fn renew(&mut self) {
+        self.failures = 0;
+        self.lost = 0;
+        self.at = None;
+    }
+
     pub(super) fn ask(&mut self, round: u32, attempt: u32, at: Option<Micros>) {
         if round != self.round {
             self.unsure = false;

@@ -44,6 +44,13 @@ pub fn line(event: &Event) -> String {
         Event::Completed {} => "completed".into(),
         Event::Parked { .. } => "parked".into(),
         Event::Kept { .. } => "kept".into(),
+        Event::Intervened { verb, node, .. } => format!("{verb} {node}"),
+        Event::Awaited { node, direction: Direction::Undo, .. } => format!("awaited undo of {node}"),
+        Event::Awaited { node, .. } => format!("awaited {node}"),
+        Event::Leaked { node, .. } => format!("leaked {node}"),
+        Event::Paused { left, .. } => format!("paused with {} timers", left.len()),
+        Event::Resumed { timers, .. } => format!("resumed with {} timers", timers.len()),
+        Event::Unparked { .. } => "unparked".into(),
     }
 }
 
