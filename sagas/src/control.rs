@@ -31,6 +31,9 @@
 //! | Refused      | =/not_now | =/not_now | =/not_now | =/not_now   | =/not_now  |
 //! | Unknown      | =/not_now | =/not_now | =/not_now | =/not_now   | =/not_now  |
 //! | in doubt     | Asked    | =/not_now | Done      | Refused       | =/not_now  |
+//! | Probing      | =/not_now | =/not_now | =/not_now | =/not_now   | =/not_now  |
+//! | Voiding      | =/not_now | =/not_now | =/not_now | =/not_now   | =/not_now  |
+//! | voidable     | Asked    | =/not_now | Done      | Voiding       | =/not_now  |
 //! | Skipped      | =/not_now | =/not_now | =/not_now | =/not_now   | =/not_now  |
 //! | Blocked      | Asked    | Skipped  | Done      | Waiting       | =/not_now  |
 //! | blocked wait | Waiting  | Skipped  | =/not_now | =/not_now     | =/not_now  |
@@ -112,9 +115,10 @@ impl Work<'_> {
         if let Some(no) = self.cannot().filter(|no| !matches!(no, No::Parked { .. })) {
             return Ok(Err(no));
         }
-        for (id, node) in self.def.nodes() {
-            self.stop(id, Direction::Do, &node.do_key);
-            self.stop(id, Direction::Undo, &node.undo_key);
+        for (id, _) in self.def.nodes() {
+            for direction in [Direction::Do, Direction::Undo, Direction::Probe, Direction::Void] {
+                self.stop(id, direction);
+            }
         }
         let (reason, by) = (Arc::clone(&order.reason), Arc::clone(&order.by));
         let standing = self.standing();
@@ -195,7 +199,7 @@ impl Work<'_> {
     /// Asks once more, or waits once more for an entity that has the message already.
     fn again(&mut self, id: NodeId, direction: Direction) -> Result<(), Broken> {
         let node = &self.state[id];
-        let tries = if direction == Direction::Do { node.tries } else { node.undo_tries };
+        let tries = node.tries_of(direction);
         let entity = matches!(node.to, Some(To::Entity(_)));
         match direction {
             _ if entity && !tries.refused => {
@@ -203,8 +207,8 @@ impl Work<'_> {
                 let timer = within.map(|within| self.new_timer(self.cx.time.plus(within)));
                 self.emit(Event::Awaited { node: self.path(id), direction, timer })
             }
-            Direction::Do => self.ask_again(id),
             Direction::Undo => self.ask_undo(id),
+            _ => self.ask_again(id),
         }
     }
 
@@ -251,7 +255,7 @@ impl Work<'_> {
         Ok(Ok(()))
     }
 
-    fn readable(&mut self, id: NodeId, reply: &Raw) -> Result<Result<(), String>, Broken> {
+    pub(crate) fn readable(&mut self, id: NodeId, reply: &Raw) -> Result<Result<(), String>, Broken> {
         let Some(decode) = &self.def[id].code.decode else { return Ok(Ok(())) };
         self.pure(id, "reply", |_| decode(reply).map(drop))
     }
@@ -259,6 +263,10 @@ impl Work<'_> {
     /// As if it had come: a definite no.
     fn mark_not_done(&mut self, id: NodeId, order: &Order) -> Obeyed {
         match self.state[id].status {
+            Status::Unknown if self.in_doubt(id) && self.can_settle(id, Direction::Void) => {
+                self.intervened(id, order)?;
+                self.settle(id, Direction::Void)?;
+            }
             Status::Unknown if self.in_doubt(id) => {
                 self.intervened(id, order)?;
                 self.emit(Event::Leaked { node: self.path(id), why: Arc::clone(&order.reason) })?;
@@ -283,8 +291,7 @@ impl Work<'_> {
 
     /// The round was refused; the next one is due now.
     fn next_round(&mut self, id: NodeId, direction: Direction, why: &Arc<str>) -> Result<(), Broken> {
-        let node = &self.state[id];
-        let round = if direction == Direction::Do { node.tries.round } else { node.undo_tries.round };
+        let round = self.state[id].tries_of(direction).round;
         let timer = self.new_timer(self.cx.time);
         self.attempt_failed(id, direction, How::Refused, why, round, Some(timer))
     }

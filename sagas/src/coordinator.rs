@@ -45,7 +45,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     definition::{Class, Definition, NodeId, Then, Typed},
-    event::{Event, SkippedBy, Timer, Why},
+    event::{Direction, Event, SkippedBy, Timer, Why},
     outcome::{Answer, Raw, Refused, fits},
     situation::Situation,
     state::{DEADLINE, Phase, State, Status, digest_of},
@@ -191,6 +191,8 @@ impl Work<'_> {
             Status::Waiting => self.ask_again(id),
             Status::UndoWaiting => self.ask_undo(id),
             Status::Asked => self.unanswered(id),
+            Status::Probing => self.settle(id, Direction::Probe),
+            Status::Voiding => self.settle(id, Direction::Void),
             _ => Ok(()),
         }
     }
@@ -238,7 +240,8 @@ impl Work<'_> {
     fn note_stuck(&mut self) -> Result<(), Broken> {
         let live = !self.state.phase.terminal() && self.state.phase != Phase::None;
         let moving = |status| {
-            matches!(status, Status::Asked | Status::Waiting | Status::Undoing | Status::UndoWaiting)
+            let back = matches!(status, Status::Undoing | Status::UndoWaiting);
+            back || matches!(status, Status::Asked | Status::Waiting | Status::Probing | Status::Voiding)
         };
         if !live || self.state.stuck || self.state.nodes().any(|(_, n)| moving(n.status)) {
             return Ok(());

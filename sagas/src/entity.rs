@@ -47,7 +47,11 @@ impl Kind for SagaKind {
     }
 
     fn targets(&self) -> Vec<TargetKind> {
-        self.definition.nodes().filter_map(|(_, node)| node.target).collect()
+        self.definition
+            .nodes()
+            .flat_map(|(_, node)| node.target.iter().chain(&node.settles))
+            .copied()
+            .collect()
     }
 
     fn blank(&self, _id: &Arc<str>) -> Box<dyn Entity> {

@@ -309,6 +309,30 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timer: Option<Timer>,
     },
+    /// The participant of a pivot that may have happened is asked about it, instead of guessing.
+    SettleAsked {
+        /// The pivot.
+        node: Arc<str>,
+        /// `probe`: whether it happened. `void`: whether it did, and if not, never to do it.
+        direction: Direction,
+        /// The round of the pivot that is in doubt.
+        round: u32,
+        /// A try within the round, of this direction.
+        attempt: u32,
+        /// When this was first asked, for its budget.
+        at: Micros,
+        /// On the first ask of a round: the activity that is run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        activity: Option<Arc<str>>,
+        /// On the first ask of a round: the request. The bytes of all attempts are equal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<Raw>,
+    },
+    /// The probe knows nothing of it: that is no proof that it did not happen.
+    NotKnown {
+        /// The pivot.
+        node: Arc<str>,
+    },
     /// Something of the node may stand that nobody takes back: a person said that it was not done, without proof.
     Leaked {
         /// The node.

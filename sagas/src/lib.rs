@@ -35,6 +35,7 @@ mod reply;
 pub mod retry;
 mod saga;
 pub mod service;
+mod settle;
 pub mod situation;
 pub mod state;
 #[cfg(any(test, feature = "testing"))]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     definition::{Class, Definition, NodeId},
-    state::{Phase, State, Status, Tries},
+    state::{Phase, Settle, State, Status, Tries},
 };
 
 /// Where an instance stands after a verb.
@@ -117,6 +117,9 @@ fn open(definition: &Definition, state: &State, id: NodeId) -> Option<Open> {
     let waits_for = match node.status {
         Status::Asked => asked(node.tries),
         Status::Undoing => asked(node.undo_tries),
+        Status::Probing | Status::Voiding if node.timer.is_some() => WaitsFor::Time,
+        Status::Probing => settling(node.probe.as_deref()),
+        Status::Voiding => settling(node.void.as_deref()),
         Status::Waiting if def.class == Class::Wait => {
             WaitsFor::Signal(def.signal.unwrap_or_default().into())
         }
@@ -127,6 +130,14 @@ fn open(definition: &Definition, state: &State, id: NodeId) -> Option<Open> {
     };
     let until = node.timer.map(|timer| timer.due);
     Some(Open { node: Arc::clone(&def.path), status: node.status, waits_for, until })
+}
+
+fn settling(settle: Option<&Settle>) -> WaitsFor {
+    settle.map_or(WaitsFor::Person, |Settle { activity, tries, .. }| WaitsFor::Activity {
+        name: Arc::clone(activity),
+        round: tries.round,
+        attempt: tries.attempt,
+    })
 }
 
 impl fmt::Display for Situation {

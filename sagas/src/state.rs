@@ -20,7 +20,7 @@ use crate::{
     outcome::Raw,
 };
 
-pub use node::{NodeState, Status, Tries};
+pub use node::{NodeState, Settle, Status, Tries};
 
 /// Where an instance stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -43,13 +43,13 @@ impl Work<'_> {
         };
         match (status, def.class) {
             (Status::Asked, Class::Compensatable) if activity => {
-                self.stop(id, Direction::Do, &def.do_key);
+                self.stop(id, Direction::Do);
                 let timer = self.new_timer(self.cx.time.plus(GRACE));
                 self.emit(Event::Draining { node: self.path(id), timer })
             }
             (Status::Waiting, Class::Compensatable) => self.conclude(id),
             (Status::Asked | Status::Waiting, Class::Read | Class::Wait | Class::Timer) => {
-                self.stop(id, Direction::Do, &def.do_key);
+                self.stop(id, Direction::Do);
                 self.emit(Event::Skipped { node: self.path(id), why: SkippedBy::Undo })
             }
             _ => Ok(()),

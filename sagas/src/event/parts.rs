@@ -53,6 +53,29 @@ pub enum Direction {
     Do,
     /// Its undo.
     Undo,
+    /// The question whether the pivot happened.
+    Probe,
+    /// The demand that the pivot be done or never happen.
+    Void,
+}
+
+impl Direction {
+    /// The word for it in an effect key.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Do => "do",
+            Self::Undo => "undo",
+            Self::Probe => "probe",
+            Self::Void => "void",
+        }
+    }
+
+    /// Of this word.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Do, Self::Undo, Self::Probe, Self::Void].into_iter().find(|d| d.word() == word)
+    }
 }
 
 /// How an attempt or a round failed.

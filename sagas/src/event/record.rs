@@ -29,6 +29,8 @@ impl Event {
             | Self::UndoStuck { node, .. }
             | Self::Intervened { node, .. }
             | Self::Awaited { node, .. }
+            | Self::SettleAsked { node, .. }
+            | Self::NotKnown { node }
             | Self::Leaked { node, .. } => Some(node),
             _ => None,
         }

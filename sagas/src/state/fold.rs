@@ -8,7 +8,9 @@ use crate::{
     definition::{Definition, Then},
     event::{Direction, Event, Late, NodeTimer, Timer},
     outcome::Raw,
-    state::{Buffered, Cancel, DEADLINE, Killed, Origin, Paused, Phase, State, Status, digest_of},
+    state::{
+        Buffered, Cancel, DEADLINE, Killed, Origin, Paused, Phase, Settle, State, Status, Tries, digest_of,
+    },
     verb::Verb,
 };
 
@@ -131,11 +133,14 @@ impl State {
             Event::UndoStuck { why, .. } => node.fail(Status::UndoStuck, why),
             Event::AttemptFailed { direction, how, why, .. } => {
                 node.owes &= *direction != Direction::Do;
-                let (tries, waiting) = match direction {
-                    Direction::Do => (&mut node.tries, Status::Waiting),
-                    Direction::Undo => (&mut node.undo_tries, Status::UndoWaiting),
+                if let Some(tries) = node.tries_mut(*direction) {
+                    tries.fail(*how);
+                }
+                let waiting = match direction {
+                    Direction::Do => Status::Waiting,
+                    Direction::Undo => Status::UndoWaiting,
+                    Direction::Probe | Direction::Void => node.status,
                 };
-                tries.fail(*how);
                 node.fail(waiting, why);
             }
             Event::Skipped { .. } => node.status = Status::Skipped,
@@ -160,8 +165,20 @@ impl State {
                 node.status = Status::Undone;
                 self.leaks.remove(path);
             }
-            Event::Awaited { direction: Direction::Do, .. } => node.status = Status::Asked,
             Event::Awaited { direction: Direction::Undo, .. } => node.status = Status::Undoing,
+            Event::Awaited { .. } => node.status = Status::Asked,
+            Event::SettleAsked { direction, round, attempt, at, activity, request, .. } => {
+                let void = *direction == Direction::Void;
+                node.status = if void { Status::Voiding } else { Status::Probing };
+                let settle = node.settle(*direction);
+                if let (Some(activity), Some(request)) = (activity, request) {
+                    let (activity, request) = (Arc::clone(activity), Arc::clone(request));
+                    *settle = Some(Box::new(Settle { activity, request, tries: Tries::default() }));
+                }
+                if let Some(settle) = settle {
+                    settle.tries.ask(*round, *attempt, Some(*at));
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -192,8 +209,12 @@ impl State {
     /// Time stood still: what counts from a point in time counts from a later one.
     fn resumed(&mut self, definition: &Definition, at: Micros, timers: &[NodeTimer]) {
         let stood = self.paused.take().map_or(Duration::ZERO, |paused| at.since(paused.at));
-        for tries in self.nodes.iter_mut().flat_map(|node| [&mut node.tries, &mut node.undo_tries]) {
-            tries.at = tries.at.map(|at| at.plus(stood));
+        for node in &mut self.nodes {
+            for direction in [Direction::Do, Direction::Undo, Direction::Probe, Direction::Void] {
+                if let Some(tries) = node.tries_mut(direction) {
+                    tries.at = tries.at.map(|at| at.plus(stood));
+                }
+            }
         }
         for NodeTimer { node, timer } in timers {
             if &**node == DEADLINE {
@@ -216,6 +237,9 @@ impl State {
             match node.status {
                 Status::UndoStuck | Status::UndoWaiting | Status::Undone => node.undo_tries.renew(),
                 _ => node.tries.renew(),
+            }
+            for settle in [&mut node.probe, &mut node.void].into_iter().flatten() {
+                settle.tries.renew();
             }
         }
     }

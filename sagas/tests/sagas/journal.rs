@@ -48,6 +48,12 @@ const SHAPES: &[(&str, &str)] = &[
     ("intervened", r#"{"verb":"mark_not_done","node":"pay","by":"ada","reason":"the bank says so"}"#),
     ("awaited", r#"{"node":"confirm","direction":"do","timer":{"serial":3,"due":9}}"#),
     ("awaited", r#"{"node":"room","direction":"undo"}"#),
+    (
+        "settle_asked",
+        r#"{"node":"pay","direction":"void","round":1,"attempt":1,"at":5,"activity":"void-pay","request":{"x":1}}"#,
+    ),
+    ("settle_asked", r#"{"node":"pay","direction":"probe","round":1,"attempt":2,"at":5}"#),
+    ("not_known", r#"{"node":"pay"}"#),
     ("leaked", r#"{"node":"pay","why":"nobody knows"}"#),
     (
         "paused",

@@ -18,6 +18,7 @@ mod pause;
 mod performing;
 mod random;
 mod rows;
+mod settle;
 mod table;
 mod undo_rules;
 mod verbs;

@@ -137,6 +137,9 @@ fn with_node(state: &str) -> (Script, &'static str) {
         // Behind it the second branch still runs, so its undo waits.
         "Unknown" => (beside(), "a"),
         "in doubt" => (paying().answer("pay/do", &Fate::Fatal), "pay"),
+        "Probing" => (crate::settle::probing(), "pay"),
+        "voidable" => (crate::settle::in_doubt(), "pay"),
+        "Voiding" => (crate::settle::in_doubt().verb_of(Verb::MarkNotDone, "pay"), "pay"),
         "Skipped" => (waiting(), "quote"),
         "Blocked" => (paid().answer("voucher/do", &Fate::Fatal), "voucher"),
         "blocked wait" => (paid().done("voucher", ()).fire("after"), "after"),
@@ -186,15 +189,15 @@ fn undone() -> Script {
 fn every_verb_does_to_every_node_what_the_table_says() {
     let rows = table("node is");
     let verbs: Vec<Verb> = rows[0].iter().skip(1).map(|v| v.parse().unwrap()).collect();
-    assert_eq!(rows.len(), 17);
+    assert_eq!(rows.len(), 20);
     for row in &rows[1..] {
         for (verb, text) in verbs.iter().zip(&row[1..]) {
             let (script, node) = with_node(row[0]);
             let status = |script: &Script| status_of(script, node);
             let before = status(&script);
             let named = Some(before).filter(|s| format!("{s:?}") == row[0]).is_some();
-            let special =
-                ["pausing", "wait", "in doubt", "blocked wait", "leaked", "Unknown"].contains(&row[0]);
+            let special = ["pausing", "wait", "in doubt", "voidable", "blocked wait", "leaked", "Unknown"]
+                .contains(&row[0]);
             assert!(named || special, "{}: {node} is {before:?}", row[0]);
             let (next, code) = cell(text);
             let order = Order::new(*verb, "ada", "a test").node(node);
