@@ -16,6 +16,7 @@ mod linear;
 mod parked;
 mod pause;
 mod performing;
+mod persons;
 mod random;
 mod rows;
 mod settle;
