@@ -205,7 +205,7 @@ impl Work<'_> {
             _ if entity && !tries.refused => {
                 let within = self.def[id].timeout.filter(|_| direction == Direction::Do);
                 let timer = within.map(|within| self.new_timer(self.cx.time.plus(within)));
-                self.emit(Event::Awaited { node: self.path(id), direction, timer })
+                self.emit(Event::Awaited { node: self.path(id), direction, round: tries.round, timer })
             }
             Direction::Undo => self.ask_undo(id),
             _ => self.ask_again(id),

@@ -305,6 +305,8 @@ pub enum Event {
         node: Arc<str>,
         /// Of the ask or of its undo.
         direction: Direction,
+        /// The round it was asked in.
+        round: u32,
         /// When its outcome is unknown at the latest.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timer: Option<Timer>,

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use crate::{hash::Digest, record};
 
-mod person;
-pub use person::{Kept, Left, NodeTimer, SettleAsked, Verb};
+mod parts;
+pub use parts::{How, Kept, Left, NodeTimer, SettleAsked, SkippedBy, Then, Verb};
 
 /// What stands before the tag of every entry, whatever the definition.
 const PREFIX: &str = "saga.";
@@ -345,46 +345,6 @@ impl Direction {
     pub fn of(word: &str) -> Option<Self> {
         [Self::Do, Self::Undo, Self::Probe, Self::Void].into_iter().find(|d| d.word() == word)
     }
-}
-
-/// How an attempt or a round failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum How {
-    /// A definite no: the next ask is a new round.
-    Refused,
-    /// It certainly did not happen.
-    Transient,
-    /// It may have happened.
-    Unknown,
-    /// A person is needed.
-    Fatal,
-    /// Its owner is gone.
-    Lost,
-}
-
-/// What left a node out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SkippedBy {
-    /// Its condition.
-    When,
-    /// The saga turned back, and the node is without effect.
-    Undo,
-    /// A person.
-    Person,
-}
-
-/// What follows a wait that ended without its signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Then {
-    /// The saga turns back.
-    Undo,
-    /// It goes on.
-    GoOn,
-    /// A person must decide.
-    Block,
 }
 
 impl Entry {

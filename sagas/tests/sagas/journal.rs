@@ -46,8 +46,8 @@ const SHAPES: &[(&str, &str)] = &[
     ("undo_began", r#"{"why":{"cause":"cancelled","reason":"ill","by":"ada"}}"#),
     ("cancel_asked", r#"{"reason":"ill","by":"ada"}"#),
     ("intervened", r#"{"verb":"mark_not_done","node":"pay","by":"ada","reason":"the bank says so"}"#),
-    ("awaited", r#"{"node":"confirm","direction":"do","timer":{"serial":3,"due":9}}"#),
-    ("awaited", r#"{"node":"room","direction":"undo"}"#),
+    ("awaited", r#"{"node":"confirm","direction":"do","round":2,"timer":{"serial":3,"due":9}}"#),
+    ("awaited", r#"{"node":"room","direction":"undo","round":1}"#),
     (
         "settle_asked",
         r#"{"node":"pay","direction":"void","round":1,"attempt":1,"at":5,"activity":"void-pay","request":{"x":1}}"#,

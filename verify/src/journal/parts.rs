@@ -1,4 +1,4 @@
-//! The parts of entries that persons, pauses and pivots in doubt bring about.
+//! The parts of entries: how attempts fail, what leaves nodes out, what persons, pauses and pivots in doubt bring about.
 
 use serde::Deserialize;
 
@@ -84,4 +84,44 @@ pub struct SettleAsked {
     pub attempt: u32,
     /// When it was first asked.
     pub at: i64,
+}
+
+/// How an attempt or a round failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// A definite no: the next ask is a new round.
+    Refused,
+    /// It certainly did not happen.
+    Transient,
+    /// It may have happened.
+    Unknown,
+    /// A person is needed.
+    Fatal,
+    /// Its owner is gone.
+    Lost,
+}
+
+/// What left a node out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkippedBy {
+    /// Its condition.
+    When,
+    /// The saga turned back, and the node is without effect.
+    Undo,
+    /// A person.
+    Person,
+}
+
+/// What follows a wait that ended without its signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// The saga turns back.
+    Undo,
+    /// It goes on.
+    GoOn,
+    /// A person must decide.
+    Block,
 }
