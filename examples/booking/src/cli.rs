@@ -12,6 +12,7 @@ mod folder;
 mod progress;
 mod replay;
 mod report;
+mod saga;
 mod say;
 mod show;
 mod stop;
@@ -102,6 +103,11 @@ enum Command {
     Crash(CrashArgs),
     /// Compute everything again from the log by other code, and compare
     Verify,
+    /// Look at sagas, and do what only a person may
+    Saga {
+        #[command(subcommand)]
+        command: saga::SagaCommand,
+    },
     /// Show one trip as a timeline
     Show {
         /// The trip's id, 16 digits
@@ -175,6 +181,7 @@ async fn command(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Replay(args)) => replay::run(&args, &common).await,
         Some(Command::Crash(args)) => crash::run(&args, &common).await,
         Some(Command::Verify) => verify::run(&common),
+        Some(Command::Saga { command }) => saga::run(command, &common).await,
         Some(Command::Show { id }) => show::run(&id, &common),
         Some(Command::Work(args)) => work::run(&args, &common).await,
     }

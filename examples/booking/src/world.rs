@@ -8,7 +8,7 @@ use palinode::{
     Answer, Clock, Node, Service, SystemClock,
     projection::{ReadModel, ShardStatus, State},
 };
-use palinode_sagas::{End, Finished, SagaClient, SagaService, Sagas, event::Why};
+use palinode_sagas::{End, Finished, SagaClient, SagaService, Sagas, client::Instance, event::Why};
 
 use crate::{
     desk::{Desk, Watch},
@@ -150,6 +150,16 @@ impl World {
         }
     }
 
+    /// The saga of a trip.
+    pub(crate) fn saga(&self, trip: TripId) -> Instance<Trip> {
+        self.trips.at(trip.to_string())
+    }
+
+    /// The node everything runs on.
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
     /// Commits to the logs of all services since the start.
     pub(crate) fn commits(&self) -> u64 {
         self.node.counts().commits()
@@ -165,7 +175,7 @@ impl World {
 }
 
 /// Waits until every shard of a read model has met the end of the log, or stands still.
-async fn caught_up(model: &ReadModel) {
+pub(crate) async fn caught_up(model: &ReadModel) {
     let behind = |status: &ShardStatus| matches!(status.state, State::Starting | State::CatchingUp);
     for shard in model.status() {
         model.wait_until(shard.shard, |status| !behind(status)).await;

@@ -57,6 +57,11 @@ pub(super) fn read(folder: &Path, trip: TripId) -> anyhow::Result<Option<Timelin
 }
 
 impl Timeline {
+    /// Its entries, oldest first, with their times in microseconds since 1970.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (i64, &Event)> {
+        self.0.iter().map(|Entry { time, event }| (*time, event))
+    }
+
     /// The same as data.
     pub(super) fn as_json(&self, trip: TripId) -> serde_json::Value {
         let entry = |Entry { time, event }: &Entry| serde_json::json!({ "time_us": time, "event": event });
@@ -127,7 +132,7 @@ fn line(event: &Event, began: i64) -> Line {
             Line::of("?", node, format!("unknown: {why}")).tone(Tone::Bad)
         }
         Event::AttemptFailed { node, direction, how, why, timer, .. } => {
-            let what = if *direction == Direction::Do { "attempt" } else { "undo" };
+            let what = if *direction == Direction::Do { "attempt" } else { direction.word() };
             let again = timer.map_or(String::new(), |t| format!("; again at {}", at(t.due.0)));
             Line::of("↻", node, format!("{what} failed, {how:?}: {why}{again}").to_lowercase())
                 .tone(Tone::Bad)
@@ -189,6 +194,17 @@ fn line(event: &Event, began: i64) -> Line {
             Line::of("▶", "unpark", format!("by {by}: {reason}")).tone(Tone::Strong)
         }
         Event::Parked { why, .. } => Line::of("!", "parked", why.to_string()).tone(Tone::Bad),
+        Event::SettleAsked { node, direction, round, attempt, .. } => {
+            let what = if *direction == Direction::Void {
+                "told never to do it"
+            } else {
+                "asked whether it happened"
+            };
+            Line::of("?", node, format!("{what}{}", try_number(*round, *attempt))).tone(Tone::Faint)
+        }
+        Event::NotKnown { node } => {
+            Line::of("?", node, "its participant knows nothing of it").tone(Tone::Bad)
+        }
         other => Line::of("·", "", format!("{other:?}")).tone(Tone::Faint),
     }
 }
