@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     address::Address,
-    checkpoint::{ApplyError, Db},
+    checkpoint::{ApplyError, ReadDb},
     client::{Client, Gate},
     clock::{Clock, Ids},
     commit::Peer,
@@ -271,7 +271,7 @@ impl Node {
     /// # Errors
     /// When this node does not run the service, follows it with this projection already, or the read model's tables
     /// cannot be made.
-    pub async fn project_into<D: Db, P: Projection<D>>(
+    pub async fn project_into<D: ReadDb, P: Projection<D>>(
         &self,
         service: &str,
         projection: P,

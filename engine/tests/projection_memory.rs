@@ -11,7 +11,7 @@ use journal::{Journal, deposited};
 use palinode::{
     ManualClock, Token,
     commit::EventRecord,
-    projection::{ApplyError, EventSet, Projection, ReadModel, Recorded, State, Waited, start},
+    projection::{ApplyError, EventSet, Projection, ReadModel, Recorded, State, Tables, Waited, start},
     store::memory::{MemoryDb, MemoryTx, TxFault},
 };
 
@@ -34,6 +34,7 @@ struct Journals;
 impl Projection<MemoryDb> for Journals {
     const NAME: &'static str = "journals";
     const VERSION: u32 = 3;
+    const TABLES: &'static [&'static str] = &["journal"];
     type Event = SagaEvent;
     type Batch = BTreeMap<String, String>;
 
@@ -44,10 +45,11 @@ impl Projection<MemoryDb> for Journals {
         Ok(())
     }
 
-    async fn write(&self, tx: &mut MemoryTx, batch: Self::Batch) -> Result<(), ApplyError> {
+    async fn write(&self, tx: &mut MemoryTx, tables: &Tables, batch: Self::Batch) -> Result<(), ApplyError> {
+        let table = tables.name("journal");
         for (entity, lines) in batch {
-            let before = tx.get("journal", &entity).unwrap_or_default().to_owned();
-            tx.put("journal", &entity, before + &lines);
+            let before = tx.get(&table, &entity).unwrap_or_default().to_owned();
+            tx.put(&table, &entity, before + &lines);
         }
         Ok(())
     }

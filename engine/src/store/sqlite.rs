@@ -8,9 +8,12 @@
 //! transactions, and their checkpoints go with them.
 
 mod checkpoint;
+mod compare;
 mod errors;
 mod migrations;
+mod parked;
 mod snapshots;
+mod versions;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -30,7 +33,7 @@ use uuid::Uuid;
 pub use snapshots::SqliteStore;
 
 use crate::{
-    checkpoint::{ApplyError, Transacted, Work},
+    checkpoint::{ApplyError, Board, Transacted, Work},
     entity::panicked,
 };
 
@@ -62,6 +65,7 @@ struct Inner {
     path: PathBuf,
     writer: Mutex<Writer>,
     readers: SqlitePool,
+    board: Board,
 }
 
 /// The one connection that writes.
@@ -92,7 +96,12 @@ impl SqliteDb {
             .idle_timeout(None)
             .test_before_acquire(false)
             .connect_lazy_with(options.disable_statement_logging());
-        Ok(Self(Arc::new(Inner { path, writer: Mutex::new(Writer::Open(writer)), readers })))
+        Ok(Self(Arc::new(Inner {
+            path,
+            writer: Mutex::new(Writer::Open(writer)),
+            readers,
+            board: Board::default(),
+        })))
     }
 
     /// Where the file is.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use palinode::{
     Aggregate,
-    projection::{ApplyError, Of, Projection, Recorded, Waited},
+    projection::{ApplyError, Of, Projection, Recorded, Tables, Waited},
     store::sqlite::SqliteDb,
 };
 use sqlx::SqliteConnection;
@@ -17,13 +17,13 @@ struct Balances;
 impl Projection<SqliteDb> for Balances {
     const NAME: &'static str = "balances";
     const VERSION: u32 = 1;
+    const TABLES: &'static [&'static str] = &["balances"];
     type Event = Of<Account>;
     type Batch = BTreeMap<String, i64>;
 
-    async fn prepare(&self, tx: &mut SqliteConnection) -> Result<(), ApplyError> {
-        let sql =
-            "create table if not exists balances (account text primary key, balance integer not null) strict";
-        sqlx::raw_sql(sql).execute(tx).await?;
+    async fn prepare(&self, tx: &mut SqliteConnection, tables: &Tables) -> Result<(), ApplyError> {
+        let sql = "create table if not exists {balances} (account text primary key, balance integer not null) strict";
+        sqlx::raw_sql(tables.sql(sql)).execute(tx).await?;
         Ok(())
     }
 
@@ -37,10 +37,16 @@ impl Projection<SqliteDb> for Balances {
         Ok(())
     }
 
-    async fn write(&self, tx: &mut SqliteConnection, batch: Self::Batch) -> Result<(), ApplyError> {
+    async fn write(
+        &self,
+        tx: &mut SqliteConnection,
+        tables: &Tables,
+        batch: Self::Batch,
+    ) -> Result<(), ApplyError> {
         for (account, change) in batch {
-            let sql = "insert into balances values (?1, ?2) on conflict do update set balance = balance + ?2";
-            sqlx::query(sql).bind(account).bind(change).execute(&mut *tx).await?;
+            let sql =
+                "insert into {balances} values (?1, ?2) on conflict do update set balance = balance + ?2";
+            sqlx::query(tables.sql(sql)).bind(account).bind(change).execute(&mut *tx).await?;
         }
         Ok(())
     }

@@ -6,7 +6,8 @@ mod following;
 #[path = "../projection_support/journal.rs"]
 mod journal;
 mod outages;
-mod poison;
+mod parked;
+
 mod records;
 mod waiting;
 mod world;

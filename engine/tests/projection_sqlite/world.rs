@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::journal::{Balances, Journal, Table, tables};
 use palinode::{
-    ManualClock, Token,
+    ManualClock, Record, Token,
     projection::{ReadModel, ShardStatus, State, Waited, start},
     store::sqlite::SqliteDb,
 };
@@ -32,6 +32,13 @@ impl World {
 
     pub(crate) async fn start_on(&self, journal: &Journal, projection: Arc<Balances>) -> ReadModel {
         start(projection, journal.source(&self.clock), self.db.clone()).await.unwrap()
+    }
+
+    /// Appends a record of ours that cannot be read.
+    pub(crate) fn damage(&self, shard: u32) {
+        let last = usize::try_from(self.journal.end(shard)).unwrap() - 1;
+        let record = self.journal.record(shard, last);
+        self.journal.append_raw(shard, Record { value: vec![b'{'; 40].into(), ..record });
     }
 
     pub(crate) async fn table(&self) -> Table {
@@ -90,4 +97,9 @@ pub(crate) async fn writer(world: &World) -> sqlx::SqliteConnection {
     use sqlx::Connection;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(world.db.path());
     sqlx::SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+/// No key of the shard is parked any more.
+pub(crate) async fn free(model: &ReadModel, shard: u32) {
+    model.wait_until(shard, |status| status.parked == 0 && status.position.is_some()).await.unwrap();
 }

@@ -74,6 +74,29 @@ fn trip() {
 }
 
 #[test]
+fn signals() {
+    ends(
+        "signals",
+        &[
+            "ada, wish 1: Buffered",
+            "ada, wish 1: Duplicate",
+            "The rooms are clean. Ada has spoken; Grace never does.",
+            "ada: Completed, with a view of the sea",
+            "grace: Compensated, with no wish",
+            "grace, too late: no, it has come to its end",
+        ],
+    );
+}
+
+#[test]
+fn timers() {
+    ends(
+        "timers",
+        &["set:     @deadline, sleep-on-it", "fired:   sleep-on-it", "early:   0", "cleared: @deadline"],
+    );
+}
+
+#[test]
 fn crash() {
     ends("crash", &["second life: 10 trips completed, 2 taken back", "The bank has made 10 charges."]);
 }

@@ -48,12 +48,13 @@ impl<'a> Ours<'a> {
     }
 }
 
-/// The statement that inserts so many rows.
+/// The statement that inserts so many rows. A row that is there already would be a broken log: the whole transaction is
+/// rolled back, so SQLite need not copy pages to take back one statement.
 pub(super) fn insert(db: &Connection, rows: usize) -> rusqlite::Result<Statement<'_>> {
     let row = "(?,?,?,?,?,?,?)";
     let rows = vec![row; rows].join(",");
     db.prepare(&format!(
-        "insert into palinode_record (id, mark, crc, sum, time_us, key, value) values {rows}"
+        "insert or rollback into palinode_record (id, mark, crc, sum, time_us, key, value) values {rows}"
     ))
 }
 

@@ -24,12 +24,10 @@ impl Stop {
         let stop = Self::default();
         let asked = stop.clone();
         tokio::spawn(async move {
-            if signal().await.is_ok() {
+            if self::asked().await.is_ok() {
                 asked.0.store(true, Ordering::SeqCst);
                 say::aside("stopping: trips under way are booked to their end; once more ends at once");
-                if signal().await.is_ok() {
-                    process::exit(INTERRUPTED);
-                }
+                end_when_asked_again().await;
             }
         });
         stop
@@ -49,8 +47,20 @@ impl Stop {
     }
 }
 
+/// Ends the process at once when somebody asks; never returns.
+pub(super) async fn end_when_asked_again() {
+    if asked().await.is_ok() {
+        process::exit(INTERRUPTED);
+    }
+    std::future::pending().await
+}
+
+/// Returns when the process is asked to stop.
+///
+/// # Errors
+/// When that cannot be heard.
 #[cfg(unix)]
-async fn signal() -> std::io::Result<()> {
+pub(super) async fn asked() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -59,7 +69,11 @@ async fn signal() -> std::io::Result<()> {
     }
 }
 
+/// Returns when the process is asked to stop.
+///
+/// # Errors
+/// When that cannot be heard.
 #[cfg(not(unix))]
-async fn signal() -> std::io::Result<()> {
+pub(super) async fn asked() -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }
