@@ -135,7 +135,10 @@ mod tests {
         let figure = Figure::new("W1", "rate", "1/s", vec![10.0, 90.0, 30.0]);
         let figure = figure.beside(vec![100.0, 50.0, 60.0]).mark(Mark::RatioAtLeast(0.5));
         assert_eq!((figure.ratio(), figure.met()), (Some(0.5), Some(true)));
-        assert_eq!(figure.to_string(), "rate: 30.0 1/s (10.0 to 90.0), limit 60.0 (50.0 to 100), ratio 0.50, mark >= 0.5 of it: met");
+        assert_eq!(
+            figure.to_string(),
+            "rate: 30.0 1/s (10.0 to 90.0), limit 60.0 (50.0 to 100), ratio 0.50, mark >= 0.5 of it: met"
+        );
         assert_eq!(figure.mark(Mark::AtMost(29.0)).met(), Some(false));
     }
 }

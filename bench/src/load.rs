@@ -54,11 +54,7 @@ where
     Ok(Run { rate: answers / seconds, latency, cpu_us })
 }
 
-async fn caller<F, W>(
-    next: Arc<AtomicU64>,
-    until: Instant,
-    work: W,
-) -> anyhow::Result<Histogram<u64>>
+async fn caller<F, W>(next: Arc<AtomicU64>, until: Instant, work: W) -> anyhow::Result<Histogram<u64>>
 where
     W: Fn(u64) -> F,
     F: Future<Output = anyhow::Result<()>>,
@@ -67,11 +63,6 @@ where
     loop {
         let begun = host::now();
         if begun >= until {
-            return Ok(latency);
-        }
-        if let Some(most) = most
-            && next.load(Ordering::Relaxed) >= most
-        {
             return Ok(latency);
         }
         work(next.fetch_add(1, Ordering::Relaxed)).await?;

@@ -11,6 +11,9 @@ mod start;
 
 use palinode::{Node, Service};
 
+pub(crate) use command::commands;
+pub(crate) use saga::{one, sagas};
+
 use crate::{figure::Figure, setting::Setting};
 
 /// All of them, in order.

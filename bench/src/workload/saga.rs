@@ -63,6 +63,10 @@ pub(crate) async fn measure(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
         figures.push(if in_flight == 1 { p50.mark(Mark::AtMost(1.5)) } else { p50 });
         let p99 = Figure::new("W2", format!("{in_flight} in flight, p99"), "ms", at(&ours, 0.99));
         figures.push(p99.beside(at(&limit, 0.99)));
+        let cpu = |runs: &[Run]| runs.iter().map(|run| run.cpu_us).collect::<Vec<_>>();
+        let figure =
+            Figure::new("W2", format!("{in_flight} in flight, CPU time of a saga"), "us", cpu(&ours));
+        figures.push(figure.beside(cpu(&limit)));
     }
     Ok(figures)
 }
