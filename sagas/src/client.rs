@@ -93,6 +93,19 @@ pub enum Signalled {
     Kept,
 }
 
+/// An instance was set free.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Unparked {
+    /// It had set itself aside, and stands so now.
+    Itself(Situation),
+    /// The engine had set it aside; it has taken so many inputs.
+    ByTheEngine {
+        /// So many.
+        taken: u64,
+    },
+}
+
 /// How an instance ended, with its data at the end.
 #[derive(Debug, Clone)]
 pub struct Finished<T> {
@@ -237,9 +250,11 @@ impl<T: Data> Instance<T> {
         self.order(Order::new(Verb::UndoAgain, by, why).node(node)).await
     }
 
-    /// Takes what was kept while the instance was set aside, once its code is mended.
-    pub async fn unpark(&self, by: &str, why: &str) -> Answer<Situation, No> {
-        self.order(Order::new(Verb::Unpark, by, why)).await
+    /// Takes what was kept while the instance was set aside, once its code is mended. It does not matter who set it
+    /// aside: its closures, or the engine because its state broke.
+    pub async fn unpark(&self, by: &str, why: &str) -> Answer<Unparked, No> {
+        let order = Order::new(Verb::Unpark, by, why);
+        self.ask(order.verb.as_str().into(), &order.payload()).await
     }
 
     async fn ask<R: DeserializeOwned>(&self, name: Arc<str>, body: &impl Serialize) -> Answer<R, No> {

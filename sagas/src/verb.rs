@@ -240,6 +240,11 @@ mod tests {
     }
 
     #[test]
+    fn the_engine_sets_free_by_the_same_word() {
+        assert_eq!(Verb::Unpark.as_str(), palinode::message::UNPARK);
+    }
+
+    #[test]
     fn the_code_of_a_no_is_its_tag() {
         let nos = [
             No::NotStarted,

@@ -10,7 +10,7 @@ use super::{Turn, effects::Intent, node::Node};
 use crate::{
     journal::{Direction, Entry, Kept, Left, Started, Timer},
     reader::Effective,
-    record::{Cause, Outcome, Peer},
+    record::{Cause, Peer},
     report::Rule,
 };
 
@@ -31,6 +31,8 @@ pub(super) struct Instance {
     pub(super) paused: Option<(i64, Vec<Left>)>,
     /// Inputs kept while it is parked or paused.
     pub(super) kept: Vec<Kept>,
+    /// Whether the engine set it aside.
+    pub(super) aside: bool,
     /// Nodes closed by a person.
     pub(super) exceptions: u64,
     /// Whether a cancel waits.
@@ -79,6 +81,7 @@ impl Instance {
             parked: false,
             paused: None,
             kept: Vec::new(),
+            aside: false,
             exceptions: 0,
             cancel: false,
             nodes: BTreeMap::new(),
@@ -112,8 +115,7 @@ impl Instance {
         if self.unreadable {
             return;
         }
-        // The engine sets an instance aside that cannot be folded: then there is no entry.
-        self.parked |= turn.at.commit.outcome == Outcome::Parked;
+        self.set_aside_by_the_engine(entries.is_empty(), turn);
         let awaited = self.ends_an_attempt(turn.at);
         for entry in entries {
             match entry {

@@ -1,6 +1,9 @@
 //! What persons do. S12: a verb is named before what follows from it, where it has a meaning; a paused saga stands still,
 //! its timers run on for what was left of them, and what was kept is taken when it goes on.
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use super::{
     Turn,
     instance::{Course, Instance},
@@ -8,11 +11,38 @@ use super::{
 };
 use crate::{
     journal::{Direction, Entry, Kept, Left, NodeTimer, Timer, Verb},
+    record::Outcome,
     report::Rule,
 };
 
 /// What the saga's deadline is called among its timers.
 const DEADLINE: &str = "@deadline";
+
+/// An input as the engine stores it.
+#[derive(Deserialize)]
+struct Stored {
+    re: Option<String>,
+    node: Option<String>,
+    serial: Option<u64>,
+    key: Option<String>,
+    round: Option<u32>,
+    attempt: Option<u32>,
+    #[serde(rename = "type")]
+    name: Option<String>,
+}
+
+impl Stored {
+    fn read(raw: &RawValue) -> Option<Kept> {
+        match serde_json::from_str(raw.get()).ok()? {
+            Self { re: Some(re), .. } => Some(Kept::Reply { re }),
+            Self { key: Some(key), round: Some(round), attempt: Some(attempt), .. } => {
+                Some(Kept::Attempt { key, round, attempt })
+            }
+            Self { node: Some(node), serial: Some(serial), .. } => Some(Kept::Timer { node, serial }),
+            Self { name, .. } => Some(Kept::Message { name: name? }),
+        }
+    }
+}
 
 impl Instance {
     pub(super) fn intervened(&mut self, verb: Verb, path: String, turn: &mut Turn<'_>) {
@@ -161,6 +191,22 @@ impl Instance {
             turn.find(Rule::Person, "kept during a pause", "an answer");
         }
         self.kept.push(input);
+    }
+
+    /// The engine sets an instance aside that cannot take an input: then there is no entry, and the input is stored. The
+    /// first commit that is not stored again takes all of them.
+    pub(super) fn set_aside_by_the_engine(&mut self, silent: bool, turn: &mut Turn<'_>) {
+        let commit = &turn.at.commit;
+        let parked = commit.outcome == Outcome::Parked;
+        self.parked |= parked;
+        if parked && silent {
+            self.aside = true;
+            let stored = commit.parked.as_ref().and_then(|raw| Stored::read(raw));
+            self.kept.extend(stored);
+        } else if self.aside && !parked {
+            (self.aside, self.parked) = (false, false);
+            turn.kept = std::mem::take(&mut self.kept);
+        }
     }
 
     /// A node whose undo a person left out, or which they left out themselves.

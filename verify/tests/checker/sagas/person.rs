@@ -246,3 +246,50 @@ fn an_undo_in_a_new_round_after_a_leak() {
     tale(2).breaks(&[]);
     tale(1).breaks(&[Rule::Effects]);
 }
+
+#[test]
+fn an_answer_that_the_engine_stored_is_taken_when_the_instance_is_set_free() {
+    let tale = |stored: bool| {
+        completed_but(|t| {
+            let end = t.at("end").clone();
+            let parked = json!({"re": "ship/do/2", "data": {"outcome": "accepted", "answer": null}});
+            t.at("end")["outcome"] = json!("parked");
+            t.at("end")["events"] = json!([]);
+            t.at("end")["ended"] = json!(false);
+            if stored {
+                t.at("end")["parked"] = parked;
+            }
+            let free =
+                json!({"cause": client(9), "ended": true, "events": end["events"], "answer": {"taken": 1}});
+            t.then("end", "free", free);
+        })
+    };
+    let clean = tale(true).report(&[]);
+    assert!(clean.findings.is_empty(), "{clean}");
+    assert_eq!((clean.counts.completed, clean.counts.parked), (1, 0));
+    tale(false).breaks(&[Rule::Net]);
+}
+
+#[test]
+fn a_timer_kept_by_a_parked_instance_ends_its_wait_when_it_is_unparked() {
+    let tale = |unparked: Vec<Value>| {
+        completed_but(|t| {
+            t.until("car");
+            let timer = json!({"timer": {"node": "guest", "serial": 2}});
+            let parked = entry("parked", json!({"why": "a bug", "input": timer}));
+            t.then("car", "parked", json!({"cause": timer, "outcome": "parked", "events": [parked]}));
+            t.at("parked")["time"] = json!(900_000);
+            let pay = json!({"node": "pay", "round": 1, "attempt": 1, "to": {"activity": "do-pay"}, "request": "pay",
+                "at": 901_000, "pivot": true});
+            let out = entry("timed_out", json!({"node": "guest", "then": "go_on"}));
+            let events: Vec<Value> = unparked.into_iter().chain([out, entry("step_asked", pay)]).collect();
+            t.then(
+                "parked",
+                "free",
+                json!({"cause": client(9), "events": events, "runs": [run("pay/do", 1)]}),
+            );
+        })
+    };
+    tale(vec![entry("unparked", json!({"by": "me", "reason": "so"}))]).breaks(&[]);
+    tale(vec![]).breaks(&[Rule::Net]);
+}

@@ -1,6 +1,6 @@
 //! Sagas and what they wait for, from saga rows, which are brought up to the log first.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, path::Path, process::ExitCode, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use palinode::store::sqlite::SqliteDb;
@@ -8,6 +8,9 @@ use palinode_sagas::{
     SagaRows,
     view::{SagaRow, Standing, rows},
 };
+
+use palinode_verify::{Log, Source, commits, record::Outcome};
+use serde::Deserialize;
 
 use super::{
     super::{
@@ -68,17 +71,47 @@ pub(super) async fn run(args: &ListArgs, common: &Common) -> anyhow::Result<Exit
     let world = Arc::new(open(common).await?);
     let model = world.node().project("trip", SagaRows).await?;
     caught_up(&model).await;
-    let found = found(world.node().read_db()?, args).await?;
+    let mut found = found(world.node().read_db()?, args).await?;
     World::close(world).await;
+    let aside = if args.status == Which::Parked { set_aside(&common.folder()?)? } else { BTreeMap::new() };
+    found.retain(|row| !aside.contains_key(&row.id));
     let ink = Ink::of_stdout();
-    let title = format!("{} sagas, {:?}", found.len(), args.status).to_lowercase();
+    let title = format!("{} sagas, {:?}", found.len() + aside.len(), args.status).to_lowercase();
     say::part(format!("\n  {}", ink.paint(Tone::Strong, title)));
-    say::part(found.iter().map(|row| line(row, ink)).collect::<Vec<_>>().join("\n"));
+    let by_the_engine = aside.iter().map(|(id, why)| format!("  {id}  parked by the engine: {why}"));
+    say::part(found.iter().map(|row| line(row, ink)).chain(by_the_engine).collect::<Vec<_>>().join("\n"));
     if common.json {
-        let sagas: Vec<_> = found.iter().map(json).collect();
+        let of_the_engine = |(id, why): (&String, &String)| serde_json::json!({ "id": id, "parked": why });
+        let sagas: Vec<_> = found.iter().map(json).chain(aside.iter().map(of_the_engine)).collect();
         report::json(&serde_json::json!({ "sagas": sagas }))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the engine has set aside, by id, and why. It leaves no entry in the journal, so no row knows of it: the log does.
+fn set_aside(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let log = Log::open(folder)?;
+    let mut aside = BTreeMap::new();
+    for partition in log.partitions().iter().filter(|p| &*p.service == "trip") {
+        for commit in commits(&log, "trip", partition.shard) {
+            let commit = commit?;
+            let Some(entity) = commit.entity().filter(|entity| entity.kind == BOOK_TRIP) else { continue };
+            let stored = commit.commit.outcome == Outcome::Parked && commit.commit.events.is_empty();
+            if stored {
+                let why = commit.commit.answer.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok());
+                let why = why.map_or_else(String::new, |Refused { text }: Refused| text);
+                aside.entry(entity.id.clone()).or_insert(why);
+            } else if commit.commit.outcome != Outcome::Parked {
+                aside.remove(&entity.id);
+            }
+        }
+    }
+    Ok(aside)
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    text: String,
 }
 
 async fn found(db: &SqliteDb, args: &ListArgs) -> anyhow::Result<Vec<SagaRow>> {
