@@ -72,6 +72,11 @@ impl Work<'_> {
 
     fn take_kept(&mut self, kept: &[Kept]) -> Result<(), Broken> {
         for input in kept {
+            // It was set aside while it stood still: answers wait for the end of the pause.
+            if self.state.paused.is_some() && !matches!(input, Kept::Message { .. }) {
+                self.emit(Event::Kept { input: input.clone() })?;
+                continue;
+            }
             match input {
                 Kept::Reply { re, data } => {
                     let (key, round) = re.rsplit_once('/').unwrap_or((re, ""));

@@ -74,7 +74,7 @@ impl Work<'_> {
             _ if node.tries.round == 0 => Late::Unexpected,
             (Direction::Probe | Direction::Void, _) => Late::NotNeeded,
             (Direction::Do, Status::Undone | Status::Refused)
-                if activity && matches!(answer, Answer::Done(_)) =>
+                if activity && self.def[id].class != Class::Read && matches!(answer, Answer::Done(_)) =>
             {
                 Late::Leak
             }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use palinode::Aggregate;
 use palinode_sagas::{
-    Verb,
+    Saga, Verb,
     event::Event,
     testing::{Fate, Script},
 };
 
-use crate::world::{Confirmed, branched, held, linear, outside, trip};
+use crate::world::{Confirmed, Room, Trip, branched, held, hold, linear, outside, release, trip};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -124,4 +125,19 @@ fn an_undo_stands_still_too() {
         .then(["undo asked reserve 1.2"])
         .undone("reserve")
         .then(["undone reserve", "compensated"]);
+}
+
+#[test]
+fn an_end_of_a_pause_that_breaks_is_kept_and_taken_once_the_code_is_mended() {
+    let saga = |least: u32| {
+        Saga::define("mended", 1)
+            .step("room", |t: &Trip| Room::at("12").ask(hold(t)))
+            .save(move |t, held| t.price = held.price.checked_sub(least).expect("too cheap"))
+            .undo(release)
+            .finish()
+    };
+    let script = Script::of(&saga(10)).start(trip()).verb(Verb::Pause).done("room", held(1)).then(["kept"]);
+    let script = script.verb(Verb::Resume).then(["parked"]).verb(Verb::Resume).then([]).then_told("parked");
+    let script = script.with_code_of(&saga(0)).verb(Verb::Unpark);
+    script.then(["unparked", "kept", "resumed with 0 timers", "done room", "completed"]);
 }

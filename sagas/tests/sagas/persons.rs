@@ -232,3 +232,25 @@ fn a_parked_instance_whose_code_is_mended_takes_what_was_kept_in_its_order() {
     ]);
     script.then_told("completed");
 }
+
+#[test]
+fn a_read_that_answers_late_leaks_nothing_and_a_refused_step_that_was_done_after_all_does() {
+    let saga = Saga::define("late", 1)
+        .read(
+            "quote",
+            |t: &Trip| crate::world::Quote { trip: Arc::clone(&t.id) },
+            |t, quote| t.price = *quote,
+        )
+        .timeout(Duration::from_secs(5))
+        .pivot("pay", |t| Pay { trip: Arc::clone(&t.id) })
+        .finish();
+    let script = Script::of(&saga).start(trip()).fire("quote");
+    let script = script.then(["refused quote timeout", "undo began: refused", "compensated"]);
+    let script =
+        script.attempt(&run("quote/do"), &Fate::Done("1".into())).then(["late quote/do/1 duplicate"]);
+    assert!(script.state().leaks.is_empty());
+    let script = Script::of(&outside()).start(trip()).refused("reserve");
+    let script = script.attempt(&run("reserve/do"), &Fate::Done("1".into())).then(["late reserve/do/1 leak"]);
+    assert_eq!(script.state().leaks.len(), 1);
+    script.verb_of(Verb::UndoAgain, "reserve").then([]).then_told("not_now");
+}
