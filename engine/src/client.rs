@@ -5,7 +5,7 @@ use std::{future::IntoFuture, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::{
     clock::{Clock, Ids},
     commit::Outcome,
     entity::Conflict,
-    message::{ClientMessage, Refusal},
+    message::{ClientMessage, Refusal, UNPARK},
     receipt::{Answer, Invalid, Receipt, Told},
 };
 
@@ -70,10 +70,31 @@ impl Client {
         self.gate.tell(message).await
     }
 
+    /// Sets an entity free that the engine has set aside with inputs stored unapplied, once its code is mended: it takes
+    /// all of them in one commit, which says who did it and why. [`Answer::Parked`]: it still cannot take them.
+    pub async fn unpark(&self, entity: Address, by: &str, why: &str) -> Answer<Freed, serde_json::Value> {
+        let id = self.fresh_id();
+        let data = match to_raw_value(&serde_json::json!({ "by": by, "reason": why })) {
+            Ok(data) => data,
+            Err(e) => return bug(format!("the order: {e}")),
+        };
+        let (name, expect_version, traceparent) = (UNPARK.into(), None, None);
+        let message = ClientMessage { id, to: entity, name, data, expect_version, traceparent };
+        typed(id, self.tell(message).await)
+    }
+
     /// What an entity (a saga) ended with, once it has; `None` when the node stops first.
     pub async fn ended(&self, entity: &Address) -> Option<Box<RawValue>> {
         self.gate.ended(entity).await
     }
+}
+
+/// An entity was set free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Freed {
+    /// How many inputs were stored, and are taken now.
+    pub taken: u64,
 }
 
 /// A command on its way. Await it, or set its id or the version it expects first.

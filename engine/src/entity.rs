@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -109,7 +109,7 @@ pub enum EntityInput<'a> {
 }
 
 /// The outcome of one attempt.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ActivityResult {
     /// The effect key.
     pub key: Arc<str>,
@@ -122,7 +122,7 @@ pub struct ActivityResult {
 }
 
 /// How one attempt of an activity ended.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptOutcome {
     /// Done, with its reply.

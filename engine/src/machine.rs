@@ -29,6 +29,7 @@ pub mod apply;
 mod build;
 mod refuse;
 mod step;
+mod unpark;
 
 pub use input::{Directory, Encoded, Incoming, Input, Quiet, Sent, Step, Stepped};
 

@@ -18,6 +18,10 @@ use crate::{
 /// The type of a message that answers another one.
 pub const REPLY: &str = "reply";
 
+/// The type of a client's message that sets an entity free that the engine has set aside. To any other entity it is a
+/// message like others.
+pub const UNPARK: &str = "unpark";
+
 /// A message on a channel from one shard to another.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Message {

@@ -15,7 +15,7 @@ use crate::{
     event::{Direction, Event, How, Late, Plan, Timer, Why},
     outcome::{Answer, Raw, Refused, fits},
     retry::{DOUBT, LOST},
-    state::{Phase, Status},
+    state::{Phase, Status, Tries},
 };
 
 impl Work<'_> {
@@ -75,6 +75,7 @@ impl Work<'_> {
         };
         let (round, attempt) =
             if tries.refused { (tries.round + 1, 1) } else { (tries.round, tries.attempt + 1) };
+        let first = tries.at.is_none();
         let due = def.timeout.map(|within| tries.at.unwrap_or(self.cx.time).plus(within));
         let timer = due.map(|due| self.new_timer(due));
         self.emit(Event::StepAsked {
@@ -85,7 +86,7 @@ impl Work<'_> {
             to: None,
             request: None,
             undo: None,
-            at: None,
+            at: first.then_some(self.cx.time),
             timer,
         })?;
         self.send(id, Direction::Do, &data);
@@ -95,12 +96,12 @@ impl Work<'_> {
     /// Hands the ask, or the undo, to the engine.
     pub(crate) fn send(&mut self, id: NodeId, direction: Direction, data: &Raw) {
         let (node, def) = (&self.state[id], &self.def[id]);
-        let (tries, key, budget) = match direction {
-            Direction::Do if def.class == Class::Pivot && node.tries.unsure => {
-                (node.tries, &def.do_key, DOUBT)
-            }
-            Direction::Do => (node.tries, &def.do_key, def.retry.within),
-            Direction::Undo => (node.undo_tries, &def.undo_key, def.undo_retry.within),
+        let (tries, key) = (node.tries_of(direction), def.key(direction));
+        let budget = match direction {
+            Direction::Do if def.class == Class::Pivot && node.tries.unsure => DOUBT,
+            Direction::Do => def.retry.within,
+            Direction::Undo => def.undo_retry.within,
+            Direction::Probe | Direction::Void => DOUBT,
         };
         let data = (**data).to_owned();
         match &node.to {
@@ -114,7 +115,7 @@ impl Work<'_> {
                 let undo = node.undo.as_ref().and_then(|plan| plan.activity.as_ref());
                 let activity = if direction == Direction::Undo { undo.unwrap_or(name) } else { name };
                 self.out.runs.push(RunRequest {
-                    key: Arc::clone(key),
+                    key,
                     round: tries.round,
                     attempt: tries.attempt,
                     activity: Arc::clone(activity),
@@ -127,15 +128,17 @@ impl Work<'_> {
     }
 
     /// Tells a running attempt that nobody waits for it any more.
-    pub(crate) fn stop(&mut self, id: NodeId, direction: Direction, key: &Arc<str>) {
+    pub(crate) fn stop(&mut self, id: NodeId, direction: Direction) {
         let node = &self.state[id];
-        let (tries, running) = match direction {
-            Direction::Do => (node.tries, node.status == Status::Asked),
-            Direction::Undo => (node.undo_tries, node.status == Status::Undoing),
+        let running = match direction {
+            Direction::Do => node.status == Status::Asked,
+            Direction::Undo => node.status == Status::Undoing,
+            Direction::Probe => node.status == Status::Probing,
+            Direction::Void => node.status == Status::Voiding,
         };
         if running && matches!(node.to, Some(To::Activity(_))) {
-            let (round, attempt) = (tries.round, tries.attempt);
-            self.out.stops.push(RunRef { key: Arc::clone(key), round, attempt });
+            let (Tries { round, attempt, .. }, key) = (node.tries_of(direction), self.def[id].key(direction));
+            self.out.stops.push(RunRef { key, round, attempt });
         }
     }
 
@@ -154,7 +157,7 @@ impl Work<'_> {
     }
 
     /// Done: `save` runs, once; the undo is built again from the reply; both are recorded.
-    fn done(&mut self, id: NodeId, reply: &Raw, late: bool) -> Result<(), Broken> {
+    pub(crate) fn done(&mut self, id: NodeId, reply: &Raw, late: bool) -> Result<(), Broken> {
         let code = &self.def[id].code;
         let mut undo = None;
         let mut data = None;
@@ -228,13 +231,12 @@ impl Work<'_> {
         round: u32,
         timer: Option<Timer>,
     ) -> Result<(), Broken> {
-        let node = &self.state[id];
-        let tries = if direction == Direction::Do { node.tries } else { node.undo_tries };
+        let attempt = self.state[id].tries_of(direction).attempt;
         self.emit(Event::AttemptFailed {
             node: self.path(id),
             direction,
             round,
-            attempt: tries.attempt,
+            attempt,
             how,
             why: Arc::clone(why),
             timer,
@@ -256,6 +258,9 @@ impl Work<'_> {
     /// It may have happened: before the pivot it is undone with the others; the pivot is in doubt.
     fn unknown(&mut self, id: NodeId, why: &Arc<str>) -> Result<(), Broken> {
         let (node, text) = (self.path(id), Arc::clone(why));
+        if self.def[id].class == Class::Pivot && self.can_settle(id, Direction::Probe) {
+            return self.settle(id, Direction::Probe);
+        }
         if self.def[id].class == Class::Pivot {
             return self.emit(Event::InDoubt { node, why: text });
         }
@@ -270,7 +275,7 @@ impl Work<'_> {
     /// No answer in time: a node's timeout, or the grace of an activity while the saga is taken back.
     pub(crate) fn unanswered(&mut self, id: NodeId) -> Result<(), Broken> {
         let def = &self.def[id];
-        self.stop(id, Direction::Do, &def.do_key);
+        self.stop(id, Direction::Do);
         let why: Arc<str> = match def.timeout {
             Some(within) => format!("no answer within {:.3} s", within.as_secs_f64()).into(),
             None => "no answer in the grace time".into(),

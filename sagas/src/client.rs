@@ -12,11 +12,14 @@ use palinode::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::to_raw_value;
 
+pub use crate::verb::No;
 use crate::{
     entity::{End, Summary, name},
     event::Why,
     saga::{Data, Saga, Signal},
+    situation::Situation,
     state::Killed,
+    verb::{Order, Verb},
 };
 
 /// Sagas of a [`Client`].
@@ -75,17 +78,6 @@ impl<T> std::fmt::Debug for Instance<T> {
 #[error("this id was started with other data: use another id")]
 pub struct OtherData;
 
-/// What became of a cancel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Cancelled {
-    /// It is being taken back, by this cancel or already.
-    Undoing,
-    /// The pivot is asked: it is taken back if the pivot is refused, and completed otherwise.
-    Waiting,
-}
-
 /// What became of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -101,38 +93,17 @@ pub enum Signalled {
     Kept,
 }
 
-/// A kill was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Stopped {
-    /// It is at its end; its journal names what it left standing.
-    Killed,
-}
-
-/// A definite no to a signal or a verb.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum No {
-    /// No instance of this id was started.
-    #[error("it was never started")]
-    NotStarted,
-    /// It has come to its end.
-    #[error("it has come to its end")]
-    Ended,
-    /// It is past its pivot and will be completed.
-    #[error("it is past its pivot and will be completed")]
-    PastPivot,
-    /// A cancel waited for the pivot, and the pivot was passed.
-    #[error("it passed its pivot before the cancel")]
-    TooLate,
-    /// No wait of the saga knows the signal.
-    #[error("no wait of the saga knows this signal")]
-    NoSuchSignal,
-    /// Too many signals of this name wait already.
-    #[error("too many signals of this name wait already")]
-    BufferFull,
+/// An instance was set free.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Unparked {
+    /// It had set itself aside, and stands so now.
+    Itself(Situation),
+    /// The engine had set it aside; it has taken so many inputs.
+    ByTheEngine {
+        /// So many.
+        taken: u64,
+    },
 }
 
 /// How an instance ended, with its data at the end.
@@ -219,14 +190,71 @@ impl<T: Data> Instance<T> {
         self.ask(format!("{}{}", name::SIGNAL, S::NAME).into(), &body).await
     }
 
+    /// Carries out a verb; the answer says where the instance stands then, or why it is not allowed.
+    pub async fn order(&self, order: Order) -> Answer<Situation, No> {
+        self.ask(order.verb.as_str().into(), &order.payload()).await
+    }
+
     /// Takes it back, unless it is past its pivot.
-    pub async fn cancel(&self, reason: &str) -> Answer<Cancelled, No> {
-        self.ask(name::CANCEL.into(), &serde_json::json!({ "reason": reason })).await
+    pub async fn cancel(&self, by: &str, why: &str) -> Answer<Situation, No> {
+        self.order(Order::new(Verb::Cancel, by, why)).await
     }
 
     /// Stops it where it is, taking nothing back.
-    pub async fn kill(&self, reason: &str, by: &str) -> Answer<Stopped, No> {
-        self.ask(name::KILL.into(), &serde_json::json!({ "reason": reason, "by": by })).await
+    pub async fn kill(&self, by: &str, why: &str) -> Answer<Situation, No> {
+        self.order(Order::new(Verb::Kill, by, why)).await
+    }
+
+    /// Lets it stand still: nothing is asked and no time passes until it is resumed.
+    pub async fn pause(&self, by: &str, why: &str) -> Answer<Situation, No> {
+        self.order(Order::new(Verb::Pause, by, why)).await
+    }
+
+    /// Lets it go on.
+    pub async fn resume(&self, by: &str, why: &str) -> Answer<Situation, No> {
+        self.order(Order::new(Verb::Resume, by, why)).await
+    }
+
+    /// Asks a node that is blocked, in doubt or stuck again, now and with a new budget.
+    pub async fn retry(&self, node: &str, by: &str, why: &str) -> Answer<Situation, No> {
+        self.order(Order::new(Verb::Retry, by, why).node(node)).await
+    }
+
+    /// Leaves out a blocked node, or a stuck undo: closed as an exception.
+    pub async fn skip(&self, node: &str, by: &str, why: &str) -> Answer<Situation, No> {
+        self.order(Order::new(Verb::Skip, by, why).node(node)).await
+    }
+
+    /// Closes a node as done, with this reply; of a stuck undo the reply is not looked at.
+    pub async fn mark_done(
+        &self,
+        node: &str,
+        reply: &impl Serialize,
+        by: &str,
+        why: &str,
+    ) -> Answer<Situation, No> {
+        match to_raw_value(reply) {
+            Ok(reply) => self.order(Order::new(Verb::MarkDone, by, why).node(node).reply(reply.into())).await,
+            Err(e) => Answer::Invalid(Invalid::Bug { text: format!("reply of {node}: {e}").into() }),
+        }
+    }
+
+    /// Says that a node was not done: a blocked one and a stuck undo are asked again in a new round; a pivot in doubt
+    /// is taken for refused, and what it may have left behind is recorded as a possible leak.
+    pub async fn mark_not_done(&self, node: &str, by: &str, why: &str) -> Answer<Situation, No> {
+        self.order(Order::new(Verb::MarkNotDone, by, why).node(node)).await
+    }
+
+    /// Takes back once more what was done after it had been undone, also after the saga's end.
+    pub async fn undo_again(&self, node: &str, by: &str, why: &str) -> Answer<Situation, No> {
+        self.order(Order::new(Verb::UndoAgain, by, why).node(node)).await
+    }
+
+    /// Takes what was kept while the instance was set aside, once its code is mended. It does not matter who set it
+    /// aside: its closures, or the engine because its state broke.
+    pub async fn unpark(&self, by: &str, why: &str) -> Answer<Unparked, No> {
+        let order = Order::new(Verb::Unpark, by, why);
+        self.ask(order.verb.as_str().into(), &order.payload()).await
     }
 
     async fn ask<R: DeserializeOwned>(&self, name: Arc<str>, body: &impl Serialize) -> Answer<R, No> {

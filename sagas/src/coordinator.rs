@@ -5,19 +5,19 @@
 //! the number is the row of the specification. A test reads this table back and drives every pair.
 //!
 //! ```text
-//! | state       | start          | start other   | done            | refused        | unknown        | cancel             | deadline    | signal          | kill           | late reply |
-//! |-------------|----------------|---------------|-----------------|----------------|----------------|--------------------|-------------|-----------------|----------------|------------|
-//! | None        | Forward/started 1 | -          | = 16            | = 16           | -              | =/not_started      | -           | =/not_started   | =/not_started  | = 16       |
-//! | Forward     | =/started 2    | =/conflict 2  | Committing 3    | Undoing 4      | Undoing 4      | Undoing/undoing 4  | Undoing 4   | =/buffered      | Killed/killed 18 | = 16     |
-//! | Committing  | =/started 2    | =/conflict 2  | Finishing 6     | Undoing 7      | = 8            | =/waiting 9        | = 9         | =/buffered      | Killed/killed 18 | = 16     |
-//! | Finishing   | =/started 2    | =/conflict 2  | Completed 10    | = 11           | = 11           | =/past_pivot 12    | = 12        | =/buffered      | Killed/killed 18 | = 16     |
-//! | Undoing     | =/started 2    | =/conflict 2  | Compensated 13  | = 14           | = 14           | =/undoing 15       | -           | =/kept 15       | Killed/killed 18 | = 16     |
-//! | Completed   | =/started 2    | =/conflict 2  | = 21            | = 21           | -              | =/ended 21         | -           | =/ended 21      | =/ended 21     | = 21       |
-//! | Compensated | =/started 2    | =/conflict 2  | = 21            | = 21           | -              | =/ended 21         | -           | =/ended 21      | =/ended 21     | = 21       |
-//! | Killed      | =/started 2    | =/conflict 2  | = 21            | = 21           | -              | =/ended 21         | -           | =/ended 21      | =/ended 21     | = 21       |
+//! | state       | start             | start other  | done           | refused   | unknown   | deadline  | signal        | late reply |
+//! |-------------|-------------------|--------------|----------------|-----------|-----------|-----------|---------------|------------|
+//! | None        | Forward/started 1 | -            | = 16           | = 16      | -         | -         | =/not_started | = 16       |
+//! | Forward     | =/started 2       | =/conflict 2 | Committing 3   | Undoing 4 | Undoing 4 | Undoing 4 | =/buffered    | = 16       |
+//! | Committing  | =/started 2       | =/conflict 2 | Finishing 6    | Undoing 7 | = 8       | = 9       | =/buffered    | = 16       |
+//! | Finishing   | =/started 2       | =/conflict 2 | Completed 10   | = 11      | = 11      | = 12      | =/buffered    | = 16       |
+//! | Undoing     | =/started 2       | =/conflict 2 | Compensated 13 | = 14      | = 14      | -         | =/kept 15     | = 16       |
+//! | Completed   | =/started 2       | =/conflict 2 | = 21           | = 21      | -         | -         | =/ended 21    | = 21       |
+//! | Compensated | =/started 2       | =/conflict 2 | = 21           | = 21      | -         | -         | =/ended 21    | = 21       |
+//! | Killed      | =/started 2       | =/conflict 2 | = 21           | = 21      | -         | -         | =/ended 21    | = 21       |
 //! ```
 //!
-//! (done, refused and unknown are outcomes of the node that is open in the state: a step, the pivot, the last
+//! What a person may do in each state stands in `control.rs`. (done, refused and unknown are outcomes of the node that is open in the state: a step, the pivot, the last
 //! retriable, the last undo. `-`: the input cannot occur. Row 5 is the `Committing` of row 3.)
 //!
 //! What an outcome means, by the class of its node:
@@ -47,7 +47,9 @@ use crate::{
     definition::{Class, Definition, NodeId, Then, Typed},
     event::{Direction, Event, SkippedBy, Timer, Why},
     outcome::{Answer, Raw, Refused, fits},
+    situation::Situation,
     state::{DEADLINE, Phase, State, Status, digest_of},
+    verb::{No, Order},
 };
 
 /// One input, decoded as far as it can be without the definition.
@@ -56,10 +58,8 @@ pub(crate) enum Input<'a> {
     Start(&'a RawValue),
     /// Something a wait may be open for.
     Signal { name: &'a str, id: Arc<str>, data: Raw },
-    /// Take everything back.
-    Cancel { reason: Arc<str> },
-    /// Stop at once, take nothing back.
-    Kill { reason: Arc<str>, by: Arc<str> },
+    /// A verb of a person.
+    Order(Order),
     /// The answer to an ask: an entity's has no attempt.
     Answer { key: &'a str, round: u32, attempt: Option<u32>, answer: Answer },
     /// A timer.
@@ -71,19 +71,13 @@ pub(crate) enum Input<'a> {
 pub(crate) enum Said {
     Started,
     Conflict,
-    NotStarted,
-    Ended,
-    Undoing,
-    Waiting,
-    PastPivot,
-    TooLate,
     Taken,
     Buffered,
     Duplicate,
     Kept,
-    NoSuchSignal,
-    BufferFull,
-    Killed,
+    /// A verb was carried out: this is what came of it.
+    Obeyed(Box<Situation>),
+    No(No),
     /// The payload cannot be read.
     Invalid(Arc<str>),
     /// An input without a sender.
@@ -130,19 +124,22 @@ pub(crate) fn decide(
     cx: &Context,
 ) -> Result<Decided, Broken> {
     let mut work = Work { def, cx, state: state.clone(), typed, draws: 0, out: Out::default() };
-    let said = work.take(input)?;
+    let mut said = work.take(input)?;
     work.note_stuck()?;
     let Work { state, typed, out, .. } = work;
+    if let (Said::Obeyed(situation), Input::Order(order)) = (&mut said, input) {
+        let node = order.node.as_deref().and_then(|path| def.find(path));
+        **situation = Situation::of(def, &state, node);
+    }
     Ok(Decided { state, typed, said, out })
 }
 
 impl Work<'_> {
-    fn take(&mut self, input: &Input<'_>) -> Result<Said, Broken> {
+    pub(crate) fn take(&mut self, input: &Input<'_>) -> Result<Said, Broken> {
         match input {
             Input::Start(data) => self.start(data),
             Input::Signal { name, id, data } => self.signal(name, id, data),
-            Input::Cancel { reason } => self.cancel(reason),
-            Input::Kill { reason, by } => self.kill(reason, by),
+            Input::Order(order) => self.order(order),
             Input::Answer { key, round, attempt, answer } => {
                 self.answer(key, *round, *attempt, answer)?;
                 Ok(Said::Nothing)
@@ -179,56 +176,8 @@ impl Work<'_> {
         Ok(Said::Started)
     }
 
-    /// Rows 4, 9, 12, 15, 21.
-    fn cancel(&mut self, reason: &Arc<str>) -> Result<Said, Broken> {
-        match self.state.phase {
-            Phase::None => Ok(Said::NotStarted),
-            Phase::Forward => {
-                self.begin_undo(Why::Cancelled { reason: Arc::clone(reason) })?;
-                Ok(Said::Undoing)
-            }
-            Phase::Committing => {
-                if self.state.cancel.is_none() {
-                    self.emit(Event::CancelAsked { reason: Arc::clone(reason) })?;
-                }
-                Ok(Said::Waiting)
-            }
-            Phase::Finishing if self.state.cancel_too_late => Ok(Said::TooLate),
-            Phase::Finishing => Ok(Said::PastPivot),
-            Phase::Undoing => Ok(Said::Undoing),
-            Phase::Completed | Phase::Compensated | Phase::Killed => Ok(Said::Ended),
-        }
-    }
-
-    /// Row 18.
-    fn kill(&mut self, reason: &Arc<str>, by: &Arc<str>) -> Result<Said, Broken> {
-        match self.state.phase {
-            Phase::None if self.state.parked.is_none() => return Ok(Said::NotStarted),
-            phase if phase.terminal() => return Ok(Said::Ended),
-            _ => {}
-        }
-        for (id, node) in self.def.nodes() {
-            self.stop(id, Direction::Do, &node.do_key);
-            self.stop(id, Direction::Undo, &node.undo_key);
-        }
-        let standing = self.standing();
-        self.emit(Event::Killed { reason: Arc::clone(reason), by: Arc::clone(by), standing })?;
-        Ok(Said::Killed)
-    }
-
-    /// Effect keys of everything that was asked, not definitely refused, and not taken back.
-    fn standing(&self) -> Vec<Arc<str>> {
-        let stands = |id: NodeId| {
-            let node = &self.state[id];
-            let effect = matches!(self.def[id].class, Class::Compensatable | Class::Pivot | Class::Retriable);
-            let may_stand = !matches!(node.status, Status::Refused | Status::Skipped | Status::Undone);
-            effect && node.tries.round > 0 && may_stand
-        };
-        self.def.nodes().filter(|(id, _)| stands(*id)).map(|(_, node)| Arc::clone(&node.do_key)).collect()
-    }
-
     /// A firing whose serial is not current is late: nothing follows.
-    fn timer(&mut self, name: &str, serial: u64) -> Result<(), Broken> {
+    pub(crate) fn timer(&mut self, name: &str, serial: u64) -> Result<(), Broken> {
         if name == DEADLINE {
             let current = self.state.deadline.is_some_and(|t| t.serial == serial);
             return if current { self.deadline() } else { Ok(()) };
@@ -242,6 +191,8 @@ impl Work<'_> {
             Status::Waiting => self.ask_again(id),
             Status::UndoWaiting => self.ask_undo(id),
             Status::Asked => self.unanswered(id),
+            Status::Probing => self.settle(id, Direction::Probe),
+            Status::Voiding => self.settle(id, Direction::Void),
             _ => Ok(()),
         }
     }
@@ -289,7 +240,8 @@ impl Work<'_> {
     fn note_stuck(&mut self) -> Result<(), Broken> {
         let live = !self.state.phase.terminal() && self.state.phase != Phase::None;
         let moving = |status| {
-            matches!(status, Status::Asked | Status::Waiting | Status::Undoing | Status::UndoWaiting)
+            let back = matches!(status, Status::Undoing | Status::UndoWaiting);
+            back || matches!(status, Status::Asked | Status::Waiting | Status::Probing | Status::Voiding)
         };
         if !live || self.state.stuck || self.state.nodes().any(|(_, n)| moving(n.status)) {
             return Ok(());

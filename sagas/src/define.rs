@@ -2,6 +2,7 @@
 //! (`define/class.rs`); everything else that can be wrong is collected and comes back from [`Saga::check`].
 
 pub mod class;
+mod settle;
 
 use std::{any::Any, marker::PhantomData, sync::Arc, time::Duration};
 
@@ -290,6 +291,7 @@ impl<T: Data, P: Place, L> Flow<T, P, L> {
             on_timeout: Then::Undo,
             retry,
             undo_retry: Retry::undo(),
+            settles: Vec::new(),
             nothing_to_undo: None,
             code,
         }

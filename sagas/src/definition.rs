@@ -19,7 +19,7 @@ use palinode::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::retry::Retry;
+use crate::{event::Direction, retry::Retry};
 
 /// A node of one definition, by its place in it. Nodes are numbered so that whatever a node follows has a lower number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +80,8 @@ pub struct Node {
     pub retry: Retry,
     /// The same of its undo.
     pub undo_retry: Retry,
+    /// What settles a doubt, when it is a pivot that has such activities: the probe, the void.
+    pub settles: Vec<TargetKind>,
     /// Why there is nothing to undo, when the author says so.
     pub nothing_to_undo: Option<&'static str>,
     /// Effect key of its ask inside the instance.
@@ -93,7 +95,7 @@ pub struct Node {
 pub(crate) type Typed = Box<dyn Any + Send>;
 type Fallible<R> = Result<R, String>;
 type When = dyn Fn(&dyn Any) -> Fallible<bool> + Send + Sync;
-type Ask = dyn Fn(&dyn Any) -> Fallible<Outbound> + Send + Sync;
+pub(crate) type Ask = dyn Fn(&dyn Any) -> Fallible<Outbound> + Send + Sync;
 type Decode = dyn Fn(&RawValue) -> Fallible<Box<dyn Any>> + Send + Sync;
 pub(crate) type Save = dyn Fn(&mut dyn Any, &dyn Any) -> Fallible<()> + Send + Sync;
 type Undo = dyn Fn(&dyn Any, Option<&dyn Any>, &To) -> Fallible<Outbound> + Send + Sync;
@@ -106,6 +108,8 @@ pub(crate) struct Code {
     pub(crate) decode: Option<Box<Decode>>,
     pub(crate) save: Option<Box<Save>>,
     pub(crate) undo: Option<Box<Undo>>,
+    pub(crate) probe: Option<Box<Ask>>,
+    pub(crate) void: Option<Box<Ask>>,
 }
 
 /// How the data of a definition is read and written.
@@ -147,6 +151,17 @@ pub(crate) struct Draft {
     pub(crate) deadline: Option<Duration>,
     pub(crate) mistakes: Vec<String>,
     pub(crate) data: DataCode,
+}
+
+impl Node {
+    /// The effect key of one direction inside the instance.
+    pub(crate) fn key(&self, direction: Direction) -> Arc<str> {
+        match direction {
+            Direction::Do => Arc::clone(&self.do_key),
+            Direction::Undo => Arc::clone(&self.undo_key),
+            Direction::Probe | Direction::Void => format!("{}/{}", self.path, direction.word()).into(),
+        }
+    }
 }
 
 impl Definition {

@@ -18,6 +18,7 @@ use crate::{
     event::{Event, Kept},
     outcome::{Answer, Raw, Refused, fits},
     state::{Phase, State},
+    verb::{No, Order, Verb},
     wait::timer_changes,
 };
 
@@ -32,6 +33,12 @@ impl SagaKind {
     pub fn new(definition: Arc<Definition>) -> Self {
         Self { definition }
     }
+
+    /// The definition.
+    #[must_use]
+    pub fn definition(&self) -> &Arc<Definition> {
+        &self.definition
+    }
 }
 
 impl Kind for SagaKind {
@@ -40,7 +47,11 @@ impl Kind for SagaKind {
     }
 
     fn targets(&self) -> Vec<TargetKind> {
-        self.definition.nodes().filter_map(|(_, node)| node.target).collect()
+        self.definition
+            .nodes()
+            .flat_map(|(_, node)| node.target.iter().chain(&node.settles))
+            .copied()
+            .collect()
     }
 
     fn blank(&self, _id: &Arc<str>) -> Box<dyn Entity> {
@@ -68,14 +79,10 @@ pub struct Instance {
     typed: Option<Typed>,
 }
 
-/// Message names an instance knows, besides `signal/<name>`.
+/// Message names an instance knows, besides the words of verbs.
 pub mod name {
     /// Begins an instance: `{"data": ..}`.
     pub const START: &str = "start";
-    /// Takes it back: `{"reason": ..}`.
-    pub const CANCEL: &str = "cancel";
-    /// Stops it, taking nothing back: `{"reason": .., "by": ..}`.
-    pub const KILL: &str = "kill";
     /// Before the name of a signal: `{"id": .., "data": ..}`.
     pub const SIGNAL: &str = "signal/";
 }
@@ -90,17 +97,6 @@ struct StartBody<'a> {
 struct SignalBody {
     id: Arc<str>,
     data: Box<RawValue>,
-}
-
-#[derive(Deserialize)]
-struct CancelBody {
-    reason: Arc<str>,
-}
-
-#[derive(Deserialize)]
-struct KillBody {
-    reason: Arc<str>,
-    by: Arc<str>,
 }
 
 /// The part of an engine reply an instance needs.
@@ -142,9 +138,8 @@ impl Entity for Instance {
             Ok(read) => read,
             Err(text) => return Ok(invalid(text)),
         };
-        let killing = matches!(read, Input::Kill { .. });
-        if self.state.parked.is_some() && !killing {
-            return self.keep(input);
+        if let Some(kept) = self.keep(&read, input) {
+            return kept;
         }
         let cause = match input {
             EntityInput::Timer { node, serial } => Some((*node, *serial)),
@@ -152,6 +147,10 @@ impl Entity for Instance {
         };
         match decide(&self.definition, &self.state, self.typed.take(), &read, cx) {
             Ok(decided) => self.take(decided, cause, cx),
+            // What still cannot be taken was kept already.
+            Err(Broken(why)) if matches!(&read, Input::Order(o) if o.verb == Verb::Unpark) => {
+                Ok(answer(Said::No(No::Parked { why: why.into() }), cx))
+            }
             Err(Broken(why)) => self.park(why, input),
         }
     }
@@ -195,7 +194,7 @@ impl Instance {
     /// The input as the coordinator takes it.
     fn read<'a>(&self, input: &'a EntityInput<'_>) -> Result<Input<'a>, String> {
         match input {
-            EntityInput::Message { name, data, .. } => self.message(name, data),
+            EntityInput::Message { name, data, .. } => message(&self.definition, name, data),
             EntityInput::Reply { re, data } => {
                 let (key, round) = re.rsplit_once('/').unwrap_or((re, ""));
                 let round = round.parse().unwrap_or(0);
@@ -208,31 +207,6 @@ impl Instance {
                 attempt: Some(result.attempt),
                 answer: attempt(&result.outcome),
             }),
-        }
-    }
-
-    fn message<'a>(&self, name: &'a str, data: &'a RawValue) -> Result<Input<'a>, String> {
-        let shape = |e: serde_json::Error| format!("{name:?} for {:?}: {e}", self.definition);
-        match name {
-            name::START => {
-                let StartBody { data } = serde_json::from_str(data.get()).map_err(shape)?;
-                Ok(Input::Start(data))
-            }
-            name::CANCEL => {
-                let CancelBody { reason } = serde_json::from_str(data.get()).map_err(shape)?;
-                Ok(Input::Cancel { reason })
-            }
-            name::KILL => {
-                let KillBody { reason, by } = serde_json::from_str(data.get()).map_err(shape)?;
-                Ok(Input::Kill { reason, by })
-            }
-            other => match other.strip_prefix(name::SIGNAL) {
-                Some(signal) => {
-                    let SignalBody { id, data } = serde_json::from_str(data.get()).map_err(shape)?;
-                    Ok(Input::Signal { name: signal, id, data: data.into() })
-                }
-                None => Err(format!("a saga knows start, signal/<name>, cancel and kill, not {other:?}")),
-            },
         }
     }
 
@@ -265,9 +239,21 @@ impl Instance {
         self.store(&Event::Parked { why: Arc::clone(&why), input: kept(input) }, &why)
     }
 
-    fn keep(&mut self, input: &EntityInput<'_>) -> Result<Decision, Unfit> {
-        let why = self.state.parked.clone().unwrap_or_default();
-        self.store(&Event::Kept { input: kept(input) }, &why)
+    /// What is not taken now: everything but some verbs while it is set aside, answers while it stands still.
+    fn keep(&mut self, read: &Input<'_>, input: &EntityInput<'_>) -> Option<Result<Decision, Unfit>> {
+        let kept = || Event::Kept { input: kept(input) };
+        if let Some(why) = self.state.parked.clone() {
+            let acts = matches!(read, Input::Order(order) if order.verb != Verb::Cancel);
+            return (!acts).then(|| self.store(&kept(), &why));
+        }
+        let still = self.state.paused.is_some() && matches!(read, Input::Answer { .. } | Input::Timer { .. });
+        still.then(|| {
+            let event = kept();
+            self.state.apply(&self.definition, &event).map_err(Unfit::new)?;
+            let mut decision = Decision::accepted();
+            decision.events = vec![event.record().map_err(Unfit::new)?];
+            Ok(decision)
+        })
     }
 
     fn store(&mut self, event: &Event, why: &Arc<str>) -> Result<Decision, Unfit> {
@@ -279,8 +265,24 @@ impl Instance {
     }
 }
 
+/// A message as the coordinator takes it.
+pub(crate) fn message<'a>(def: &Definition, name: &'a str, data: &'a RawValue) -> Result<Input<'a>, String> {
+    let shape = |e: serde_json::Error| format!("{name:?} for {def:?}: {e}");
+    if name == name::START {
+        let StartBody { data } = serde_json::from_str(data.get()).map_err(shape)?;
+        return Ok(Input::Start(data));
+    }
+    if let Some(signal) = name.strip_prefix(name::SIGNAL) {
+        let SignalBody { id, data } = serde_json::from_str(data.get()).map_err(shape)?;
+        return Ok(Input::Signal { name: signal, id, data: data.into() });
+    }
+    let verb = name.parse().map_err(|e| format!("a saga knows start and signal/<name>; {e}"))?;
+    let order = Order::read(verb, data).map_err(|e| format!("{name:?} for {def:?}: {e}"))?;
+    Ok(Input::Order(order))
+}
+
 /// An entity's answer. What cannot be read as one may have happened.
-fn reply(data: &RawValue) -> Answer {
+pub(crate) fn reply(data: &RawValue) -> Answer {
     let ReplyBody { outcome, answer } = match serde_json::from_str(data.get()) {
         Ok(body) => body,
         Err(e) => return Answer::Unknown(format!("an answer that is none: {e}").into()),
@@ -344,28 +346,20 @@ fn answer(said: Said, cx: &Context) -> Decision {
     match said {
         Said::Nothing => Decision::accepted(),
         Said::Started => word("started"),
-        Said::Undoing => word("undoing"),
-        Said::Waiting => word("waiting"),
         Said::Taken => word("taken"),
         Said::Buffered => word("buffered"),
         Said::Duplicate => word("duplicate"),
         Said::Kept => word("kept"),
-        Said::Killed => word("killed"),
+        Said::Obeyed(situation) => Decision::of(Outcome::Accepted, to_raw_value(&situation).ok()),
         Said::Conflict => {
             let text = format!("{id} was started with other data: use another id");
-            refuse(Outcome::Conflict, "conflict", text)
+            let refusal = Refusal { code: "conflict".into(), text: text.into(), data: None };
+            Decision::of(Outcome::Conflict, to_raw_value(&refusal).ok())
         }
-        Said::NotStarted => refuse(Outcome::Rejected, "not_started", format!("{id} was never started")),
-        Said::Ended => refuse(Outcome::Rejected, "ended", format!("{id} has come to its end")),
-        Said::PastPivot => {
-            refuse(Outcome::Rejected, "past_pivot", format!("{id} is past its pivot: it will be completed"))
-        }
-        Said::TooLate => {
-            refuse(Outcome::Rejected, "too_late", format!("{id} passed its pivot before the cancel"))
-        }
-        Said::NoSuchSignal => refuse(Outcome::Rejected, "no_such_signal", "no wait of the saga knows it"),
-        Said::BufferFull => {
-            refuse(Outcome::Rejected, "buffer_full", "too many signals of this name are waiting already")
+        Said::No(no) => {
+            let text = format!("{id}: {no}");
+            let refusal = Refusal { code: no.code().into(), text: text.into(), data: to_raw_value(&no).ok() };
+            Decision::of(Outcome::Rejected, to_raw_value(&refusal).ok())
         }
         Said::Invalid(why) => invalid(why),
     }
@@ -373,11 +367,6 @@ fn answer(said: Said, cx: &Context) -> Decision {
 
 fn word(word: &str) -> Decision {
     Decision::of(Outcome::Accepted, to_raw_value(word).ok())
-}
-
-fn refuse(outcome: Outcome, code: &str, text: impl Into<Arc<str>>) -> Decision {
-    let refusal = Refusal { code: code.into(), text: text.into(), data: to_raw_value(code).ok() };
-    Decision::of(outcome, to_raw_value(&refusal).ok())
 }
 
 fn invalid(text: impl Into<Arc<str>>) -> Decision {

@@ -3,13 +3,18 @@
 
 use std::sync::Arc;
 
-use palinode::{Digest, Micros, Upcasters, activity::To, commit::EventRecord, entity};
+use palinode::{Digest, Micros, activity::To};
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{Answer, Raw};
+use crate::{
+    outcome::{Answer, Raw},
+    verb::Verb,
+};
 
 mod parts;
-pub use parts::{Direction, How, Kept, Late, Plan, SkippedBy, Timer, Why};
+mod record;
+
+pub use parts::{Direction, How, Kept, Late, Left, NodeTimer, Plan, SkippedBy, Timer, Why};
 
 /// What stands before the tag in the name of every journal event, whatever the definition.
 pub const PREFIX: &str = "saga";
@@ -238,10 +243,13 @@ pub enum Event {
         /// What it says.
         answer: Answer,
     },
-    /// Cancel was asked while the pivot was open: honoured if it is refused.
+    /// Cancel was asked while the pivot was open, and is honoured if that is refused; or during a pause, and is honoured
+    /// at its end.
     CancelAsked {
         /// The caller's reason.
         reason: Arc<str>,
+        /// Who.
+        by: Arc<str>,
     },
     /// The pivot was passed before the cancel that waited for it.
     CancelTooLate {},
@@ -280,56 +288,87 @@ pub enum Event {
         /// The input.
         input: Kept,
     },
-}
-
-impl Event {
-    /// The node it is about.
-    #[must_use]
-    pub fn node(&self) -> Option<&Arc<str>> {
-        match self {
-            Self::StepAsked { node, .. }
-            | Self::StepDone { node, .. }
-            | Self::PivotPassed { node, .. }
-            | Self::StepRefused { node, .. }
-            | Self::StepUnknown { node, .. }
-            | Self::AttemptFailed { node, .. }
-            | Self::Blocked { node, .. }
-            | Self::InDoubt { node, .. }
-            | Self::Skipped { node, .. }
-            | Self::WaitBegan { node, .. }
-            | Self::WaitDone { node, .. }
-            | Self::TimedOut { node, .. }
-            | Self::Draining { node, .. }
-            | Self::UndoAsked { node, .. }
-            | Self::Undone { node, .. }
-            | Self::UndoStuck { node, .. } => Some(node),
-            _ => None,
-        }
-    }
-
-    /// The timer of its node that it sets.
-    #[must_use]
-    pub fn timer(&self) -> Option<Timer> {
-        match self {
-            Self::StepAsked { timer, .. } | Self::AttemptFailed { timer, .. } => *timer,
-            Self::WaitBegan { timer, .. } | Self::Draining { timer, .. } => Some(*timer),
-            _ => None,
-        }
-    }
-
-    /// As a record of the stream.
-    ///
-    /// # Errors
-    /// When it is larger than an event may be.
-    pub fn record(&self) -> Result<EventRecord, String> {
-        entity::encode_event(PREFIX, &Upcasters::default(), self)
-    }
-
-    /// From a record of the stream.
-    ///
-    /// # Errors
-    /// When it is no journal event, or not one this build can read.
-    pub fn read(record: &EventRecord) -> Result<Self, String> {
-        entity::decode_event(PREFIX, &Upcasters::default(), record)
-    }
+    /// A person acts on a node, or on what leaked of it. What follows from it comes in the same commit.
+    Intervened {
+        /// What is done. Cancel, kill, pause, resume and unpark have entries of their own.
+        verb: Verb,
+        /// The node.
+        node: Arc<str>,
+        /// Who.
+        by: Arc<str>,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// The answer to what an entity was asked is awaited again. Nothing is sent: it has the message.
+    Awaited {
+        /// The node.
+        node: Arc<str>,
+        /// Of the ask or of its undo.
+        direction: Direction,
+        /// The round it was asked in.
+        round: u32,
+        /// When its outcome is unknown at the latest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timer: Option<Timer>,
+    },
+    /// The participant of a pivot that may have happened is asked about it, instead of guessing.
+    SettleAsked {
+        /// The pivot.
+        node: Arc<str>,
+        /// `probe`: whether it happened. `void`: whether it did, and if not, never to do it.
+        direction: Direction,
+        /// The round of the pivot that is in doubt.
+        round: u32,
+        /// A try within the round, of this direction.
+        attempt: u32,
+        /// When this was first asked, for its budget.
+        at: Micros,
+        /// On the first ask of a round: the activity that is run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        activity: Option<Arc<str>>,
+        /// On the first ask of a round: the request. The bytes of all attempts are equal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<Raw>,
+    },
+    /// The probe knows nothing of it: that is no proof that it did not happen.
+    NotKnown {
+        /// The pivot.
+        node: Arc<str>,
+    },
+    /// Something of the node may stand that nobody takes back: a person said that it was not done, without proof.
+    Leaked {
+        /// The node.
+        node: Arc<str>,
+        /// Why.
+        why: Arc<str>,
+    },
+    /// It stands still from here on: nothing is asked, no time passes.
+    Paused {
+        /// Why.
+        reason: Arc<str>,
+        /// Who.
+        by: Arc<str>,
+        /// The time.
+        at: Micros,
+        /// What is left of each timer.
+        left: Vec<Left>,
+    },
+    /// It goes on.
+    Resumed {
+        /// Why.
+        reason: Arc<str>,
+        /// Who.
+        by: Arc<str>,
+        /// The time.
+        at: Micros,
+        /// The timers, set again for what was left of them.
+        timers: Vec<NodeTimer>,
+    },
+    /// It can be run again: the inputs that were kept are taken now, in their order.
+    Unparked {
+        /// Why.
+        reason: Arc<str>,
+        /// Who.
+        by: Arc<str>,
+    },
 }

@@ -22,6 +22,16 @@
 //! | undo done | tombstoned | answer |
 //! | undo refused in a round | by the rows of the do | answer in it, refuse in a lower one, as without it in a higher one |
 
+//!
+//! A pivot in doubt is settled by the same rows. A probe writes nothing, because it can prove nothing; a void leaves the
+//! tombstone that an undo before the do would leave, so no attempt that is still on its way can have an effect:
+//!
+//! | seen so far, of this node | probe | void |
+//! |---|---|---|
+//! | do done | happened | done, with its answer |
+//! | undo done | not known | never |
+//! | anything else | not known | never, and a tombstone is written |
+
 use std::sync::Arc;
 
 use palinode::{Attempt, Digest, Failure};
@@ -116,11 +126,9 @@ impl Call {
     /// # Errors
     /// When the request cannot be written as JSON.
     pub fn of(attempt: &Attempt, request: &impl Serialize) -> Result<Self, serde_json::Error> {
-        let (node, direction) = match attempt.key.rsplit_once('/') {
-            Some((node, "do")) => (node, Direction::Do),
-            Some((node, "undo")) => (node, Direction::Undo),
-            _ => (&*attempt.key, Direction::Do),
-        };
+        let parts = attempt.key.rsplit_once('/');
+        let known = parts.and_then(|(node, word)| Some((node, Direction::of(word)?)));
+        let (node, direction) = known.unwrap_or((&attempt.key, Direction::Do));
         Ok(Self {
             saga: attempt.entity.to_string().into(),
             node: node.into(),
@@ -152,6 +160,34 @@ pub fn judge(seen: &[Seen], call: &Call) -> Verdict {
     }
     let was_done = seen.iter().any(|r| r.direction == Direction::Do && r.outcome == Stored::Done);
     if call.direction == Direction::Undo && !was_done { Verdict::NothingToUndo } else { Verdict::Execute }
+}
+
+/// What was seen of a pivot in doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InDoubt {
+    /// It was done, with this answer.
+    Done(String),
+    /// A tombstone refuses it.
+    Tombstoned,
+    /// Neither: an attempt may still land. A void writes the tombstone in this round of the undo.
+    Open {
+        /// The round.
+        round: u32,
+    },
+}
+
+/// Decides a probe or a void by everything seen of its node.
+#[must_use]
+pub fn settle(seen: &[Seen]) -> InDoubt {
+    let done = |direction| seen.iter().find(|r| r.direction == direction && r.outcome == Stored::Done);
+    if done(Direction::Undo).is_some() {
+        return InDoubt::Tombstoned;
+    }
+    if let Some(row) = done(Direction::Do) {
+        return InDoubt::Done(row.answer.clone());
+    }
+    let undos = seen.iter().filter(|row| row.direction == Direction::Undo);
+    InDoubt::Open { round: undos.map(|row| row.round).max().unwrap_or(0).saturating_add(1) }
 }
 
 impl Verdict {
@@ -234,6 +270,21 @@ mod tests {
         let seen = [row(Do, 1, "a", Done), row(Undo, 2, "u", Refused)];
         assert_eq!(judge(&seen, &call(Undo, 1, "u")), Verdict::LowerRound);
         assert_eq!(judge(&seen, &call(Undo, 3, "u")), Verdict::Execute);
+    }
+
+    #[test]
+    fn cx27_only_a_tombstone_says_never() {
+        // a probe that finds nothing proves nothing: the attempt may land after it
+        assert_eq!(settle(&[]), InDoubt::Open { round: 1 });
+        assert_eq!(settle(&[row(Do, 1, "a", Refused)]), InDoubt::Open { round: 1 });
+        assert_eq!(settle(&[row(Do, 2, "a", Done)]), InDoubt::Done("a:2".into()));
+        // a void leaves what an undo before the do would leave
+        let tombstone = [row(Undo, 1, "v", Done)];
+        assert_eq!(settle(&tombstone), InDoubt::Tombstoned);
+        for round in [1, 2, 9] {
+            assert_eq!(judge(&tombstone, &call(Do, round, "a")), Verdict::Tombstoned);
+        }
+        assert_eq!(settle(&[row(Undo, 3, "u", Refused)]), InDoubt::Open { round: 4 });
     }
 
     #[test]

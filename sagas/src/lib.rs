@@ -22,6 +22,7 @@
 pub mod activity;
 mod ask;
 pub mod client;
+mod control;
 mod coordinator;
 pub mod define;
 pub mod definition;
@@ -30,14 +31,18 @@ pub mod event;
 pub mod fence;
 pub mod limit;
 pub mod outcome;
+mod pause;
 mod reply;
 pub mod retry;
 mod saga;
 pub mod service;
+mod settle;
+pub mod situation;
 pub mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod undo;
+pub mod verb;
 #[cfg(feature = "sqlite")]
 pub mod view;
 mod wait;
@@ -56,5 +61,7 @@ pub use outcome::Outcome;
 pub use retry::Retry;
 pub use saga::{Data, Saga, Signal};
 pub use service::SagaService;
+pub use situation::Situation;
+pub use verb::{No, Order, Verb};
 #[cfg(feature = "sqlite")]
 pub use view::SagaRows;

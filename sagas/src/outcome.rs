@@ -29,6 +29,26 @@ pub enum Outcome<'a, R> {
     Unknown,
 }
 
+/// What the probe of a pivot may say. There is no "did not happen": the attempt may still land.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Probed<R> {
+    /// It happened, with this reply.
+    Happened(R),
+    /// The participant knows nothing of it.
+    NotKnown,
+}
+
+/// What a participant says that was told to do a pivot never again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Voided<R> {
+    /// It was done before, with this reply.
+    Done(R),
+    /// It was not done, and a tombstone refuses it from now on.
+    Never,
+}
+
 /// How a participant answered an ask, or failed to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -19,27 +19,40 @@ impl Work<'_> {
         attempt: Option<u32>,
         answer: &Answer,
     ) -> Result<(), Broken> {
-        let place = key.rsplit_once('/').and_then(|(path, direction)| match direction {
-            "do" => Some((self.def.find(path)?, Direction::Do)),
-            "undo" => Some((self.def.find(path)?, Direction::Undo)),
-            _ => None,
-        });
+        let place = key
+            .rsplit_once('/')
+            .and_then(|(path, direction)| Some((self.def.find(path)?, Direction::of(direction)?)));
         let Some((id, direction)) = place else {
             return self.late(key, round, Late::Unexpected, answer);
         };
         let node = &self.state[id];
-        let (tries, awaited) = match direction {
-            Direction::Do => (node.tries, self.awaits_answer(id)),
-            Direction::Undo => (node.undo_tries, matches!(node.status, Status::Undoing | Status::UndoStuck)),
+        let tries = node.tries_of(direction);
+        let awaited = match direction {
+            Direction::Do => self.awaits_answer(id),
+            Direction::Undo => matches!(node.status, Status::Undoing | Status::UndoStuck),
+            Direction::Probe => node.status == Status::Probing,
+            Direction::Void => node.status == Status::Voiding,
         };
         let current = tries.round == round && attempt.is_none_or(|a| a == tries.attempt);
-        if self.state.phase.terminal() || !awaited || !current {
+        if direction == Direction::Undo && node.owes && attempt.is_none() {
+            let path = &self.def[id].path;
+            return Err(Broken(format!(
+                "node {path}: its entity answered the undo and still owes the answer to the ask"
+            )));
+        }
+        // After the end only what leaked is still being undone.
+        let over = self.state.phase.terminal()
+            && !(direction == Direction::Undo && self.state.leaks.contains(&self.def[id].path));
+        if over || !awaited || !current {
             let class = self.class_of_late(id, direction, answer);
-            return self.late(key, round, class, answer);
+            self.late(key, round, class, answer)?;
+            let again = class == Late::Leak && !over && self.state[id].status == Status::Undone;
+            return if again { self.ask_undo(id) } else { Ok(()) };
         }
         match direction {
             Direction::Do => self.answered(id, answer),
             Direction::Undo => self.undo_answered(id, answer),
+            Direction::Probe | Direction::Void => self.settled(id, direction, answer),
         }
     }
 
@@ -47,7 +60,7 @@ impl Work<'_> {
     /// long as its undo was not asked (U8).
     fn awaits_answer(&self, id: NodeId) -> bool {
         match self.state[id].status {
-            Status::Asked | Status::Unknown => true,
+            Status::Asked | Status::Unknown | Status::Probing | Status::Voiding => true,
             Status::Blocked => matches!(self.def[id].class, Class::Retriable | Class::Read),
             _ => false,
         }
@@ -59,7 +72,12 @@ impl Work<'_> {
         let undo_asked = node.undo_tries.round > 0;
         match (direction, node.status) {
             _ if node.tries.round == 0 => Late::Unexpected,
-            (Direction::Do, Status::Undone) if activity && matches!(answer, Answer::Done(_)) => Late::Leak,
+            (Direction::Probe | Direction::Void, _) => Late::NotNeeded,
+            (Direction::Do, Status::Undone | Status::Refused)
+                if activity && self.def[id].class != Class::Read && matches!(answer, Answer::Done(_)) =>
+            {
+                Late::Leak
+            }
             (Direction::Do, _) if undo_asked => Late::AfterUndo,
             (Direction::Undo, _) if !undo_asked => Late::Unexpected,
             (Direction::Do, Status::Skipped) => Late::NotNeeded,

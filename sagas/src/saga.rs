@@ -107,6 +107,11 @@ impl<T: Data> Saga<T> {
                 }
                 let asked = ask(&*data)?;
                 text.push_str(&format!("{n} {} do {:?} {}\n", node.path, asked.to, asked.data));
+                for (word, settle) in [("probe", &node.code.probe), ("void", &node.code.void)] {
+                    let Some(settle) = settle else { continue };
+                    let asked = settle(&*data)?;
+                    text.push_str(&format!("{n} {} {word} {:?} {}\n", node.path, asked.to, asked.data));
+                }
                 if let Some(undo) = &node.code.undo {
                     let undo = undo(&*data, None, &asked.to)?;
                     text.push_str(&format!("{n} {} undo {:?} {}\n", node.path, undo.to, undo.data));

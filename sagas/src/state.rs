@@ -1,24 +1,26 @@
 //! The state of an instance: the fold of its journal. It takes recorded facts only and calls no user code, so a state
 //! can always be folded, whatever the closures of a build do.
 
+mod fold;
 mod node;
 
 use std::{
     collections::BTreeSet,
+    fmt,
     ops::{Index, IndexMut},
     sync::Arc,
 };
 
-use palinode::Digest;
+use palinode::{Digest, Micros};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    definition::{Definition, NodeId, Then},
-    event::{Direction, Event, Kept, Timer, Why},
+    definition::{Definition, NodeId},
+    event::{Kept, Left, Timer, Why},
     outcome::Raw,
 };
 
-pub use node::{NodeState, Status, Tries};
+pub use node::{NodeState, Settle, Status, Tries};
 
 /// Where an instance stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -48,6 +50,21 @@ impl Phase {
     #[must_use]
     pub fn terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Compensated | Self::Killed)
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Forward => "forward",
+            Self::Committing => "committing",
+            Self::Finishing => "finishing",
+            Self::Undoing => "undoing",
+            Self::Completed => "completed",
+            Self::Compensated => "compensated",
+            Self::Killed => "killed",
+        })
     }
 }
 
@@ -84,9 +101,9 @@ pub struct State {
     pub deadline: Option<Timer>,
     /// The serial of the newest timer.
     pub serial: u64,
-    /// A cancel that waits for the pivot.
+    /// A cancel that waits for the pivot, or for the end of a pause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cancel: Option<Arc<str>>,
+    pub cancel: Option<Cancel>,
     /// Whether that cancel came too late.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cancel_too_late: bool,
@@ -102,10 +119,16 @@ pub struct State {
     /// How it was killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub killed: Option<Killed>,
+    /// Since when it stands still, and what was left of its timers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Paused>,
+    /// Nodes of which something may stand although it was, or need not be, taken back.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub leaks: BTreeSet<Arc<str>>,
     /// Why it is set aside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked: Option<Arc<str>>,
-    /// Inputs kept since then.
+    /// Inputs kept while it is set aside, or stands still.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Kept>,
 }
@@ -119,6 +142,24 @@ pub struct Origin {
     pub fingerprint: Digest,
     /// Digest of the data it was started with: what a second start is compared to.
     pub digest: Digest,
+}
+
+/// A cancel that is not carried out yet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Cancel {
+    /// Why.
+    pub reason: Arc<str>,
+    /// Who.
+    pub by: Arc<str>,
+}
+
+/// A pause.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Paused {
+    /// Since when.
+    pub at: Micros,
+    /// What was left of each timer.
+    pub left: Vec<Left>,
 }
 
 /// A stop by a person.
@@ -155,155 +196,11 @@ impl State {
             stuck: false,
             exceptions: 0,
             killed: None,
+            paused: None,
+            leaks: BTreeSet::new(),
             parked: None,
             kept: Vec::new(),
         }
-    }
-
-    /// Takes a journal entry.
-    ///
-    /// # Errors
-    /// When it is pinned to another version of the definition, or names a node the definition does not have.
-    pub fn apply(&mut self, definition: &Definition, event: &Event) -> Result<(), String> {
-        if moves(event) {
-            self.stuck = false;
-        }
-        match event {
-            Event::Started { version, fingerprint, data, deadline, .. } => {
-                let origin =
-                    Origin { version: *version, fingerprint: *fingerprint, digest: digest_of(data.get()) };
-                origin.fits(definition)?;
-                self.origin = Some(origin);
-                self.phase = Phase::Forward;
-                self.data = Arc::clone(data);
-                self.set_deadline(*deadline);
-            }
-            Event::UndoBegan { why } => {
-                self.phase = Phase::Undoing;
-                self.why = Some(why.clone());
-                self.deadline = None;
-            }
-            Event::Signalled { name, id, data } => {
-                self.signal_ids.insert(Arc::clone(id));
-                let signal = Buffered { name: Arc::clone(name), id: Arc::clone(id), data: Arc::clone(data) };
-                self.signals.push(signal);
-            }
-            Event::LateReply { .. } => {}
-            Event::CancelAsked { reason } => self.cancel = Some(Arc::clone(reason)),
-            Event::CancelTooLate {} => self.cancel_too_late = true,
-            Event::DeadlinePassed {} => self.deadline = None,
-            Event::Stuck { .. } => self.stuck = true,
-            Event::Completed {} => self.end(Phase::Completed),
-            Event::Compensated { .. } => self.end(Phase::Compensated),
-            Event::Killed { reason, by, standing } => {
-                let (reason, by) = (Arc::clone(reason), Arc::clone(by));
-                self.killed = Some(Killed { reason, by, standing: standing.clone() });
-                self.end(Phase::Killed);
-            }
-            Event::Parked { why, input } => {
-                self.parked = Some(Arc::clone(why));
-                self.kept.push(input.clone());
-            }
-            Event::Kept { input } => self.kept.push(input.clone()),
-            _ => self.apply_to_node(definition, event)?,
-        }
-        Ok(())
-    }
-
-    fn apply_to_node(&mut self, definition: &Definition, event: &Event) -> Result<(), String> {
-        let Some(path) = event.node() else { return Ok(()) };
-        let id = definition.find(path).ok_or_else(|| format!("{definition:?} has no node {path:?}"))?;
-        if let Some(timer) = event.timer() {
-            self.serial = self.serial.max(timer.serial);
-        }
-        let node = &mut self[id];
-        node.timer = event.timer();
-        match event {
-            Event::StepAsked { round, attempt, to, request, undo, at, .. } => {
-                node.status = Status::Asked;
-                node.tries.ask(*round, *attempt, *at);
-                if to.is_some() {
-                    node.to.clone_from(to);
-                    node.request.clone_from(request);
-                    node.undo.clone_from(undo);
-                }
-                if definition[id].class == crate::definition::Class::Pivot {
-                    self.phase = Phase::Committing;
-                }
-            }
-            Event::StepDone { data, undo, .. } => {
-                node.status = Status::Done;
-                node.request = None;
-                node.why = None;
-                if undo.is_some() {
-                    node.undo.clone_from(undo);
-                }
-                self.set_data(data.as_ref());
-            }
-            Event::PivotPassed { data, .. } => {
-                node.status = Status::Done;
-                node.request = None;
-                node.why = None;
-                self.phase = Phase::Finishing;
-                self.set_data(data.as_ref());
-            }
-            Event::StepRefused { text, .. } => {
-                node.status = Status::Refused;
-                node.request = None;
-                node.undo = None;
-                node.why = Some(Arc::clone(text));
-            }
-            Event::StepUnknown { why, .. } => node.fail(Status::Unknown, why),
-            Event::InDoubt { why, .. } => node.fail(Status::Unknown, why),
-            Event::Blocked { why, .. } => node.fail(Status::Blocked, why),
-            Event::UndoStuck { why, .. } => node.fail(Status::UndoStuck, why),
-            Event::AttemptFailed { direction, how, why, .. } => {
-                let (tries, waiting) = match direction {
-                    Direction::Do => (&mut node.tries, Status::Waiting),
-                    Direction::Undo => (&mut node.undo_tries, Status::UndoWaiting),
-                };
-                tries.fail(*how);
-                node.fail(waiting, why);
-            }
-            Event::Skipped { .. } => node.status = Status::Skipped,
-            Event::WaitBegan { .. } => node.status = Status::Waiting,
-            Event::WaitDone { id: signal, data, .. } => {
-                node.status = Status::Done;
-                self.signals.retain(|s| Some(&s.id) != signal.as_ref());
-                self.set_data(data.as_ref());
-            }
-            Event::TimedOut { then, .. } => {
-                node.status = match then {
-                    Then::GoOn => Status::Skipped,
-                    Then::Undo => Status::Refused,
-                    Then::Block => Status::Blocked,
-                };
-            }
-            Event::UndoAsked { round, attempt, at, .. } => {
-                node.status = Status::Undoing;
-                node.undo_tries.ask(*round, *attempt, Some(*at));
-            }
-            Event::Undone { .. } => node.status = Status::Undone,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn set_data(&mut self, data: Option<&Raw>) {
-        if let Some(data) = data {
-            self.data = Arc::clone(data);
-        }
-    }
-
-    fn set_deadline(&mut self, deadline: Option<Timer>) {
-        self.deadline = deadline;
-        self.serial = self.serial.max(deadline.map_or(0, |t| t.serial));
-    }
-
-    fn end(&mut self, phase: Phase) {
-        self.phase = phase;
-        self.deadline = None;
-        self.nodes.iter_mut().for_each(|node| node.timer = None);
     }
 
     /// The state of every node, in the order of the definition.
@@ -352,19 +249,6 @@ impl Origin {
 /// What a second start is compared by.
 pub(crate) fn digest_of(data: &str) -> Digest {
     Digest::of(data.as_bytes())
-}
-
-/// Whether an entry moves something, so that "stuck" has to be found anew.
-fn moves(event: &Event) -> bool {
-    !matches!(
-        event,
-        Event::LateReply { .. }
-            | Event::Signalled { .. }
-            | Event::CancelAsked { .. }
-            | Event::DeadlinePassed {}
-            | Event::Kept { .. }
-            | Event::Parked { .. }
-    )
 }
 
 impl Index<NodeId> for State {

@@ -19,9 +19,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
+    definition::Definition,
     entity::{SagaKind, name},
     event::Event,
     saga::{Data, Saga, Signal},
+    situation::Situation,
+    verb::{Order, Verb},
 };
 
 mod line;
@@ -113,13 +116,50 @@ impl Script {
     /// Cancels it.
     #[track_caller]
     pub fn cancel(self) -> Self {
-        self.message(name::CANCEL, &serde_json::json!({ "reason": "changed their mind" }))
+        self.verb(Verb::Cancel)
     }
 
     /// Kills it.
     #[track_caller]
     pub fn kill(self) -> Self {
-        self.message(name::KILL, &serde_json::json!({ "reason": "a test", "by": "tester" }))
+        self.verb(Verb::Kill)
+    }
+
+    /// Carries out a verb about the whole instance.
+    #[track_caller]
+    pub fn verb(self, verb: Verb) -> Self {
+        self.order(Order::new(verb, "tester", "a test"))
+    }
+
+    /// Carries out a verb about a node.
+    #[track_caller]
+    pub fn verb_of(self, verb: Verb, node: &str) -> Self {
+        self.order(Order::new(verb, "tester", "a test").node(node))
+    }
+
+    /// Carries out a verb.
+    #[track_caller]
+    pub fn order(self, order: Order) -> Self {
+        let word = order.verb.as_str();
+        self.message(word, &order.payload())
+    }
+
+    /// The same instance in a build with other closures.
+    ///
+    /// # Panics
+    /// When the definition is another one.
+    #[track_caller]
+    pub fn with_code_of<T: Data>(mut self, saga: &Saga<T>) -> Self {
+        let saved = saved(&*self.entity);
+        self.kind = SagaKind::new(Arc::clone(saga.definition()));
+        self.entity = self.kind.restore(&self.id, saved.as_bytes()).unwrap_or_else(|e| blunt(e));
+        self
+    }
+
+    /// Its definition.
+    #[must_use]
+    pub fn definition(&self) -> &Arc<Definition> {
+        self.kind.definition()
     }
 
     /// Sends it any message.
@@ -273,13 +313,14 @@ impl Script {
         self
     }
 
-    /// The sender of the last input was answered with this word, or refused with this code.
+    /// The sender of the last input was answered with this word (of a verb: this situation), or refused with this code.
     #[track_caller]
     pub fn then_told(self, expected: &str) -> Self {
         let answer = self.told.as_ref().and_then(|d| d.answer.as_deref()).map_or("null", RawValue::get);
         let code = serde_json::from_str::<Refusal>(answer).map(|r| r.code.to_string());
-        let word = code.or_else(|_| serde_json::from_str::<String>(answer)).unwrap_or_default();
-        assert_eq!(word, expected, "the answer was {answer}");
+        let situation = || serde_json::from_str::<Situation>(answer).map(|s| s.to_string());
+        let word = code.or_else(|_| serde_json::from_str::<String>(answer)).or_else(|_| situation());
+        assert_eq!(word.unwrap_or_default(), expected, "the answer was {answer}");
         self
     }
 

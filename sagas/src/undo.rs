@@ -6,7 +6,8 @@
 //! | U2 the order | a node is undone when everything that followed it is undone, refused, or was never asked |
 //! | U3 | after `UndoBegan` nothing is asked forward: `advance` is not reached in `Undoing` |
 //! | U4 | what is in flight drains: an entity's answer is awaited, an activity has its grace time |
-//! | U8 | a late answer before the undo is asked goes to `answered`, after it to `late` (U9) |
+//! | U8 | a late answer before the undo is asked goes to `answered`, after it to `late` |
+//! | U9 | what is done after it was undone leaked: a new round of the undo, after the end by a person; an entity that answers the undo before the ask parks the instance |
 //! | U10 | a refused undo is not done: a new round, then stuck; independent undos go on |
 //! | U11 | nothing here is dropped by cancel or deadline |
 
@@ -42,13 +43,13 @@ impl Work<'_> {
         };
         match (status, def.class) {
             (Status::Asked, Class::Compensatable) if activity => {
-                self.stop(id, Direction::Do, &def.do_key);
+                self.stop(id, Direction::Do);
                 let timer = self.new_timer(self.cx.time.plus(GRACE));
                 self.emit(Event::Draining { node: self.path(id), timer })
             }
             (Status::Waiting, Class::Compensatable) => self.conclude(id),
             (Status::Asked | Status::Waiting, Class::Read | Class::Wait | Class::Timer) => {
-                self.stop(id, Direction::Do, &def.do_key);
+                self.stop(id, Direction::Do);
                 self.emit(Event::Skipped { node: self.path(id), why: SkippedBy::Undo })
             }
             _ => Ok(()),
@@ -115,7 +116,7 @@ impl Work<'_> {
             Answer::Done(_) => {
                 let round = self.state[id].undo_tries.round;
                 self.emit(Event::Undone { node: self.path(id), round })?;
-                self.rewind()
+                if self.state.phase.terminal() { Ok(()) } else { self.rewind() }
             }
             Answer::Refused(refused) => self.undo_failed(id, How::Refused, &refused.text),
             Answer::Transient(why) => self.undo_failed(id, How::Transient, why),

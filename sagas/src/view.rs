@@ -3,7 +3,7 @@
 //!
 //! Knows no definitions: what a journal does not say, a row does not say either.
 //!
-//! Late replies, signals that are kept, a cancel that waits for the pivot, and inputs kept for a parked instance change
+//! Late replies that are no leaks, signals that are kept, a cancel that waits for the pivot, and inputs kept for a parked instance change
 //! nothing of where it stands, so they do not touch its row.
 
 mod change;
@@ -58,7 +58,7 @@ impl EventSet for Entry {
 
 impl Projection<SqliteDb> for SagaRows {
     const NAME: &'static str = "palinode-sagas";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const TABLES: &'static [&'static str] = &["palinode_saga"];
     type Event = Entry;
     type Batch = Changes;

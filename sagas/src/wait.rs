@@ -8,27 +8,33 @@ use palinode::commit::{TimerChanges, TimerRef, TimerSet};
 use crate::{
     coordinator::{Broken, Said, Work},
     definition::{Class, Definition, NodeId},
-    event::{Event, Timer},
+    event::{Event, Kept, Timer},
     outcome::{Raw, fits},
     state::{DEADLINE, Phase, State, Status},
+    verb::No,
 };
 
 /// How many signals of one name are kept for waits that have not opened.
 pub(crate) const BUFFER: usize = 100;
 
-/// What changed between the timers of two states. The timer that is the cause is cleared without being named.
+/// What changed between the timers of two states. The timer that is the cause is cleared without being named; so were
+/// those that fired while the instance was set aside.
 pub(crate) fn timer_changes(
     def: &Definition,
     old: &State,
     new: &State,
     cause: Option<(&str, u64)>,
 ) -> TimerChanges {
+    let fired = |name: &str, of: u64| {
+        let kept = |k: &Kept| matches!(k, Kept::Timer { node, serial } if (&**node, *serial) == (name, of));
+        cause == Some((name, of)) || old.kept.iter().any(kept)
+    };
     let mut changes = TimerChanges::default();
     let mut change = |name: &str, was: Option<Timer>, is: Option<Timer>| {
         if was == is {
             return;
         }
-        if let Some(Timer { serial, .. }) = was.filter(|t| cause != Some((name, t.serial))) {
+        if let Some(Timer { serial, .. }) = was.filter(|t| !fired(name, t.serial)) {
             changes.clear.push(TimerRef { node: name.into(), serial });
         }
         if let Some(Timer { serial, due }) = is {
@@ -46,18 +52,18 @@ impl Work<'_> {
     /// Rows 15 and 21, and what a wait makes of it.
     pub(crate) fn signal(&mut self, name: &str, id: &Arc<str>, data: &Raw) -> Result<Said, Broken> {
         match self.state.phase {
-            Phase::None => return Ok(Said::NotStarted),
-            phase if phase.terminal() => return Ok(Said::Ended),
+            Phase::None => return Ok(Said::No(No::NotStarted)),
+            phase if phase.terminal() => return Ok(Said::No(No::Ended)),
             _ => {}
         }
         let Some(waiter) = self.def.nodes().find(|(_, n)| n.signal == Some(name)).map(|(id, _)| id) else {
-            return Ok(Said::NoSuchSignal);
+            return Ok(Said::No(No::NoSuchSignal));
         };
         if self.state.signal_ids.contains(id) {
             return Ok(Said::Duplicate);
         }
         if self.state.signals.iter().filter(|s| &*s.name == name).count() >= BUFFER {
-            return Ok(Said::BufferFull);
+            return Ok(Said::No(No::BufferFull));
         }
         if let Err(why) = fits("a signal", data) {
             return Ok(Said::Invalid(why.into()));
@@ -70,6 +76,9 @@ impl Work<'_> {
         self.emit(Event::Signalled { name: name.into(), id: Arc::clone(id), data: Arc::clone(data) })?;
         if self.state.phase == Phase::Undoing {
             return Ok(Said::Kept);
+        }
+        if self.state.paused.is_some() {
+            return Ok(Said::Buffered);
         }
         let open = self
             .def
@@ -92,7 +101,7 @@ impl Work<'_> {
     }
 
     /// Gives the oldest signal of its name, if there is one, to an open wait.
-    fn take_signal(&mut self, id: NodeId) -> Result<(), Broken> {
+    pub(crate) fn take_signal(&mut self, id: NodeId) -> Result<(), Broken> {
         let node = &self.def[id];
         let Some(name) = node.signal else { return Ok(()) };
         let Some(signal) = self.state.signals.iter().find(|s| &*s.name == name).cloned() else {

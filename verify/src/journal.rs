@@ -6,6 +6,9 @@ use serde_json::value::RawValue;
 
 use crate::{hash::Digest, record};
 
+mod parts;
+pub use parts::{How, Kept, Left, NodeTimer, SettleAsked, SkippedBy, Then, Verb};
+
 /// What stands before the tag of every entry, whatever the definition.
 const PREFIX: &str = "saga.";
 /// The schema number of the entries this reader knows.
@@ -161,9 +164,59 @@ pub enum Entry {
         class: String,
     },
     /// The instance cannot be run; the input is kept.
-    Parked {},
-    /// An input that came while the instance is parked.
-    Kept {},
+    Parked {
+        /// The input.
+        input: Kept,
+    },
+    /// An input that came while the instance is parked or paused.
+    Kept {
+        /// The input.
+        input: Kept,
+    },
+    /// A person acts on a node.
+    Intervened {
+        /// What is done.
+        verb: Verb,
+        /// The node.
+        node: String,
+    },
+    /// The answer of an entity is awaited again.
+    Awaited {
+        /// The node.
+        node: String,
+        /// Of the ask or of its undo.
+        direction: Direction,
+        /// When its outcome is unknown at the latest.
+        timer: Option<Timer>,
+    },
+    /// A pivot was taken for not done, without proof.
+    Leaked {
+        /// The pivot.
+        node: String,
+    },
+    /// The participant of a pivot in doubt is asked.
+    SettleAsked(SettleAsked),
+    /// The probe knows nothing.
+    NotKnown {
+        /// The pivot.
+        node: String,
+    },
+    /// It stands still.
+    Paused {
+        /// The time.
+        at: i64,
+        /// What is left of each timer.
+        left: Vec<Left>,
+    },
+    /// It goes on.
+    Resumed {
+        /// The time.
+        at: i64,
+        /// The timers, set again.
+        timers: Vec<NodeTimer>,
+    },
+    /// What was kept is taken now.
+    Unparked {},
 }
 
 /// The first entry of an instance.
@@ -269,6 +322,10 @@ pub enum Direction {
     Do,
     /// Its undo.
     Undo,
+    /// Whether the pivot happened.
+    Probe,
+    /// The demand never to do it.
+    Void,
 }
 
 impl Direction {
@@ -278,46 +335,16 @@ impl Direction {
         match self {
             Self::Do => "do",
             Self::Undo => "undo",
+            Self::Probe => "probe",
+            Self::Void => "void",
         }
     }
-}
 
-/// How an attempt or a round failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum How {
-    /// A definite no: the next ask is a new round.
-    Refused,
-    /// It certainly did not happen.
-    Transient,
-    /// It may have happened.
-    Unknown,
-    /// A person is needed.
-    Fatal,
-    /// Its owner is gone.
-    Lost,
-}
-
-/// What left a node out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SkippedBy {
-    /// Its condition.
-    When,
-    /// The saga turned back, and the node is without effect.
-    Undo,
-}
-
-/// What follows a wait that ended without its signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Then {
-    /// The saga turns back.
-    Undo,
-    /// It goes on.
-    GoOn,
-    /// A person must decide.
-    Block,
+    /// Of this word.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Do, Self::Undo, Self::Probe, Self::Void].into_iter().find(|d| d.word() == word)
+    }
 }
 
 impl Entry {

@@ -56,6 +56,9 @@ impl Machine {
                     return Err(misfit(text));
                 }
                 let after = entity.version.saturating_add(commit.events.len() as u64);
+                if commit.outcome != Outcome::Parked {
+                    self.entities.was_set_free(&key, commit.pseq);
+                }
                 self.entities.fold(&key, after, &commit.events, commit.pseq);
             }
         }
@@ -115,7 +118,7 @@ impl Machine {
             }
             // Without an event of its own it is the engine that set the entity aside.
             if commit.outcome == Outcome::Parked && commit.events.is_empty() {
-                self.entities.park(&entity, why_parked(commit), pseq);
+                self.entities.park(&entity, why_parked(commit), commit.parked.clone(), pseq);
             }
         }
         self.head.time = commit.time;

@@ -28,6 +28,15 @@ pub(super) struct Draft<'a> {
     pub(super) traceparent: Option<Arc<str>>,
 }
 
+/// The answer to an input that was stored, and is taken now.
+pub(super) struct Owed {
+    pub(super) to: Peer,
+    pub(super) reply: ReplyTo,
+    pub(super) outcome: Outcome,
+    pub(super) answer: Option<Box<RawValue>>,
+    pub(super) version: u64,
+}
+
 /// Why a decision cannot become a commit.
 pub(super) enum CannotBuild {
     /// Its record would be larger than a record may be.
@@ -51,6 +60,11 @@ impl std::fmt::Display for CannotBuild {
 impl Machine {
     /// Builds the commit. Changes nothing in the machine.
     pub(super) fn build(&self, draft: Draft<'_>) -> Result<Stepped, CannotBuild> {
+        self.build_with(draft, Vec::new())
+    }
+
+    /// The same with answers to inputs that were stored earlier.
+    pub(super) fn build_with(&self, draft: Draft<'_>, owed: Vec<Owed>) -> Result<Stepped, CannotBuild> {
         let Draft { cause, time, entity, mut decision, answer_to, parked, traceparent } = draft;
         let pseq = self.head.pseq.saturating_add(1);
         let events = decision.events.len() as u64;
@@ -59,15 +73,20 @@ impl Machine {
         for send in std::mem::take(&mut decision.sends) {
             outbox.request(send, entity.map(|(key, _)| key), traceparent.as_ref())?;
         }
+        let token = || Token {
+            service: Arc::clone(&self.me.service),
+            log_id: self.me.log_id,
+            shard: self.me.shard,
+            pseq,
+        };
+        for Owed { to, reply, outcome, answer, version } in owed {
+            let answer = answer.unwrap_or_else(|| RawValue::NULL.to_owned());
+            let data = Reply { outcome, answer, version, token: token() };
+            outbox.reply(&to, &reply, &data, traceparent.as_ref())?;
+        }
         if let Some((to, reply)) = answer_to {
-            let token = Token {
-                service: Arc::clone(&self.me.service),
-                log_id: self.me.log_id,
-                shard: self.me.shard,
-                pseq,
-            };
             let answer = decision.answer.clone().unwrap_or_else(|| RawValue::NULL.to_owned());
-            let data = Reply { outcome: decision.outcome, answer, version, token };
+            let data = Reply { outcome: decision.outcome, answer, version, token: token() };
             outbox.reply(to, reply, &data, traceparent.as_ref())?;
         }
         let sends = outbox.sends;

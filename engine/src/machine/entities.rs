@@ -68,8 +68,25 @@ impl Slot {
 pub enum State {
     /// It can be asked.
     Live(Box<dyn Entity>),
-    /// Its events cannot be folded: set aside.
-    Parked(Arc<str>),
+    /// It is set aside.
+    Parked(Aside),
+}
+
+/// An entity that is set aside.
+pub struct Aside {
+    /// Why.
+    pub why: Arc<str>,
+    /// It as it was before, unless its events cannot be folded.
+    pub entity: Option<Box<dyn Entity>>,
+    /// The inputs that were stored since, oldest first.
+    pub kept: Vec<Box<RawValue>>,
+}
+
+impl Aside {
+    /// One that cannot be folded.
+    fn unreadable(why: impl Into<Arc<str>>) -> State {
+        State::Parked(Self { why: why.into(), entity: None, kept: Vec::new() })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,6 +96,8 @@ struct SavedEntity {
     state: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     parked: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    kept: Vec<Box<RawValue>>,
 }
 
 impl Entities {
@@ -105,14 +124,16 @@ impl Entities {
         let mut slot = match row.and_then(|r| r.value.as_ref().map(|v| (r.pseq, v))) {
             None => blank(),
             Some((pseq, value)) => match serde_json::from_slice::<SavedEntity>(value) {
-                Err(e) => Slot::new(0, pseq, State::Parked(format!("its snapshot: {e}").into())),
-                Ok(SavedEntity { version, parked: Some(why), .. }) => {
-                    Slot::new(version, pseq, State::Parked(why))
+                Err(e) => Slot::new(0, pseq, Aside::unreadable(format!("its snapshot: {e}"))),
+                Ok(SavedEntity { version, parked: Some(why), state, kept }) => {
+                    let restored = state.map(|raw| kind.restore(&key.id, raw.get().as_bytes()));
+                    let entity = restored.and_then(Result::ok);
+                    Slot::new(version, pseq, State::Parked(Aside { why, entity, kept }))
                 }
                 Ok(SavedEntity { version, state, .. }) => {
                     let raw = state.as_deref().unwrap_or(RawValue::NULL);
                     let state = kind.restore(&key.id, raw.get().as_bytes());
-                    Slot::new(version, pseq, state.map_or_else(|e| State::Parked(e.0), State::Live))
+                    Slot::new(version, pseq, state.map_or_else(|e| Aside::unreadable(e.0), State::Live))
                 }
             },
         };
@@ -129,15 +150,37 @@ impl Entities {
         if let State::Live(state) = &mut slot.state
             && let Err(e) = events.iter().try_for_each(|event| state.apply(event))
         {
-            slot.state = State::Parked(e.0);
+            slot.state = Aside::unreadable(e.0);
         }
         self.advance(key, version, pseq);
     }
 
     /// Sets an entity aside: a commit stored an input of it unapplied, and nothing may be applied before that.
-    pub fn park(&mut self, key: &EntityKey, why: Arc<str>, pseq: u64) {
+    pub fn park(&mut self, key: &EntityKey, why: Arc<str>, input: Option<Box<RawValue>>, pseq: u64) {
+        let Some(slot) = self.changed(key, pseq) else { return };
+        let aside = match std::mem::replace(&mut slot.state, Aside::unreadable("")) {
+            State::Live(entity) => Aside { why, entity: Some(entity), kept: Vec::new() },
+            State::Parked(aside) => aside,
+        };
+        let kept = aside.kept.into_iter().chain(input).collect();
+        slot.state = State::Parked(Aside { kept, ..aside });
+    }
+
+    /// It took everything that was stored, and stands so now.
+    pub fn set_free(&mut self, key: &EntityKey, entity: Box<dyn Entity>, pseq: u64) {
         if let Some(slot) = self.changed(key, pseq) {
-            slot.state = State::Parked(why);
+            slot.state = State::Live(entity);
+        }
+    }
+
+    /// A recorded commit of an entity that is not stored unapplied: it was set free by it, if it was set aside.
+    pub fn was_set_free(&mut self, key: &EntityKey, pseq: u64) {
+        let entity = self.slots.get_mut(&Hashed::of(key)).and_then(|slot| match &mut slot.state {
+            State::Parked(aside) => aside.entity.take(),
+            State::Live(_) => None,
+        });
+        if let Some(entity) = entity {
+            self.set_free(key, entity, pseq);
         }
     }
 
@@ -216,8 +259,10 @@ impl Entities {
 fn saved(slot: &Slot) -> Result<Vec<u8>, String> {
     let version = slot.version;
     match &slot.state {
-        State::Parked(why) => {
-            let saved = SavedEntity { version, state: None, parked: Some(Arc::clone(why)) };
+        State::Parked(Aside { why, entity, kept }) => {
+            let text = entity.as_ref().and_then(|e| String::from_utf8(e.save().ok()?).ok());
+            let state = text.and_then(|text| RawValue::from_string(text).ok());
+            let saved = SavedEntity { version, state, parked: Some(Arc::clone(why)), kept: kept.clone() };
             serde_json::to_vec(&saved).map_err(|e| e.to_string())
         }
         State::Live(state) => {

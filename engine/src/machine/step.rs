@@ -27,7 +27,7 @@ use crate::{
     commit::{Cause, Outcome, Peer},
     digest::Digest,
     entity::{ActivityResult, Decision, EntityInput},
-    message::{ClientMessage, REPLY, Refusal, ReplyTo},
+    message::{ClientMessage, REPLY, Refusal, ReplyTo, UNPARK},
     receipt::{Invalid, Told},
     time::{MAX_LEAD, Micros, hybrid},
 };
@@ -93,7 +93,8 @@ impl Machine {
         }
         match self.entities.get(&key).map(|slot| &slot.state) {
             None => return Step::Missing(key),
-            Some(State::Parked(why)) => return told(Told::Parked(Arc::clone(why))),
+            Some(State::Parked(_)) if *message.name == *UNPARK => return self.unpark(now, message, &key),
+            Some(State::Parked(aside)) => return told(Told::Parked(Arc::clone(&aside.why))),
             Some(State::Live(_)) => {}
         }
         let input = EntityInput::Message {
@@ -150,8 +151,8 @@ impl Machine {
             return self.channel_invalid(now, incoming, &format!("no kind {:?} is served here", key.kind));
         }
         let Some(slot) = self.entities.get(&key) else { return Step::Missing(key) };
-        if let State::Parked(why) = &slot.state {
-            let decision = Self::plain(Outcome::Parked, Some(refusal("parked", why)));
+        if let State::Parked(aside) = &slot.state {
+            let decision = Self::plain(Outcome::Parked, Some(refusal("parked", &aside.why)));
             return self.channel_plain(now, incoming, decision);
         }
         let input = match (&*message.name, &message.re) {
@@ -227,8 +228,8 @@ impl Machine {
                 Ok(decision) => (decision, None),
                 Err(unfit) => return Step::Unfit(unfit.0),
             },
-            State::Parked(why) => {
-                (Self::plain(Outcome::Parked, Some(refusal("parked", why))), stored(&asked.input))
+            State::Parked(aside) => {
+                (Self::plain(Outcome::Parked, Some(refusal("parked", &aside.why))), stored(&asked.input))
             }
         };
         let events = decision.events.len() as u64;
@@ -312,7 +313,7 @@ impl Machine {
     }
 
     /// Folds a commit just built.
-    fn committed(&mut self, stepped: Stepped) -> Step {
+    pub(super) fn committed(&mut self, stepped: Stepped) -> Step {
         let digest = Digest::of(&stepped.value);
         self.fold(&stepped.commit, stepped.sends.clone(), digest, None);
         Step::Commit(Box::new(stepped))

@@ -90,8 +90,11 @@ impl Aggregate for Counter {
 }
 
 /// A kind that sends `{"Add": n}` to a counter for every message, and keeps the answers; the one named `fragile` cannot
-/// take them.
-pub(crate) struct SenderKind;
+/// take them, unless its code is mended.
+#[derive(Default)]
+pub(crate) struct SenderKind {
+    mended: bool,
+}
 
 #[derive(Default, Serialize, Deserialize)]
 struct Sender {
@@ -104,10 +107,11 @@ impl Kind for SenderKind {
         "sender"
     }
     fn blank(&self, id: &Arc<str>) -> Box<dyn Entity> {
-        Box::new(Sender { answers: 0, fragile: &**id == "fragile" })
+        Box::new(Sender { answers: 0, fragile: &**id == "fragile" && !self.mended })
     }
     fn restore(&self, _id: &Arc<str>, saved: &[u8]) -> Result<Box<dyn Entity>, Unfit> {
-        let sender: Sender = serde_json::from_slice(saved).map_err(|e| Unfit::new(e.to_string()))?;
+        let mut sender: Sender = serde_json::from_slice(saved).map_err(|e| Unfit::new(e.to_string()))?;
+        sender.fragile &= !self.mended;
         Ok(Box::new(sender))
     }
 }
@@ -146,10 +150,10 @@ impl Entity for Sender {
 
 pub(crate) const LOG: Uuid = Uuid::from_u128(7);
 
-pub(crate) fn kinds() -> Kinds {
+fn kinds(mended: bool) -> Kinds {
     let mut kinds = Kinds::default();
     kinds.add(Arc::new(AggregateKind::<Counter>::default())).unwrap();
-    kinds.add(Arc::new(SenderKind)).unwrap();
+    kinds.add(Arc::new(SenderKind { mended })).unwrap();
     kinds
 }
 
@@ -163,10 +167,19 @@ pub(crate) struct Bench {
 
 /// The machine of one shard of a service with this many.
 pub(crate) fn machine(shard: u32, partitions: u32) -> Machine {
+    machine_of(kinds(false), shard, partitions)
+}
+
+/// The same of a build in which no sender is fragile.
+pub(crate) fn mended() -> Machine {
+    machine_of(kinds(true), 0, 1)
+}
+
+fn machine_of(kinds: Kinds, shard: u32, partitions: u32) -> Machine {
     let mut directory = Directory::default();
     directory.add("test".into(), LOG, partitions);
     let me = Peer { service: "test".into(), log_id: LOG, shard };
-    Machine::new(me, kinds(), Arc::new(directory), WindowSize::default(), Digest::of(b"genesis"))
+    Machine::new(me, kinds, Arc::new(directory), WindowSize::default(), Digest::of(b"genesis"))
 }
 
 impl Bench {

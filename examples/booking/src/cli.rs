@@ -13,6 +13,7 @@ mod load;
 mod progress;
 mod replay;
 mod report;
+mod saga;
 mod say;
 mod serve;
 mod show;
@@ -104,6 +105,11 @@ enum Command {
     Crash(CrashArgs),
     /// Compute everything again from the log by other code, and compare
     Verify,
+    /// Look at sagas, and do what only a person may
+    Saga {
+        #[command(subcommand)]
+        command: saga::SagaCommand,
+    },
     /// Serve trips over HTTP
     Serve(serve::ServeArgs),
     /// Book trips over HTTP, with many clients at a time, and look what became of them
@@ -187,6 +193,7 @@ async fn command(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Replay(args)) => replay::run(&args, &common).await,
         Some(Command::Crash(args)) => crash::run(&args, &common).await,
         Some(Command::Verify) => verify::run(&common),
+        Some(Command::Saga { command }) => saga::run(command, &common).await,
         Some(Command::Serve(args)) => serve::run(&args, &common).await,
         Some(Command::Load(args)) => load::run(&args, &common).await,
         Some(Command::Show { id }) => show::run(&id, &common),

@@ -8,7 +8,7 @@ use palinode::{
     Answer, Clock, Node, Service, SystemClock,
     projection::{ReadModel, ShardStatus, State},
 };
-use palinode_sagas::{End, Finished, SagaClient, SagaService, Sagas, event::Why};
+use palinode_sagas::{End, Finished, SagaClient, SagaService, Sagas, client::Instance, event::Why};
 
 use crate::{
     desk::{Desk, Watch},
@@ -149,7 +149,7 @@ impl World {
     pub(crate) async fn cancel(&self, trip: TripId) -> anyhow::Result<()> {
         let guest = self.trips.at(trip.to_string());
         loop {
-            match guest.cancel("the guest cancelled").await {
+            match guest.cancel("guest", "the guest cancelled").await {
                 Answer::Accepted(_) | Answer::Rejected(_) => return Ok(()),
                 Answer::Overloaded => pause().await,
                 other => bail!("the guest of trip {trip} was not heard: {other:?}"),
@@ -175,6 +175,16 @@ impl World {
             }
             () = SystemClock.wait_until(SystemClock.now().plus(self.patience)) => Ok(None),
         }
+    }
+
+    /// The saga of a trip.
+    pub(crate) fn saga(&self, trip: TripId) -> Instance<Trip> {
+        self.trips.at(trip.to_string())
+    }
+
+    /// The node everything runs on.
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
     }
 
     /// Commits to the logs of all services since the start.

@@ -26,6 +26,25 @@ pub struct Timer {
     pub due: Micros,
 }
 
+/// What was left of a timer when its instance was paused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// Its node; `@deadline` for the saga's.
+    pub node: Arc<str>,
+    /// How long it would still have run.
+    pub micros: u64,
+}
+
+/// A timer and what it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeTimer {
+    /// Its node; `@deadline` for the saga's.
+    pub node: Arc<str>,
+    /// The timer.
+    #[serde(flatten)]
+    pub timer: Timer,
+}
+
 /// Forward or back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -34,6 +53,29 @@ pub enum Direction {
     Do,
     /// Its undo.
     Undo,
+    /// The question whether the pivot happened.
+    Probe,
+    /// The demand that the pivot be done or never happen.
+    Void,
+}
+
+impl Direction {
+    /// The word for it in an effect key.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Do => "do",
+            Self::Undo => "undo",
+            Self::Probe => "probe",
+            Self::Void => "void",
+        }
+    }
+
+    /// Of this word.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Do, Self::Undo, Self::Probe, Self::Void].into_iter().find(|d| d.word() == word)
+    }
 }
 
 /// How an attempt or a round failed.
@@ -60,6 +102,8 @@ pub enum SkippedBy {
     When,
     /// The saga is taken back, and the node changes nothing.
     Undo,
+    /// A person.
+    Person,
 }
 
 /// What a late answer is.
@@ -110,6 +154,8 @@ pub enum Why {
     Cancelled {
         /// Their reason.
         reason: Arc<str>,
+        /// Who.
+        by: Arc<str>,
     },
     /// It took too long.
     Deadline,

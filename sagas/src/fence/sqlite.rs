@@ -7,8 +7,11 @@ use palinode::{Attempt, Digest, Failure};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::{Connection, Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 
-use super::{CREATE, Call, INSERT, SELECT, Seen, Stored, Verdict, judge};
-use crate::event::Direction;
+use super::{CREATE, Call, INSERT, InDoubt, SELECT, Seen, Stored, Verdict, judge, settle};
+use crate::{
+    event::Direction,
+    outcome::{Probed, Voided},
+};
 
 /// A definite no of the participant, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +84,57 @@ where
     result.map_err(|no| Failure::Refused { code: no.code, text: no.text })
 }
 
+/// Says whether a pivot happened, for its probe. It writes nothing.
+///
+/// # Errors
+/// What the attempt ends with.
+pub async fn probe<R: DeserializeOwned>(
+    pool: &SqlitePool,
+    attempt: &Attempt,
+    request: &impl Serialize,
+) -> Result<Probed<R>, Failure> {
+    let call = Call::of(attempt, request).map_err(|e| Failure::Fatal(format!("request: {e}").into()))?;
+    let mut connection = pool.acquire().await.map_err(|e| transient(&e))?;
+    match settle(&rows(&mut connection, &call).await.map_err(|e| transient(&e))?) {
+        InDoubt::Done(answer) => stored(Stored::Done, &answer).map(Probed::Happened),
+        InDoubt::Tombstoned | InDoubt::Open { .. } => Ok(Probed::NotKnown),
+    }
+}
+
+/// Says that a pivot was done, or makes sure that it never will be, for its void: the tombstone refuses every attempt
+/// that is still on its way.
+///
+/// # Errors
+/// What the attempt ends with.
+pub async fn void<R: DeserializeOwned + Send + 'static>(
+    pool: &SqlitePool,
+    attempt: &Attempt,
+    request: &impl Serialize,
+) -> Result<Voided<R>, Failure> {
+    let call = Call::of(attempt, request).map_err(|e| Failure::Fatal(format!("request: {e}").into()))?;
+    let bury = tokio::spawn(bury(pool.clone(), call));
+    match bury.await.unwrap_or_else(|e| Err(Failure::Unknown(format!("the void: {e}").into())))? {
+        Some(answer) => stored(Stored::Done, &answer).map(Voided::Done),
+        None => Ok(Voided::Never),
+    }
+}
+
+/// The answer of what was done; nothing when there is a tombstone now.
+async fn bury(pool: SqlitePool, call: Call) -> Result<Option<String>, Failure> {
+    let mut connection = pool.acquire().await.map_err(|e| transient(&e))?;
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|e| transient(&e))?;
+    match settle(&rows(&mut tx, &call).await.map_err(|e| transient(&e))?) {
+        InDoubt::Done(answer) => return Ok(Some(answer)),
+        InDoubt::Tombstoned => return Ok(None),
+        InDoubt::Open { round } => {
+            let tombstone = Call { direction: Direction::Undo, round, ..call };
+            record(&mut tx, &tombstone, Stored::Done, "null").await.map_err(|e| transient(&e))?;
+        }
+    }
+    tx.commit().await.map_err(|e| Failure::Unknown(format!("commit: {e}").into()))?;
+    Ok(None)
+}
+
 /// A refused effect leaves nothing behind, whatever it did before it refused.
 async fn in_savepoint<R, F>(tx: &mut SqliteConnection, effect: F) -> Result<Result<R, No>, sqlx::Error>
 where
@@ -100,9 +154,12 @@ where
 /// # Errors
 /// What the database says.
 pub async fn look(tx: &mut SqliteConnection, call: &Call) -> Result<Verdict, sqlx::Error> {
+    Ok(judge(&rows(tx, call).await?, call))
+}
+
+async fn rows(tx: &mut SqliteConnection, call: &Call) -> Result<Vec<Seen>, sqlx::Error> {
     let rows = sqlx::query(SELECT).bind(&*call.saga).bind(&*call.node).fetch_all(&mut *tx).await?;
-    let seen: Vec<Seen> = rows.iter().map(seen).collect::<Result<_, _>>()?;
-    Ok(judge(&seen, call))
+    rows.iter().map(seen).collect()
 }
 
 /// Records what became of a call, in the transaction of its effect. A refusal's effect must have left nothing behind.

@@ -16,7 +16,12 @@ pub fn line(event: &Event) -> String {
         Event::StepRefused { node, code, .. } => format!("refused {node} {code}"),
         Event::StepUnknown { node, .. } => format!("unknown {node}"),
         Event::AttemptFailed { node, direction, how, round, attempt, timer, .. } => {
-            let direction = if *direction == Direction::Do { "" } else { "undo of " };
+            let direction = match direction {
+                Direction::Do => "",
+                Direction::Undo => "undo of ",
+                Direction::Probe => "probe of ",
+                Direction::Void => "void of ",
+            };
             let end = if timer.is_some() { "" } else { ", the last" };
             format!("failed {direction}{node} {round}.{attempt} {}{end}", word(how))
         }
@@ -44,6 +49,17 @@ pub fn line(event: &Event) -> String {
         Event::Completed {} => "completed".into(),
         Event::Parked { .. } => "parked".into(),
         Event::Kept { .. } => "kept".into(),
+        Event::Intervened { verb, node, .. } => format!("{verb} {node}"),
+        Event::Awaited { node, direction: Direction::Undo, .. } => format!("awaited undo of {node}"),
+        Event::Awaited { node, .. } => format!("awaited {node}"),
+        Event::SettleAsked { node, direction, round, attempt, .. } => {
+            format!("{} asked {node} {round}.{attempt}", direction.word())
+        }
+        Event::NotKnown { node } => format!("not known {node}"),
+        Event::Leaked { node, .. } => format!("leaked {node}"),
+        Event::Paused { left, .. } => format!("paused with {} timers", left.len()),
+        Event::Resumed { timers, .. } => format!("resumed with {} timers", timers.len()),
+        Event::Unparked { .. } => "unparked".into(),
     }
 }
 

@@ -10,7 +10,9 @@ use serde::{Serialize, Serializer};
 use super::Entry;
 use crate::{
     definition::Then,
-    event::{Direction, Event, Plan, Timer, Why},
+    event::{Direction, Event, Late, Plan, Timer, Why},
+    state::DEADLINE,
+    verb::Verb,
 };
 
 /// What a batch changes, by instance.
@@ -36,6 +38,14 @@ struct Change {
     phase: Option<&'static str>,
     stuck: Option<u8>,
     parked: Option<Arc<str>>,
+    /// Whether it was unparked before that.
+    unparked: u8,
+    paused: Option<Arc<str>>,
+    /// Whether it was resumed before that.
+    resumed: u8,
+    killed: Option<Arc<str>>,
+    /// A merge patch: the nodes of which something leaked.
+    leaked: BTreeMap<Arc<str>, Option<u8>>,
     started_at: Option<Micros>,
     ended_at: Option<Micros>,
     /// To be added.
@@ -45,7 +55,8 @@ struct Change {
     last_error: Option<Arc<str>>,
     why: Option<Arc<str>>,
     why_node: Option<Arc<str>>,
-    exceptions: Option<u32>,
+    /// To be added.
+    exceptions: u32,
     nodes: BTreeMap<Arc<str>, Node>,
 }
 
@@ -58,8 +69,14 @@ struct Node {
     /// The activity that takes the node back, when it is another.
     #[serde(skip_serializing_if = "Option::is_none")]
     undo: Option<Arc<str>>,
+    /// The activity that settles it, when it is in doubt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settler: Option<Arc<str>>,
     #[serde(flatten)]
-    at: At,
+    at: Option<At>,
+    /// Only the end of the waiting, when nothing else changes.
+    #[serde(rename = "until", skip_serializing_if = "Option::is_none")]
+    only_until: Option<Option<Micros>>,
 }
 
 /// Whom a node asks.
@@ -93,6 +110,10 @@ enum Open {
     NextAsk,
     /// The same of the undo.
     NextUndo,
+    /// What the participant of a pivot in doubt knows.
+    Probe,
+    /// Its word that it was done, or never will be.
+    Void,
     /// How an attempt ends that nobody needs any more.
     LastWord,
     /// A signal, or time to pass.
@@ -112,7 +133,7 @@ impl Changes {
                 | Event::DeadlinePassed {}
                 | Event::Kept { .. }
         );
-        if untouched {
+        if untouched && !matches!(event, Event::LateReply { class: Late::Leak, .. }) {
             return;
         }
         let change = self.0.entry(recorded.entity.clone()).or_default();
@@ -122,7 +143,17 @@ impl Changes {
         change.shard = recorded.shard;
         change.pseq = recorded.pseq;
         change.since = recorded.time;
-        if !matches!(event, Event::Parked { .. }) {
+        let stays = matches!(
+            event,
+            Event::Parked { .. }
+                | Event::Unparked { .. }
+                | Event::Paused { .. }
+                | Event::Resumed { .. }
+                | Event::Intervened { .. }
+                | Event::Leaked { .. }
+                | Event::LateReply { .. }
+        );
+        if !stays {
             change.stuck = Some(0);
         }
         change.take(event);
@@ -144,11 +175,29 @@ impl Change {
             Event::Stuck { .. } => self.stuck = Some(1),
             Event::Parked { why, .. } => self.parked = Some(Arc::clone(why)),
             Event::Completed {} => self.end("completed"),
-            Event::Compensated { exceptions } => {
-                self.exceptions = Some(*exceptions);
-                self.end("compensated");
+            Event::Compensated { .. } => self.end("compensated"),
+            Event::Killed { reason, by, .. } => {
+                self.killed = Some(format!("{by}: {reason}").into());
+                self.end("killed");
             }
-            Event::Killed { .. } => self.end("killed"),
+            Event::Unparked { .. } => (self.parked, self.unparked) = (None, 1),
+            Event::Paused { reason, by, left, .. } => {
+                self.paused = Some(format!("{by}: {reason}").into());
+                left.iter().for_each(|left| self.until(&left.node, None));
+            }
+            Event::Resumed { timers, .. } => {
+                (self.paused, self.resumed) = (None, 1);
+                timers.iter().for_each(|t| self.until(&t.node, Some(t.timer.due)));
+            }
+            Event::Intervened { verb: Verb::Skip | Verb::MarkDone, .. } => self.excepted(),
+            Event::Leaked { node, .. } => {
+                self.excepted();
+                self.leaked.insert(Arc::clone(node), Some(1));
+            }
+            Event::LateReply { re, class: Late::Leak, .. } => {
+                let node = re.rsplitn(3, '/').nth(2).unwrap_or_default();
+                self.leaked.insert(node.into(), Some(1));
+            }
             _ => self.take_of_node(event),
         }
     }
@@ -174,10 +223,24 @@ impl Change {
             }
             Event::AttemptFailed { node, direction, why, timer, .. } => {
                 self.last_error = Some(Arc::clone(why));
-                let next = if *direction == Direction::Do { Open::NextAsk } else { Open::NextUndo };
+                let next = if *direction == Direction::Undo { Open::NextUndo } else { Open::NextAsk };
                 // Without a timer the budget is spent, and the next entry says what follows.
                 let at = timer.map_or_else(At::default, |timer| self.open(next, Some(timer)));
                 self.node(node, at);
+            }
+            Event::Awaited { node, direction, round, timer } => {
+                let open = if *direction == Direction::Undo { Open::Undo } else { Open::Ask };
+                let at = At { round: Some(*round), ..self.open(open, *timer) };
+                self.node(node, at);
+            }
+            Event::SettleAsked { node, direction, round, attempt, activity, .. } => {
+                self.count(*round, *attempt);
+                let open = if *direction == Direction::Void { Open::Void } else { Open::Probe };
+                let at = self.asked(open, *round, *attempt, None);
+                let node = self.node(node, at);
+                if activity.is_some() {
+                    node.settler.clone_from(activity);
+                }
             }
             Event::WaitBegan { node, signal, timer } => {
                 let at = At { signal: signal.clone(), ..self.open(Open::Wait, Some(*timer)) };
@@ -200,7 +263,11 @@ impl Change {
             Event::Skipped { node, .. }
             | Event::WaitDone { node, .. }
             | Event::TimedOut { node, .. }
-            | Event::Undone { node, .. } => {
+            | Event::NotKnown { node } => {
+                self.node(node, At::default());
+            }
+            Event::Undone { node, .. } => {
+                self.leaked.insert(Arc::clone(node), None);
                 self.node(node, At::default());
             }
             _ => {}
@@ -222,6 +289,22 @@ impl Change {
     fn end(&mut self, phase: &'static str) {
         self.phase = Some(phase);
         self.ended_at = Some(self.since);
+    }
+
+    fn excepted(&mut self) {
+        self.exceptions = self.exceptions.saturating_add(1);
+    }
+
+    /// Only when an open node ends is another.
+    fn until(&mut self, path: &Arc<str>, until: Option<Micros>) {
+        if &**path == DEADLINE {
+            return;
+        }
+        let node = self.nodes.entry(Arc::clone(path)).or_default();
+        match &mut node.at {
+            Some(at) => at.until = until,
+            None => node.only_until = Some(until),
+        }
     }
 
     fn count(&mut self, round: u32, attempt: u32) {
@@ -249,7 +332,7 @@ impl Change {
 
     fn node(&mut self, path: &Arc<str>, at: At) -> &mut Node {
         let node = self.nodes.entry(Arc::clone(path)).or_default();
-        node.at = at;
+        (node.at, node.only_until) = (Some(at), None);
         node
     }
 }

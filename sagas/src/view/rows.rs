@@ -19,6 +19,12 @@ const LIST_OF: &str = "select * from palinode_saga
 const PARKED: &str = "select * from palinode_saga
   where parked is not null and (definition, service, id) > (?1, ?2, ?3) order by definition, service, id limit ?4";
 
+const PAUSED: &str = "select * from palinode_saga
+  where paused is not null and (definition, service, id) > (?1, ?2, ?3) order by definition, service, id limit ?4";
+
+const LEAKS: &str = "select * from palinode_saga
+  where leaks is not null and (definition, service, id) > (?1, ?2, ?3) order by definition, service, id limit ?4";
+
 /// Where an instance stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
@@ -93,11 +99,17 @@ pub struct SagaRow {
     pub status: Standing,
     /// Why it is set aside, if it is; the status says where it stood then.
     pub parked: Option<String>,
+    /// Who let it stand still and why, while it does.
+    pub paused: Option<String>,
+    /// Who killed it, and why.
+    pub killed: Option<String>,
+    /// The nodes of which something may stand that nobody takes back, a space between.
+    pub leaks: Option<String>,
     /// The nodes that are open now, by path, a space between: asked, waiting, pausing, or in need of a person.
     pub node: Option<String>,
     /// What each of them waits for, in the same order, `; ` between: `reply of hotel/room/12`,
     /// `activity pay, attempt 2`, `timer: next attempt`, `signal confirmed`, `timer`, `last word of ..`, `a person`;
-    /// before that of an undo `undo: `, and after that of a later round `, round 2`.
+    /// before that of a pivot in doubt `probe: ` or `void: `, of an undo `undo: `, and after that of a later round `, round 2`.
     pub waiting_for: Option<String>,
     /// Since when the oldest of them waits.
     pub waiting_since: Option<Micros>,
@@ -144,6 +156,9 @@ impl SagaRow {
             version: row.try_get("version")?,
             status: status.parse().map_err(|e: String| sqlx::Error::Decode(e.into()))?,
             parked: row.try_get("parked")?,
+            paused: row.try_get("paused")?,
+            killed: row.try_get("killed")?,
+            leaks: row.try_get("leaks")?,
             node: row.try_get("node")?,
             waiting_for: row.try_get("waiting_for")?,
             waiting_since: time("waiting_since")?,
@@ -218,8 +233,33 @@ pub async fn list_of(
 /// # Errors
 /// When the database cannot be read.
 pub async fn parked(db: &SqliteDb, limit: u32, after: Option<&SagaRow>) -> Result<Vec<SagaRow>, ApplyError> {
+    page(db, PARKED, limit, after).await
+}
+
+/// The same of those that stand still.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn paused(db: &SqliteDb, limit: u32, after: Option<&SagaRow>) -> Result<Vec<SagaRow>, ApplyError> {
+    page(db, PAUSED, limit, after).await
+}
+
+/// The same of those of which something leaked, also after their end.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn leaks(db: &SqliteDb, limit: u32, after: Option<&SagaRow>) -> Result<Vec<SagaRow>, ApplyError> {
+    page(db, LEAKS, limit, after).await
+}
+
+async fn page(
+    db: &SqliteDb,
+    sql: &'static str,
+    limit: u32,
+    after: Option<&SagaRow>,
+) -> Result<Vec<SagaRow>, ApplyError> {
     let (definition, service, id) = place(after);
-    let query = sqlx::query(PARKED).bind(definition).bind(service).bind(id).bind(limit);
+    let query = sqlx::query(sql).bind(definition).bind(service).bind(id).bind(limit);
     read(&query.fetch_all(db.readers()).await?)
 }
 
@@ -263,8 +303,8 @@ mod tests {
             .boxed()
         }));
         assert_eq!(prepared.await, Transacted::Committed(SagaRows::VERSION));
-        let by_status = "SEARCH palinode_saga_v1 USING INDEX palinode_saga_v1_status";
-        let by_key = "SEARCH palinode_saga_v1 USING PRIMARY KEY";
+        let by_status = "SEARCH palinode_saga_v2 USING INDEX palinode_saga_v2_status";
+        let by_key = "SEARCH palinode_saga_v2 USING PRIMARY KEY";
         for (sql, expected) in [
             (AT, format!("{by_key} (service=? AND id=? AND definition=?)")),
             (FIND, format!("{by_key} (service=? AND id=?)")),
@@ -272,7 +312,17 @@ mod tests {
             (LIST_OF, format!("{by_status} (status=? AND definition=? AND (service,id)>(?,?))")),
             (
                 PARKED,
-                "SEARCH palinode_saga_v1 USING INDEX palinode_saga_v1_parked ((definition,service,id)>(?,?,?))"
+                "SEARCH palinode_saga_v2 USING INDEX palinode_saga_v2_parked ((definition,service,id)>(?,?,?))"
+                    .into(),
+            ),
+            (
+                PAUSED,
+                "SEARCH palinode_saga_v2 USING INDEX palinode_saga_v2_paused ((definition,service,id)>(?,?,?))"
+                    .into(),
+            ),
+            (
+                LEAKS,
+                "SEARCH palinode_saga_v2 USING INDEX palinode_saga_v2_leaks ((definition,service,id)>(?,?,?))"
                     .into(),
             ),
             (

@@ -7,6 +7,9 @@ create table if not exists {palinode_saga} (
   phase         text not null,     -- none, forward, committing, finishing, undoing; completed, compensated, killed
   stuck         integer not null,  -- 1: nothing can move without a person
   parked        text,              -- why it is set aside
+  paused        text,              -- who let it stand still, and why
+  killed        text,              -- who killed it, and why
+  leaks         text,              -- nodes of which something may stand that nobody takes back, a space between
   node          text,              -- nodes that are open now, by path, a space between
   waiting_for   text,              -- what each of them waits for, in the same order, '; ' between
   waiting_since integer,           -- since when the oldest of them waits
@@ -23,9 +26,14 @@ create table if not exists {palinode_saga} (
   shard         integer not null,
   pseq          integer not null,  -- number of the commit of the last change
   nodes         text not null,     -- what is known of each node: only for write.sql
+  leaked        text not null,     -- the leaks, as JSON: only for write.sql
   primary key (service, id, definition)
 ) strict, without rowid;
 
 create index if not exists {palinode_saga}_status on {palinode_saga} (status, definition, service, id);
 
 create index if not exists {palinode_saga}_parked on {palinode_saga} (definition, service, id) where parked is not null;
+
+create index if not exists {palinode_saga}_paused on {palinode_saga} (definition, service, id) where paused is not null;
+
+create index if not exists {palinode_saga}_leaks on {palinode_saga} (definition, service, id) where leaks is not null;

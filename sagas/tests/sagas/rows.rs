@@ -84,7 +84,7 @@ fn row_6_a_waiting_cancel_is_too_late_when_the_pivot_is_passed() {
     committing()
         .cancel()
         .then(["cancel asked"])
-        .then_told("waiting")
+        .then_told("committing, cancel asked; pay is asked, waits for activity pay, attempt 1")
         .done("pay", "receipt")
         .then(["passed pay", "cancel too late", "asked confirm 1.1"])
         .cancel()
@@ -110,7 +110,8 @@ fn row_8_an_unknown_pivot_is_asked_again_in_the_same_round_until_it_is_in_doubt(
     assert!(attempts > 5, "the hour of doubt is longer than the five attempts of a step");
     let last: Vec<String> = script.journal().iter().rev().take(2).map(line).collect();
     assert_eq!(last, ["stuck pay", "in doubt pay"], "neither road is taken by guess");
-    script.cancel().then_told("waiting").then(["cancel asked"]);
+    let told = "committing, stuck, cancel asked; pay is unknown, waits for a person";
+    script.cancel().then_told(told).then(["cancel asked"]);
 }
 
 #[test]

@@ -294,7 +294,7 @@ fn u9_an_activity_that_is_done_after_it_said_it_was_undone_is_a_leak() {
         .fire("a/one")
         .undone("a/one")
         .attempt(&run, &Fate::Done("1".into()))
-        .then(["late a/one/do/1 leak"]);
+        .then(["late a/one/do/1 leak", "undo asked a/one 2.1"]);
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn u11_cancel_and_deadline_drop_no_undo() {
         .refused("seat")
         .cancel()
         .then([])
-        .then_told("undoing")
+        .then_told("undoing; room is undoing, waits for the answer of hotel/room/12")
         .then_open(["room/undo"])
         .undone("room")
         .then(["undone room", "compensated"]);

@@ -5,7 +5,10 @@
 use std::{sync::Arc, time::Duration};
 
 use palinode::{Activity, Aggregate, Context, NoUndo};
-use palinode_sagas::{Outcome, Saga, Signal};
+use palinode_sagas::{
+    Outcome, Saga, Signal,
+    outcome::{Probed, Voided},
+};
 use serde::{Deserialize, Serialize};
 
 /// The data of a trip.
@@ -77,6 +80,8 @@ macro_rules! activity {
     };
 }
 activity!(Pay, "pay", String, NoUndo);
+activity!(AskBank, "ask-bank", Probed<String>, NoUndo);
+activity!(VoidPay, "void-pay", Voided<String>, NoUndo);
 activity!(Reserve, "reserve", u32, Free);
 activity!(Free, "free", (), NoUndo);
 activity!(Voucher, "voucher", (), NoUndo);

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use palinode::{Address, Attempt, Failure, ManualClock, Micros};
-use palinode_sagas::fence::sqlite::{No, create, once};
+use palinode_sagas::{
+    fence::sqlite::{No, create, once, probe, void},
+    outcome::{Probed, Voided},
+};
 use sqlx::{
     Row, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode},
@@ -67,6 +70,16 @@ impl Till {
             })
         })
         .await
+    }
+
+    async fn probe(&self) -> Probed<String> {
+        probe(&self.pool, &attempt("pay/probe", 1), &"did it?").await.unwrap()
+    }
+
+    async fn void(&self, attempts: u32) -> Voided<String> {
+        let mut cx = attempt("pay/void", 1);
+        cx.attempt = attempts;
+        void(&self.pool, &cx, &"never!").await.unwrap()
     }
 
     async fn net(&self) -> (i64, i64) {
@@ -167,4 +180,43 @@ async fn an_attempt_that_is_dropped_half_way_still_ends_in_one_effect() {
     assert!(futures_util::FutureExt::now_or_never(charge).is_none(), "it was dropped before it ended");
     assert_eq!(till.charge(1, 40).await, Ok("charged 40".into()));
     assert_eq!(till.net().await, (1, 40));
+}
+
+#[tokio::test]
+async fn cx27_what_is_voided_can_never_be_charged_and_a_probe_proves_nothing() {
+    let till = till().await;
+    assert_eq!(till.probe().await, Probed::NotKnown);
+    // the attempt that nobody knew of could still have landed here; after the void it cannot
+    assert_eq!(till.void(1).await, Voided::Never);
+    assert_eq!(till.void(2).await, Voided::Never);
+    for round in [1, 2] {
+        assert_eq!(code(till.charge(round, 30).await), "tombstoned");
+    }
+    assert_eq!(till.probe().await, Probed::NotKnown);
+    assert_eq!(till.net().await, (0, 0));
+}
+
+#[tokio::test]
+async fn what_was_charged_is_found_by_a_probe_and_left_by_a_void() {
+    let till = till().await;
+    assert_eq!(code(till.charge(1, 200).await), "declined");
+    assert_eq!(till.probe().await, Probed::NotKnown);
+    till.charge(2, 30).await.unwrap();
+    assert_eq!(till.probe().await, Probed::Happened("charged 30".into()));
+    assert_eq!(till.void(1).await, Voided::Done("charged 30".into()));
+    assert_eq!(till.charge(2, 30).await.unwrap(), "charged 30");
+    assert_eq!(till.net().await, (1, 30));
+}
+
+#[tokio::test]
+async fn a_void_and_a_charge_at_the_same_moment_agree() {
+    for _ in 0..20 {
+        let till = till().await;
+        let (charged, voided) = tokio::join!(till.charge(1, 30), till.void(1));
+        match voided {
+            Voided::Done(_) => assert_eq!(charged.unwrap(), "charged 30"),
+            Voided::Never => assert_eq!(code(charged), "tombstoned"),
+        }
+        assert!(till.net().await.0 <= 1);
+    }
 }

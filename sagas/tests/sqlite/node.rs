@@ -188,7 +188,7 @@ async fn an_instance_survives_its_node_and_starting_it_again_changes_nothing() {
     again.signal_once("s1", Go).await.accepted().unwrap();
     let end = again.finished().await.unwrap().unwrap();
     assert_eq!((end.outcome, end.data.left), (End::Completed, Some(8)));
-    let late = again.cancel("too late").await;
+    let late = again.cancel("ada", "too late").await;
     assert!(matches!(late, Answer::Rejected(r) if r.reply == palinode_sagas::client::No::Ended));
     node.stop(Duration::from_secs(5)).await;
 }

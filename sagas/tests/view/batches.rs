@@ -10,14 +10,16 @@ use palinode::{
     store::sqlite::SqliteDb,
 };
 use palinode_sagas::{
-    Event, Retry, Saga, SagaRows,
+    Event, Order, Retry, Saga, SagaRows, Verb,
     testing::{Fate, Script},
     view::{Changes, Entry, SagaRow, Standing, rows},
 };
 
 use crate::{
     reference::{Instance, Row},
-    world::{Confirmed, Pay, Room, Trip, branched, held, hold, linear, outside, release, trip},
+    world::{
+        AskBank, Confirmed, Pay, Room, Trip, VoidPay, branched, held, hold, linear, outside, release, trip,
+    },
 };
 
 /// A linear congruential generator (Knuth's MMIX).
@@ -42,6 +44,16 @@ fn touchy() -> Saga<Trip> {
         .finish()
 }
 
+/// A pivot whose participant can be asked about it.
+fn banked() -> Saga<Trip> {
+    Saga::define("banked", 1)
+        .pivot("pay", |t: &Trip| Pay { trip: Arc::clone(&t.id) })
+        .retry(Retry::step().attempts(1))
+        .probe(|t| AskBank { trip: Arc::clone(&t.id) })
+        .void(|t| VoidPay { trip: Arc::clone(&t.id) })
+        .finish()
+}
+
 /// Cannot even ask its first node.
 fn stillborn() -> Saga<Trip> {
     Saga::define("stillborn", 1)
@@ -52,9 +64,10 @@ fn stillborn() -> Saga<Trip> {
 /// One input of many kinds; nothing when the instance has ended, or waits for nobody.
 fn turn(script: Script, dice: &mut Dice) -> Script {
     let (asks, timers) = (script.open_keys(), script.open_timers());
-    match dice.roll(20) {
+    match dice.roll(22) {
         0 => return script.cancel(),
         1 if dice.roll(4) == 0 => return script.kill(),
+        1 | 20 | 21 => return a_person(script, dice),
         2..4 => return script.signal(&format!("s{}", dice.roll(3)), &Confirmed { by: "Ada".into() }),
         4..9 if !timers.is_empty() => {
             let timer = timers[dice.roll(timers.len())].clone();
@@ -72,14 +85,37 @@ fn turn(script: Script, dice: &mut Dice) -> Script {
         2 if !entity => Fate::Transient,
         3 => Fate::Unknown,
         4 if !entity => Fate::Lost,
-        5 if !entity && dice.roll(3) == 0 => Fate::Fatal,
+        5 if key == "pay/do" || (!entity && dice.roll(3) == 0) => Fate::Fatal,
         _ if key.ends_with("/undo") => Fate::Done("null".into()),
         _ if entity => Fate::Done(serde_json::to_string(&held(dice.roll(8) as u32)).unwrap()),
         _ if key == "pay/do" => Fate::Done("\"receipt\"".into()),
+        _ if key == "pay/probe" => Fate::Done("\"not_known\"".into()),
+        _ if key == "pay/void" && dice.roll(2) == 0 => Fate::Done("\"never\"".into()),
+        _ if key == "pay/void" => Fate::Done("{\"done\":\"receipt\"}".into()),
         _ if key == "voucher/do" => Fate::Done("null".into()),
         _ => Fate::Done("1".into()),
     };
     script.answer(key, &fate)
+}
+
+/// Any verb, to any node; most of them are refused.
+fn a_person(mut script: Script, dice: &mut Dice) -> Script {
+    if dice.roll(3) == 0 {
+        let verbs = [Verb::Pause, Verb::Resume, Verb::Resume, Verb::Unpark];
+        return script.verb(verbs[dice.roll(verbs.len())]);
+    }
+    let verbs = [Verb::Retry, Verb::Skip, Verb::MarkDone, Verb::MarkNotDone, Verb::UndoAgain];
+    let verb = verbs[dice.roll(verbs.len())];
+    let nodes: Vec<_> = script.definition().nodes().map(|(_, node)| Arc::clone(&node.path)).collect();
+    for node in nodes {
+        let reply = serde_json::value::RawValue::from_string("\"receipt\"".into()).unwrap();
+        let order = Order::new(verb, "tester", "a test").node(node).reply(reply.into());
+        script = script.order(order);
+        if !script.told.as_ref().unwrap().events.is_empty() {
+            break;
+        }
+    }
+    script
 }
 
 /// A running instance and what the rows are told of it.
@@ -145,11 +181,11 @@ async fn rows_equal_the_fold_whatever_the_batches() {
     prepare(&db).await;
     let (mut dice, mut pseq) = (Dice(7), 0);
     let mut seen = BTreeSet::new();
-    // given 250 instances of five sagas, ten at a time under way in turns
+    // given 300 instances of six sagas, twelve at a time under way in turns
     for group in 0..25 {
-        let sagas = [linear(), branched(), outside(), touchy(), stillborn()];
-        let mut live: Vec<Live> = (0..10).map(|n| Live::new(&sagas[n % 5], group * 10 + n)).collect();
-        for _ in 0..60 {
+        let sagas = [linear(), branched(), outside(), touchy(), stillborn(), banked()];
+        let mut live: Vec<Live> = (0..12).map(|n| Live::new(&sagas[n % 6], group * 12 + n)).collect();
+        for _ in 0..80 {
             // when a batch of some of their entries is written
             let (mut changes, mut touched) = (Changes::default(), Vec::new());
             for _ in 0..=dice.roll(12) {
@@ -171,6 +207,7 @@ async fn rows_equal_the_fold_whatever_the_batches() {
                 assert_eq!(Row::of(&row), live[n].reference.row(), "{journal:#?}");
                 seen.insert(row.status.to_string());
                 seen.extend(row.waiting_for);
+                seen.extend(row.leaks.map(|_| "leaks".to_owned()));
             }
         }
     }
@@ -186,10 +223,13 @@ async fn rows_equal_the_fold_whatever_the_batches() {
         "compensated",
         "killed",
         "a person",
+        "leaks",
         "activity pay, attempt 1",
         "activity reserve, attempt 2",
         "activity voucher, attempt 1, round 2",
         "last word of activity reserve",
+        "probe: activity ask-bank, attempt 1",
+        "void: activity void-pay, attempt 1",
         "reply of car/car/c1; reply of flight/seat/12A",
         "reply of hotel/room/12, round 2",
         "signal confirmed",
@@ -206,8 +246,12 @@ async fn rows_equal_the_fold_whatever_the_batches() {
     for standing in STANDINGS {
         listed += pages(&db, standing).await;
     }
-    assert_eq!(listed, 250);
+    assert_eq!(listed, 300);
     let parked = rows::parked(&db, 1_000, None).await.unwrap();
+    let paused = rows::paused(&db, 1_000, None).await.unwrap();
+    assert!(!paused.is_empty() && paused.iter().all(|row| row.paused.is_some()));
+    let leaks = rows::leaks(&db, 1_000, None).await.unwrap();
+    assert!(leaks.iter().all(|row| row.leaks.is_some()));
     assert!(!parked.is_empty() && parked.iter().all(|row| row.parked.is_some()));
     assert_eq!(rows::parked(&db, 1_000, Some(&parked[0])).await.unwrap(), parked[1..]);
 }
@@ -225,7 +269,7 @@ async fn pages(db: &SqliteDb, standing: Standing) -> usize {
     let key = |row: &SagaRow| (row.definition.clone(), row.service.clone(), row.id.clone());
     assert!(all.is_sorted_by(|a, b| key(a) < key(b)));
     let mut of_each = Vec::new();
-    for definition in ["book-trip", "outside", "stillborn", "touchy"] {
+    for definition in ["banked", "book-trip", "outside", "stillborn", "touchy"] {
         let first = rows::list_of(db, definition, standing, 2, None).await.unwrap();
         let rest = rows::list_of(db, definition, standing, 1_000, first.last()).await.unwrap();
         of_each.extend(first.into_iter().chain(rest));

@@ -38,7 +38,8 @@ async fn a_row_says_how_an_instance_ended() {
         let started = orders.start(id, order(id, fault)).await.accepted().unwrap();
         started.reply.finished().await.unwrap().unwrap();
         // when the token of an answer that came after the end is reached
-        let Answer::Rejected(Receipt { reply: No::Ended, token, .. }) = started.reply.cancel("late").await
+        let Answer::Rejected(Receipt { reply: No::Ended, token, .. }) =
+            started.reply.cancel("ada", "late").await
         else {
             panic!("{id} has not ended")
         };
@@ -115,7 +116,7 @@ async fn a_row_says_that_an_undo_is_stuck() {
     let db = node.read_db().unwrap();
     assert_eq!(rows::list(db, Standing::Stuck, 10, None).await.unwrap(), std::slice::from_ref(&stuck));
     // and once it is killed it is not stuck any more
-    let killed = started.reply.kill("given up", "ada").await.accepted().unwrap();
+    let killed = started.reply.kill("ada", "given up").await.accepted().unwrap();
     reached(&model, &killed.token).await;
     assert_eq!(rows::list(db, Standing::Stuck, 10, None).await.unwrap(), []);
     let row = row(&node, "s").await.unwrap().unwrap();
@@ -156,8 +157,8 @@ async fn rows_of_two_hundred_sagas_equal_the_fold_of_the_log() {
             let sagas = node.client().sagas("shop", &saga);
             let started = sagas.start(id.as_str(), order(&id, fault)).await.accepted().unwrap().reply;
             match roll(8) {
-                0 => drop(started.cancel("a test").await),
-                1 if roll(3) == 0 => drop(started.kill("a test", "tester").await),
+                0 => drop(started.cancel("tester", "a test").await),
+                1 if roll(3) == 0 => drop(started.kill("tester", "a test").await),
                 2..6 => drop(started.signal_once("s1", Go).await),
                 _ => {}
             }

@@ -6,8 +6,8 @@ use palinode::{Address, Micros, activity::To};
 use palinode_sagas::{
     Class, Definition, Event,
     definition::NodeId,
-    event::{Direction, Why},
-    state::{NodeState, Phase, State, Status},
+    event::{Late, Why},
+    state::{NodeState, Phase, Settle, State, Status},
     view::SagaRow,
 };
 
@@ -17,6 +17,9 @@ pub(crate) struct Row {
     version: Option<u32>,
     status: String,
     parked: Option<String>,
+    paused: Option<String>,
+    killed: Option<String>,
+    leaks: Option<String>,
     open: Vec<(String, String)>,
     waiting: (Option<Micros>, Option<Micros>),
     since: Micros,
@@ -40,6 +43,9 @@ impl Row {
             version: row.version,
             status: row.status.to_string(),
             parked: row.parked.clone(),
+            paused: row.paused.clone(),
+            killed: row.killed.clone(),
+            leaks: row.leaks.clone(),
             open: nodes.into_iter().zip(texts).collect(),
             waiting: (row.waiting_since, row.waiting_until),
             since: row.since,
@@ -95,17 +101,29 @@ impl Instance {
                     | Event::DeadlinePassed {}
             )
         };
-        let (_, since, pseq) = self.entries.iter().rfind(|(e, ..)| !kept(e)).unwrap();
+        let leak = |e: &Event| matches!(e, Event::LateReply { class: Late::Leak, .. });
+        let (_, since, pseq) = self.entries.iter().rfind(|(e, ..)| leak(e) || !kept(e)).unwrap();
         let state = &self.state;
         let terminal = state.phase.terminal();
-        let mut open: Vec<_> =
-            state.nodes().filter(|_| !terminal).filter_map(|(id, n)| self.open(id, n)).collect();
+        let mut open: Vec<_> = state
+            .nodes()
+            .filter(|(id, _)| !terminal || self.repaired(*id))
+            .filter_map(|(id, n)| self.open(id, n))
+            .collect();
+        let leaks: Vec<&str> = state.leaks.iter().map(|node| &**node).collect();
+        let paused = self.entries.iter().rev().find_map(|(e, ..)| match e {
+            Event::Paused { reason, by, .. } => Some(format!("{by}: {reason}")),
+            _ => None,
+        });
         open.sort();
         let first = |pick: fn(&Open) -> Option<Micros>| open.iter().filter_map(pick).min();
         Row {
             version: state.origin.map(|o| o.version),
             status: self.status().to_owned(),
             parked: state.parked.as_deref().filter(|_| !terminal).map(str::to_owned),
+            paused: paused.filter(|_| state.paused.is_some()),
+            killed: state.killed.as_ref().map(|killed| format!("{}: {}", killed.by, killed.reason)),
+            leaks: Some(leaks.join(" ")).filter(|leaks| !leaks.is_empty()),
             waiting: (first(|o| Some(o.since)), first(|o| o.until)),
             open: open.into_iter().map(|o| (o.node, o.text)).collect(),
             since: *since,
@@ -159,15 +177,26 @@ impl Instance {
             Status::Waiting if def.class == Class::Wait => format!("signal {}", def.signal.unwrap()),
             Status::Waiting if def.class == Class::Timer => "timer".into(),
             Status::Waiting => "timer: next attempt".into(),
+            Status::Undoing if self.state.phase.terminal() => "undo: its participant".into(),
             Status::Undoing => {
                 format!("undo: {}", asked(true, node.undo_tries.round, node.undo_tries.attempt))
             }
             Status::UndoWaiting => "timer: next attempt of the undo".into(),
+            Status::Probing | Status::Voiding if node.timer.is_some() => "timer: next attempt".into(),
+            Status::Probing => settling("probe", node.probe.as_deref().unwrap()),
+            Status::Voiding => settling("void", node.void.as_deref().unwrap()),
             Status::Blocked | Status::UndoStuck => "a person".into(),
             Status::Unknown if def.class == Class::Pivot => "a person".into(),
             _ => return None,
         };
         Some(Open { node: path.to_string(), text, since: *since, until: node.timer.map(|t| t.due) })
+    }
+
+    /// Whether a leak of the node is being undone after the end.
+    fn repaired(&self, id: NodeId) -> bool {
+        let repair =
+            [Status::Undoing, Status::UndoWaiting, Status::UndoStuck].contains(&self.state[id].status);
+        repair && self.state.leaks.contains(&self.definition[id].path)
     }
 
     fn time(&self, is: impl Fn(&Event) -> bool) -> Option<Micros> {
@@ -176,13 +205,19 @@ impl Instance {
 
     fn count(&self, counts: impl Fn(u32, u32) -> bool) -> u32 {
         let asks = self.entries.iter().filter(|(e, ..)| match e {
-            Event::StepAsked { round, attempt, .. } | Event::UndoAsked { round, attempt, .. } => {
-                counts(*round, *attempt)
-            }
+            Event::StepAsked { round, attempt, .. }
+            | Event::UndoAsked { round, attempt, .. }
+            | Event::SettleAsked { round, attempt, .. } => counts(*round, *attempt),
             _ => false,
         });
         u32::try_from(asks.count()).unwrap()
     }
+}
+
+fn settling(word: &str, settle: &Settle) -> String {
+    let round =
+        if settle.tries.round > 1 { format!(", round {}", settle.tries.round) } else { String::new() };
+    format!("{word}: activity {}, attempt {}{round}", settle.activity, settle.tries.attempt)
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -229,8 +264,10 @@ fn path_of(event: &Event) -> Option<&Arc<str>> {
         | Event::UndoStuck { node, .. }
         | Event::Blocked { node, .. }
         | Event::InDoubt { node, .. }
-        | Event::TimedOut { node, .. } => Some(node),
-        Event::AttemptFailed { node, direction: Direction::Do | Direction::Undo, .. } => Some(node),
+        | Event::TimedOut { node, .. }
+        | Event::Awaited { node, .. }
+        | Event::SettleAsked { node, .. }
+        | Event::AttemptFailed { node, .. } => Some(node),
         _ => None,
     }
 }

@@ -12,6 +12,7 @@
 //! | S8 | one start, one arrival and one taking of a signal |
 //! | S9 | rounds and attempts rise as described, so an entity is asked once a round; each effect has its intent in the same commit; that a message is accepted once is C1 |
 //! | S10 | no retry before its recorded time, or after the budget was spent |
+//! | S12 | see `person.rs`: verbs are named before what follows from them, and only where they have a meaning; nothing moves during a pause |
 //! | S11 | each intent has its effect, each timer is set; an outcome is followed by something; at the end of the log an answer of an entity is still to come |
 //!
 //! An entry that cannot be read ends the reading of its instance: what follows from it is not known.
@@ -25,7 +26,7 @@ use super::{Answer, Channels, Logs, broken, channels::Says};
 use crate::{
     graph::Graph,
     hash::Digest,
-    journal::{Direction, Entry, Timer},
+    journal::{Direction, Entry, Kept, Timer, Verb},
     reader::Effective,
     record::Peer,
     report::{Finding, Report, Rule, Stage, Unfinished},
@@ -38,6 +39,8 @@ mod forward;
 mod instance;
 mod node;
 mod order;
+mod person;
+mod settle;
 mod wait;
 mod wakes;
 
@@ -49,6 +52,8 @@ use instance::{End, Instance};
 pub(super) struct Sagas {
     live: BTreeMap<Digest, Instance>,
     ended: BTreeSet<Digest>,
+    /// Those of them of which something leaked: it may be undone once more.
+    leaky: BTreeSet<Digest>,
 }
 
 /// One commit of an instance while it is read.
@@ -65,9 +70,18 @@ struct Turn<'a> {
     /// What must be among its timers, by node; the deadline's has none.
     timers: Vec<(Option<String>, Timer)>,
     answer: Option<Answer>,
+    /// The verb of the commit, and its node.
+    verb: Option<(Verb, String)>,
+    /// What was kept, when this commit takes it.
+    kept: Vec<Kept>,
 }
 
 impl Turn<'_> {
+    /// Whether a person does this to this node in this commit.
+    fn by_person(&self, verb: Verb, path: &str) -> bool {
+        self.verb.as_ref().is_some_and(|(v, node)| *v == verb && node == path)
+    }
+
     fn find(&mut self, rule: Rule, found: impl AsRef<str>, expected: impl Into<String>) {
         let found = format!("{}: {}", self.entity, found.as_ref());
         broken(self.report, self.at, rule, found, expected.into());
@@ -91,7 +105,9 @@ impl Sagas {
         let key = Digest::of(entity.as_bytes());
         let entries: Vec<_> = at.commit.events.iter().filter_map(Entry::read).collect();
         if self.ended.contains(&key) {
-            after_the_end(&entity, &entries, at, report);
+            if after_the_end(&entity, &entries, self.leaky.contains(&key), at, report) {
+                self.leaky.insert(key);
+            }
             return None;
         }
         if entries.is_empty() && !self.live.contains_key(&key) {
@@ -109,6 +125,8 @@ impl Sagas {
             intents: Vec::new(),
             timers: Vec::new(),
             answer: None,
+            verb: None,
+            kept: Vec::new(),
         };
         instance.take(entries, &mut turn);
         let answer = turn.answer;
@@ -120,6 +138,9 @@ impl Sagas {
                 End::Killed => &mut n.killed,
             };
             *count += 1;
+            if instance.leaks() {
+                self.leaky.insert(key);
+            }
             self.live.remove(&key);
             self.ended.insert(key);
         }
@@ -157,10 +178,29 @@ impl Sagas {
     }
 }
 
-fn after_the_end(entity: &str, entries: &[Result<Entry, String>], at: &Effective, report: &mut Report) {
+/// Says whether something leaked.
+fn after_the_end(
+    entity: &str,
+    entries: &[Result<Entry, String>],
+    leaky: bool,
+    at: &Effective,
+    report: &mut Report,
+) -> bool {
+    let mut leaked = false;
     for entry in entries {
         match entry {
-            Ok(Entry::LateReply { .. }) => {}
+            Ok(Entry::LateReply { class, .. }) => {
+                let leak = class == "leak";
+                report.counts.leaks += u64::from(leak);
+                leaked |= leak;
+            }
+            Ok(
+                Entry::Intervened { verb: Verb::UndoAgain, .. }
+                | Entry::UndoAsked { .. }
+                | Entry::Undone { .. }
+                | Entry::UndoStuck { .. },
+            ) if leaky => {}
+            Ok(Entry::AttemptFailed(failed)) if leaky && failed.direction == Direction::Undo => {}
             Ok(Entry::Started(_)) => {
                 let found = format!("{entity}: started again after its end");
                 broken(report, at, Rule::Start, found, "one start".into());
@@ -174,4 +214,5 @@ fn after_the_end(entity: &str, entries: &[Result<Entry, String>], at: &Effective
     if at.commit.ended {
         broken(report, at, Rule::Ends, format!("{entity}: ends again"), "one end".into());
     }
+    leaked
 }

@@ -51,6 +51,8 @@ pub enum Rule {
     Retries,
     /// S11: a live saga waits for an answer, a timer or a signal, or says that it is stuck.
     Wakes,
+    /// S12: a person acts where that has a meaning, and is named before what follows; a paused saga stands still.
+    Person,
 }
 
 impl Rule {
@@ -82,6 +84,7 @@ impl Rule {
             Self::Effects => "S9",
             Self::Retries => "S10",
             Self::Wakes => "S11",
+            Self::Person => "S12",
         }
     }
 }

@@ -6,4 +6,5 @@ mod effects;
 mod ends;
 mod entries;
 mod forward;
+mod person;
 mod wakes;

@@ -33,7 +33,7 @@ pub(crate) fn entry(tag: &str, data: Value) -> Value {
 }
 
 /// What the saga asks of the room.
-fn ask(re: &str, data: &str) -> Value {
+pub(crate) fn ask(re: &str, data: &str) -> Value {
     json!({"to": {"service": "hotel", "log_id": HOTEL_LOG, "kind": "room", "id": "lisbon"}, "shard": hotel(),
            "type": "room", "data": data, "reply": {"kind": "order", "id": "o1", "re": re}})
 }
@@ -48,7 +48,7 @@ pub(crate) fn run(key: &str, attempt: u32) -> Value {
     json!({"key": key, "round": 1, "attempt": attempt})
 }
 
-fn set(node: &str, serial: u64, due: u64) -> Value {
+pub(crate) fn set(node: &str, serial: u64, due: u64) -> Value {
     json!({"set": [{"node": node, "serial": serial, "due": due}]})
 }
 

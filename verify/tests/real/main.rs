@@ -66,8 +66,8 @@ async fn what_real_sagas_write_is_clean_and_counted() {
     for id in ["Good-0", "Good-1", "Stuck-4"] {
         patients.at(id).signal_once("s1", Go).await.accepted().unwrap();
     }
-    patients.at("Good-2").cancel("changed my mind").await.accepted().unwrap();
-    patients.at("Good-3").kill("a test", "me").await.accepted().unwrap();
+    patients.at("Good-2").cancel("me", "changed my mind").await.accepted().unwrap();
+    patients.at("Good-3").kill("me", "a test").await.accepted().unwrap();
     for (order, completed) in started {
         let end = sagas(&node, &brisk()).at(order.id.clone()).finished().await.unwrap().unwrap();
         assert_eq!(end.outcome == End::Completed, completed, "{order:?}");

@@ -57,6 +57,11 @@ pub(super) fn read(folder: &Path, trip: TripId) -> anyhow::Result<Option<Timelin
 }
 
 impl Timeline {
+    /// Its entries, oldest first, with their times in microseconds since 1970.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (i64, &Event)> {
+        self.0.iter().map(|Entry { time, event }| (*time, event))
+    }
+
     /// The same as data.
     pub(super) fn as_json(&self, trip: TripId) -> serde_json::Value {
         let entry = |Entry { time, event }: &Entry| serde_json::json!({ "time_us": time, "event": event });
@@ -127,12 +132,15 @@ fn line(event: &Event, began: i64) -> Line {
             Line::of("?", node, format!("unknown: {why}")).tone(Tone::Bad)
         }
         Event::AttemptFailed { node, direction, how, why, timer, .. } => {
-            let what = if *direction == Direction::Do { "attempt" } else { "undo" };
+            let what = if *direction == Direction::Do { "attempt" } else { direction.word() };
             let again = timer.map_or(String::new(), |t| format!("; again at {}", at(t.due.0)));
             Line::of("↻", node, format!("{what} failed, {how:?}: {why}{again}").to_lowercase())
                 .tone(Tone::Bad)
         }
         Event::Skipped { node, why: SkippedBy::When } => Line::of("·", node, "not wanted").tone(Tone::Faint),
+        Event::Skipped { node, why: SkippedBy::Person } => {
+            Line::of("·", node, "left out, by a person").tone(Tone::Back)
+        }
         Event::Skipped { node, why: SkippedBy::Undo } => {
             Line::of("·", node, "not needed any more").tone(Tone::Faint)
         }
@@ -158,8 +166,8 @@ fn line(event: &Event, began: i64) -> Line {
         Event::LateReply { re, class, .. } => {
             Line::of("·", "late", format!("{re}: {class:?}").to_lowercase()).tone(Tone::Faint)
         }
-        Event::CancelAsked { reason } => {
-            Line::of("«", "cancel", format!("{reason}; the payment is asked already"))
+        Event::CancelAsked { reason, by } => {
+            Line::of("«", "cancel", format!("asked by {by}: {reason}; honoured if it still can be"))
         }
         Event::CancelTooLate {} => Line::of("·", "cancel", "too late: it is paid"),
         Event::DeadlinePassed {} => Line::of("!", "deadline", "passed").tone(Tone::Bad),
@@ -171,7 +179,32 @@ fn line(event: &Event, began: i64) -> Line {
         Event::Killed { reason, by, .. } => {
             Line::of("■", "end", format!("killed by {by}: {reason}")).tone(Tone::Bad)
         }
+        Event::Intervened { verb, node, by, reason } => {
+            Line::of("☞", node, format!("{verb} by {by}: {reason}")).tone(Tone::Strong)
+        }
+        Event::Awaited { node, .. } => Line::of("…", node, "its answer is awaited again").tone(Tone::Faint),
+        Event::Leaked { node, .. } => Line::of("!", node, "may still have happened").tone(Tone::Bad),
+        Event::Paused { by, reason, .. } => {
+            Line::of("‖", "pause", format!("by {by}: {reason}")).tone(Tone::Strong)
+        }
+        Event::Resumed { by, reason, .. } => {
+            Line::of("▶", "resume", format!("by {by}: {reason}")).tone(Tone::Strong)
+        }
+        Event::Unparked { by, reason } => {
+            Line::of("▶", "unpark", format!("by {by}: {reason}")).tone(Tone::Strong)
+        }
         Event::Parked { why, .. } => Line::of("!", "parked", why.to_string()).tone(Tone::Bad),
+        Event::SettleAsked { node, direction, round, attempt, .. } => {
+            let what = if *direction == Direction::Void {
+                "told never to do it"
+            } else {
+                "asked whether it happened"
+            };
+            Line::of("?", node, format!("{what}{}", try_number(*round, *attempt))).tone(Tone::Faint)
+        }
+        Event::NotKnown { node } => {
+            Line::of("?", node, "its participant knows nothing of it").tone(Tone::Bad)
+        }
         other => Line::of("·", "", format!("{other:?}")).tone(Tone::Faint),
     }
 }
@@ -182,7 +215,7 @@ pub(super) fn because(why: &Why) -> String {
         Why::Refused { node, text, .. } => format!("{node} was refused: {text}"),
         Why::Unknown { node, text } => format!("nobody knows what became of {node}: {text}"),
         Why::TimedOut { node } => format!("no answer of the {node} in time"),
-        Why::Cancelled { reason } => reason.to_string(),
+        Why::Cancelled { reason, .. } => reason.to_string(),
         _ => "it took too long".into(),
     }
 }

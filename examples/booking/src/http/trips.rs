@@ -10,7 +10,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use palinode::{Answer, Clock, Ids, Receipt, SystemClock, SystemIds};
-use palinode_sagas::client::{Cancelled, No, Signalled};
+use palinode_sagas::{
+    client::{No, Signalled},
+    state::Phase,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -186,9 +189,10 @@ pub(super) async fn confirm(State(app): State<App>, Named(id): Named) -> Result<
         OfVerb))]
 pub(super) async fn cancel(State(app): State<App>, Named(id): Named) -> Result<Response, Problem> {
     let guest = app.trips().at(id.to_string());
-    let receipt = settled(id, guest.cancel("the guest cancelled")).await?.map_err(|no| refused(id, &no))?;
-    let outcome = match receipt.reply {
-        Cancelled::Undoing => "undoing",
+    let receipt =
+        settled(id, guest.cancel("guest", "the guest cancelled")).await?.map_err(|no| refused(id, &no))?;
+    let outcome = match receipt.reply.phase {
+        Phase::Undoing | Phase::Compensated => "undoing",
         _ => "waiting",
     };
     Ok(accepted(&receipt, &Heard { id, outcome }))

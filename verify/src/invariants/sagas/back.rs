@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     invariants::channels::Says,
-    journal::{Direction, Timer},
+    journal::{Direction, Timer, Verb},
     report::Rule,
 };
 
@@ -70,7 +70,7 @@ impl Instance {
         }
         let now = turn.time();
         let node = self.node(path, turn);
-        let (set, undone) = (node.to_be_undone(), node.back == Back::Undone);
+        let (set, undone, leaked) = (node.to_be_undone(), node.back == Back::Undone, node.leaked);
         let since = *node.undo_since.get_or_insert(now);
         let tried = node.undos.ask(round, attempt, now);
         let entity_again = node.is_entity() && attempt != 1;
@@ -79,7 +79,7 @@ impl Instance {
             let found = format!("the undo of {path} asked");
             turn.find(Rule::UndoSet, found, "a node that was asked with an undo and not refused");
         }
-        if undone {
+        if undone && !leaked {
             turn.find(Rule::Net, format!("the undo of {path} asked after it was undone"), "one undo");
         } else if let Err((rule, expected)) = tried {
             turn.find(rule, format!("the undo of {path} asked, round {round}, attempt {attempt}"), expected);
@@ -98,6 +98,7 @@ impl Instance {
     pub(super) fn undone(&mut self, path: &str, round: u32, turn: &mut Turn<'_>) {
         let node = self.node(path, turn);
         let back = std::mem::replace(&mut node.back, Back::Undone);
+        node.leaked = false;
         let (present, took) = (node.undos.round, took(node, path, Direction::Undo, round, turn));
         if !matches!(back, Back::Asked | Back::Stuck) {
             let found = format!("{path} undone while its undo is {back:?}");
@@ -109,7 +110,8 @@ impl Instance {
         }
         match took {
             Some(By::Message) => turn.takes(path, Direction::Undo, round, Says::Done),
-            Some(By::Attempt) => {}
+            Some(By::Attempt | By::Kept) => {}
+            None if turn.by_person(Verb::MarkDone, path) => {}
             None => {
                 turn.find(Rule::Net, format!("{path} undone without an answer"), "its answer as the cause")
             }

@@ -95,7 +95,7 @@ fn sent(node: &mut Node, to: &Address, intent: &Intent, sends: &mut Vec<Message>
         turn.find(Rule::Target, found, format!("{}/{}/{}, as recorded", to.service, to.kind, to.id));
     }
     let recorded = match intent.direction {
-        Direction::Do => node.request.as_deref(),
+        Direction::Do | Direction::Probe | Direction::Void => node.request.as_deref(),
         Direction::Undo => node.undo.as_ref().map(|plan| &*plan.data),
     };
     if recorded.is_some_and(|data| data.get() != message.data.get()) {

@@ -33,10 +33,13 @@ impl Instance {
         if self.course != Course::Back {
             turn.find(Rule::Net, format!("compensated, {}", self.course.word()), "undo_began before it");
         }
-        // A person may have closed as many nodes as the entry says, and no more.
-        let standing = |node: &Node| node.to_be_undone() && node.back != Back::Undone;
-        let forgiven = usize::try_from(exceptions).unwrap_or(usize::MAX);
-        for (path, _) in self.nodes.iter().filter(|(_, node)| standing(node)).skip(forgiven) {
+        if exceptions != self.exceptions {
+            let found = format!("compensated with {exceptions} exceptions");
+            turn.find(Rule::Person, found, format!("{}, as persons closed", self.exceptions));
+        }
+        let standing =
+            |node: &Node| node.to_be_undone() && !matches!(node.back, Back::Undone | Back::LeftOut);
+        for (path, _) in self.nodes.iter().filter(|(_, node)| standing(node)) {
             turn.find(Rule::UndoSet, format!("compensated while {path} is not undone"), "everything undone");
         }
         for (path, node) in self.nodes.iter().filter(|(_, node)| !standing(node) && node.open()) {
@@ -49,15 +52,15 @@ impl Instance {
         let named: BTreeSet<&str> =
             standing.iter().map(|key| key.strip_suffix("/do").unwrap_or(key)).collect();
         for (path, node) in &self.nodes {
-            if node.to_be_undone() && node.back != Back::Undone && !named.contains(path.as_str()) {
+            let gone = matches!(node.back, Back::Undone | Back::LeftOut);
+            if node.to_be_undone() && !gone && !named.contains(path.as_str()) {
                 turn.find(Rule::UndoSet, format!("killed without naming {path}"), "all that stands");
             }
         }
         for path in named {
             let stands = self.nodes.get(path).is_some_and(|node| {
-                node.asks.tried()
-                    && node.back != Back::Undone
-                    && node.forward != super::node::Forward::Refused
+                let gone = node.back == Back::Undone || node.forward == super::node::Forward::Refused;
+                node.asks.tried() && (node.leaked || !gone)
             });
             if !stands {
                 turn.find(

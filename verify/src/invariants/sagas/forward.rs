@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     invariants::channels::Says,
-    journal::{AttemptFailed, Direction, Plan, SkippedBy, StepAsked, To},
+    journal::{AttemptFailed, Direction, Kept, Plan, SkippedBy, StepAsked, To, Verb},
     record::Cause,
     report::Rule,
 };
@@ -80,10 +80,13 @@ impl Instance {
     fn closes_done(&mut self, path: &str, round: u32, undo: Option<Plan>, turn: &mut Turn<'_>) {
         self.answered(path, round, "done", turn);
         let node = self.node(path, turn);
-        if node.asks.tried() {
+        let said = turn.by_person(Verb::MarkDone, path);
+        let settled =
+            [Direction::Probe, Direction::Void].map(|way| took(node, path, way, round, turn).is_some());
+        if node.asks.tried() && !said && !(node.pivot && settled.contains(&true)) {
             match took(node, path, Direction::Do, round, turn) {
                 Some(By::Message) => turn.takes(path, Direction::Do, round, Says::Done),
-                Some(By::Attempt) => {}
+                Some(By::Attempt | By::Kept) => {}
                 None => {
                     turn.find(Rule::Net, format!("{path} done without an answer"), "its answer as the cause");
                 }
@@ -118,8 +121,14 @@ impl Instance {
                 turn.find(Rule::UndoSet, found, "unknown: it is undone with the others");
             }
         } else {
+            let node = self.node(path, turn);
+            let in_doubt = node.pivot && matches!(node.forward, Forward::InDoubt | Forward::Settling);
             self.answered(path, round, "refused", turn);
-            self.refused_by_answer(path, round, turn);
+            if in_doubt {
+                self.refused_in_doubt(path, round, turn);
+            } else {
+                self.refused_by_answer(path, round, turn);
+            }
         }
         self.node(path, turn).forward = Forward::Refused;
     }
@@ -146,7 +155,10 @@ impl Instance {
             let found = format!("{path} {word} after its undo was asked");
             return turn.find(Rule::UndoSet, found, "a late answer, from which nothing follows");
         }
-        if !matches!(forward, Forward::Asked | Forward::Unknown | Forward::InDoubt | Forward::Blocked) {
+        if !matches!(
+            forward,
+            Forward::Asked | Forward::Unknown | Forward::InDoubt | Forward::Blocked | Forward::Settling
+        ) {
             let found = format!("{path} {word} while it is {forward:?}");
             turn.find(Rule::Net, found, "one outcome of a node that was asked");
         } else if round != present {
@@ -167,13 +179,13 @@ impl Instance {
 
     pub(super) fn failed(&mut self, failed: &AttemptFailed, turn: &mut Turn<'_>) {
         let AttemptFailed { node: path, direction, round, attempt, how, timer } = failed;
+        let said = turn.by_person(Verb::MarkNotDone, path);
         let node = self.node(path, turn);
-        let tries = match direction {
-            Direction::Do => &mut node.asks,
-            Direction::Undo => &mut node.undos,
-        };
-        let known = tries.tried() && tries.fail((*round, *attempt), *how, timer.map(|t| t.due));
+        let tries = node.tries_mut(*direction);
+        let known = tries.tried() && (tries.fail((*round, *attempt), *how, timer.map(|t| t.due)) || said);
         match direction {
+            Direction::Probe | Direction::Void if timer.is_some() => node.forward = Forward::Settling,
+            Direction::Probe | Direction::Void => node.forward = Forward::Spent,
             Direction::Do => node.forward = if timer.is_some() { Forward::Paused } else { Forward::Spent },
             Direction::Undo => node.back = if timer.is_some() { Back::Paused } else { Back::Spent },
         }
@@ -214,6 +226,7 @@ impl Instance {
         let node = self.node(path, turn);
         let (idle, in_flight, set) = (node.forward == Forward::Idle, node.in_flight(), node.to_be_undone());
         match why {
+            SkippedBy::Person => return self.skipped_by_person(path, turn),
             SkippedBy::When if idle => self.opens(path, turn),
             SkippedBy::When => {
                 turn.find(Rule::Net, format!("{path} left out after it began"), "a node that has not begun");
@@ -251,15 +264,26 @@ pub(super) enum By {
     Message,
     /// From an attempt of an activity.
     Attempt,
+    /// It was kept, and is taken now.
+    Kept,
 }
 
 /// How the answer to an ask came, when this commit is the effect of one.
 pub(super) fn took(node: &Node, path: &str, direction: Direction, round: u32, turn: &Turn<'_>) -> Option<By> {
+    let attempt = node.tries(direction).attempt;
+    let key = format!("{path}/{}", direction.word());
+    let kept = |kept: &Kept| match kept {
+        Kept::Reply { re } => *re == format!("{key}/{round}"),
+        Kept::Attempt { key: of, round: r, attempt: a } => (of, *r, *a) == (&key, round, attempt),
+        Kept::Message { .. } | Kept::Timer { .. } => false,
+    };
+    if turn.kept.iter().any(kept) {
+        return Some(By::Kept);
+    }
     match (&node.to, &turn.at.commit.cause) {
         (Some(To::Entity(_)), Cause::Channel { .. }) => Some(By::Message),
         (Some(To::Activity(_)), Cause::Activity(run)) => {
-            let this = run.round == round && run.attempt == node.tries(direction).attempt;
-            (this && run.key == format!("{path}/{}", direction.word())).then_some(By::Attempt)
+            (run.round == round && run.attempt == attempt && run.key == key).then_some(By::Attempt)
         }
         _ => None,
     }

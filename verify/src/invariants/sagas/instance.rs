@@ -8,9 +8,9 @@ use std::{
 
 use super::{Turn, effects::Intent, node::Node};
 use crate::{
-    journal::{Direction, Entry, Started, Timer},
+    journal::{Direction, Entry, Kept, Left, Started, Timer},
     reader::Effective,
-    record::{Cause, Outcome, Peer},
+    record::{Cause, Peer},
     report::Rule,
 };
 
@@ -27,6 +27,16 @@ pub(super) struct Instance {
     pub(super) ended: Option<End>,
     pub(super) stuck: bool,
     pub(super) parked: bool,
+    /// Since when it stands still, and what was left of its timers.
+    pub(super) paused: Option<(i64, Vec<Left>)>,
+    /// Inputs kept while it is parked or paused.
+    pub(super) kept: Vec<Kept>,
+    /// Whether the engine set it aside.
+    pub(super) aside: bool,
+    /// Nodes closed by a person.
+    pub(super) exceptions: u64,
+    /// Whether a cancel waits.
+    pub(super) cancel: bool,
     pub(super) nodes: BTreeMap<String, Node>,
     /// Signals that no wait has taken: name and id, oldest first.
     pub(super) signals: Vec<(String, String)>,
@@ -69,6 +79,11 @@ impl Instance {
             ended: None,
             stuck: false,
             parked: false,
+            paused: None,
+            kept: Vec::new(),
+            aside: false,
+            exceptions: 0,
+            cancel: false,
             nodes: BTreeMap::new(),
             signals: Vec::new(),
             signal_ids: BTreeSet::new(),
@@ -100,8 +115,7 @@ impl Instance {
         if self.unreadable {
             return;
         }
-        // The engine sets an instance aside that cannot be folded: then there is no entry.
-        self.parked |= turn.at.commit.outcome == Outcome::Parked;
+        self.set_aside_by_the_engine(entries.is_empty(), turn);
         let awaited = self.ends_an_attempt(turn.at);
         for entry in entries {
             match entry {
@@ -122,11 +136,8 @@ impl Instance {
     /// The attempt that this commit is the end of, when its outcome is awaited.
     fn ends_an_attempt(&self, at: &Effective) -> Option<Intent> {
         let Cause::Activity(run) = &at.commit.cause else { return None };
-        let (path, direction) = match run.key.rsplit_once('/')? {
-            (path, "do") => (path, Direction::Do),
-            (path, "undo") => (path, Direction::Undo),
-            _ => return None,
-        };
+        let (path, word) = run.key.rsplit_once('/')?;
+        let direction = Direction::of(word)?;
         let node = self.nodes.get(path)?;
         let present = node.awaits(direction) && node.tries(direction).is(run.round, run.attempt);
         let (round, attempt) = (run.round, run.attempt);
@@ -162,23 +173,38 @@ impl Instance {
             Entry::UndoStuck { node } => self.undo_stuck(&node, turn),
             Entry::Stuck { .. } => self.says_stuck(turn),
             Entry::LateReply { re, class } => self.late(&re, &class, turn),
-            Entry::Parked {} | Entry::Kept {} => self.parked = true,
-            Entry::CancelAsked {} | Entry::CancelTooLate {} | Entry::DeadlinePassed {} => {}
+            Entry::Parked { input } => {
+                self.parked = true;
+                self.kept.push(input);
+            }
+            Entry::Kept { input } => self.keeps(input, turn),
+            Entry::Intervened { verb, node } => self.intervened(verb, node, turn),
+            Entry::Awaited { node, direction, timer } => self.awaited(&node, direction, timer, turn),
+            Entry::Leaked { node } => self.leaked(&node, turn),
+            Entry::SettleAsked(asked) => self.settle_asked(&asked, turn),
+            Entry::NotKnown { node } => self.not_known(&node, turn),
+            Entry::Paused { at, left } => self.pauses(at, left, turn),
+            Entry::Resumed { at, timers } => self.resumes(at, &timers, turn),
+            Entry::Unparked {} => self.unparks(turn),
+            Entry::CancelAsked {} => self.cancel = true,
+            Entry::CancelTooLate {} | Entry::DeadlinePassed {} => {}
         }
     }
 
     /// S8: nothing precedes the start. S1: nothing follows the end.
     fn may_come(&mut self, entry: &Entry, turn: &mut Turn<'_>) {
-        let kept = matches!(entry, Entry::Parked {} | Entry::Kept {});
+        let kept = matches!(entry, Entry::Parked { .. } | Entry::Kept { .. });
         let late = matches!(entry, Entry::LateReply { .. });
         if self.ended.is_some() && !late {
             turn.find(Rule::Ends, "an entry after its end", "late answers only");
         }
-        let killed = matches!(entry, Entry::Killed { .. }) && self.parked;
+        self.stands_still(entry, turn);
+        let killed = matches!(entry, Entry::Killed { .. } | Entry::Unparked {}) && self.parked;
         if self.began.is_none() && !kept && !late && !killed && !matches!(entry, Entry::Started(_)) {
             turn.find(Rule::Start, "an entry before its start", "saga.started first");
         }
-        if !kept && !late {
+        // What the engine set aside goes on without an entry that says so.
+        if !kept && !late && !matches!(entry, Entry::Unparked {}) {
             self.parked = false;
         }
     }

@@ -35,6 +35,8 @@ pub(super) enum Forward {
     Blocked,
     /// Left out.
     Skipped,
+    /// The participant of the pivot is asked about it, or will be after a pause.
+    Settling,
 }
 
 /// Where its undo stands.
@@ -53,6 +55,8 @@ pub(super) enum Back {
     Undone,
     /// It needs a person.
     Stuck,
+    /// A person left it out.
+    LeftOut,
 }
 
 /// One node.
@@ -62,6 +66,10 @@ pub(super) struct Node {
     pub(super) back: Back,
     pub(super) asks: Tries,
     pub(super) undos: Tries,
+    pub(super) probes: Tries,
+    pub(super) voids: Tries,
+    /// Done after it was undone or refused; undone again, it is gone.
+    pub(super) leaked: bool,
     /// Whether it is the pivot.
     pub(super) pivot: bool,
     /// The signal it waits for.
@@ -112,14 +120,19 @@ impl Node {
     pub(super) fn stands(&self) -> bool {
         match self.forward {
             Forward::Idle | Forward::Refused | Forward::Skipped => false,
-            Forward::Done | Forward::Unknown => self.to_be_undone() && self.back != Back::Undone,
+            Forward::Done | Forward::Unknown => {
+                self.to_be_undone() && !matches!(self.back, Back::Undone | Back::LeftOut)
+            }
             _ => true,
         }
     }
 
     /// Whether its outcome is open.
     pub(super) fn in_flight(&self) -> bool {
-        matches!(self.forward, Forward::Asked | Forward::Paused | Forward::Spent | Forward::Waiting)
+        matches!(
+            self.forward,
+            Forward::Asked | Forward::Paused | Forward::Spent | Forward::Waiting | Forward::Settling
+        )
     }
 
     /// Closed, so that what follows it may begin.
@@ -129,7 +142,7 @@ impl Node {
 
     /// Something will move it: an answer, a timer, a signal.
     pub(super) fn moving(&self) -> bool {
-        matches!(self.forward, Forward::Asked | Forward::Paused | Forward::Waiting)
+        matches!(self.forward, Forward::Asked | Forward::Paused | Forward::Waiting | Forward::Settling)
             || matches!(self.back, Back::Asked | Back::Paused)
     }
 
@@ -137,7 +150,7 @@ impl Node {
     pub(super) fn open(&self) -> bool {
         self.in_flight()
             || matches!(self.forward, Forward::InDoubt | Forward::Blocked)
-            || !matches!(self.back, Back::Idle | Back::Undone)
+            || !matches!(self.back, Back::Idle | Back::Undone | Back::LeftOut)
     }
 
     /// Whether the answer of its present ask is awaited.
@@ -145,6 +158,7 @@ impl Node {
         match direction {
             Direction::Do => self.forward == Forward::Asked,
             Direction::Undo => self.back == Back::Asked,
+            Direction::Probe | Direction::Void => self.forward == Forward::Settling,
         }
     }
 
@@ -152,6 +166,17 @@ impl Node {
         match direction {
             Direction::Do => &self.asks,
             Direction::Undo => &self.undos,
+            Direction::Probe => &self.probes,
+            Direction::Void => &self.voids,
+        }
+    }
+
+    pub(super) fn tries_mut(&mut self, direction: Direction) -> &mut Tries {
+        match direction {
+            Direction::Do => &mut self.asks,
+            Direction::Undo => &mut self.undos,
+            Direction::Probe => &mut self.probes,
+            Direction::Void => &mut self.voids,
         }
     }
 
@@ -190,6 +215,26 @@ impl Tries {
                 Err((Rule::Retries, format!("not before {due}")))
             }
             Last::Failed { .. } | Last::None => Ok(()),
+        }
+    }
+
+    /// A person has it tried again, at once: in the next round when the last one was refused.
+    pub(super) fn renew(&mut self, now: i64, refused: bool) {
+        let was = matches!(self.last, Last::Failed { refused: true, .. });
+        if self.tried() {
+            self.last = Last::Failed { refused: refused || was, next: Some(now) };
+        }
+    }
+
+    /// The answer to the last one is awaited again.
+    pub(super) fn reopen(&mut self) {
+        self.last = Last::Open;
+    }
+
+    /// Its next one is due at another time, after a pause.
+    pub(super) fn moved(&mut self, due: i64) {
+        if let Last::Failed { next: next @ Some(_), .. } = &mut self.last {
+            *next = Some(due);
         }
     }
 

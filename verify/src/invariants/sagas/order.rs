@@ -6,7 +6,7 @@
 //! others. Of a sequence this is all there is to know; of nodes that join branches it names the branch that closed last.
 
 use super::{Turn, instance::Instance, node::Forward};
-use crate::report::Rule;
+use crate::{journal::Verb, report::Rule};
 
 impl Instance {
     /// A node begins.
@@ -14,7 +14,7 @@ impl Instance {
         let node = self.node(path, turn);
         let forward = node.forward;
         node.opened_by.clone_from(&turn.closer);
-        if forward != Forward::Idle {
+        if forward != Forward::Idle && !turn.by_person(Verb::Retry, path) {
             turn.find(Rule::Net, format!("{path} begins while it is {forward:?}"), "one beginning");
         }
         turn.opened.insert(path.to_owned());

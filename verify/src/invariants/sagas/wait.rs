@@ -3,7 +3,7 @@
 
 use super::{Turn, forward::closes, instance::Instance, node::Forward};
 use crate::{
-    journal::{Then, Timer},
+    journal::{Kept, Then, Timer},
     record::Cause,
     report::Rule,
 };
@@ -81,7 +81,8 @@ impl Instance {
 
     /// A timer ends by firing; a wait that was for a signal then times out.
     fn timer_fired(&mut self, path: &str, for_signal: bool, turn: &mut Turn<'_>) {
-        if !matches!(&turn.at.commit.cause, Cause::Timer { node, .. } if node == path) {
+        let kept = turn.kept.iter().any(|kept| matches!(kept, Kept::Timer { node, .. } if node == path));
+        if !kept && !matches!(&turn.at.commit.cause, Cause::Timer { node, .. } if node == path) {
             turn.find(Rule::Net, format!("{path} over without its timer"), "its timer as the cause");
         }
         if self.node(path, turn).signal.is_some() != for_signal {

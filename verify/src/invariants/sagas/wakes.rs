@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     invariants::{Channels, Logs},
-    journal::{Direction, To},
+    journal::{Direction, Kept, To},
     report::Rule,
 };
 
@@ -33,16 +33,10 @@ impl Instance {
         }
         let mut parts = re.rsplitn(3, '/');
         let (round, word, path) = (parts.next(), parts.next(), parts.next());
-        let direction = match word {
-            Some("do") => Direction::Do,
-            Some("undo") => Direction::Undo,
-            _ => return,
-        };
-        let (Some(node), Some(Ok(round))) =
-            (path.and_then(|p| self.nodes.get(p)), round.map(str::parse::<u32>))
-        else {
-            return;
-        };
+        let Some(direction) = word.and_then(Direction::of) else { return };
+        let Some(Ok(round)) = round.map(str::parse::<u32>) else { return };
+        self.leaks_of(path.unwrap_or_default(), class, turn);
+        let Some(node) = path.and_then(|p| self.nodes.get(p)) else { return };
         // Of an activity the attempt counts, which the entry does not name; the commit's cause does.
         if node.is_entity() && node.awaits(direction) && node.tries(direction).round == round {
             turn.find(
@@ -53,12 +47,29 @@ impl Instance {
         }
     }
 
+    /// Whether the outcome of an attempt waits for the end of a pause.
+    fn is_kept(&self, path: &str, direction: Direction, round: u32, attempt: u32) -> bool {
+        let key = format!("{path}/{}", direction.word());
+        self.paused.is_some() && self.kept.contains(&Kept::Attempt { key, round, attempt })
+    }
+
+    /// What leaked is undone in a new round while the saga lives.
+    fn leaks_of(&mut self, path: &str, class: &str, turn: &Turn<'_>) {
+        let now = turn.time();
+        if let Some(node) = self.nodes.get_mut(path).filter(|_| class == "leak") {
+            node.leaked = true;
+            node.undo_since = None;
+            node.undos.renew(now, true);
+        }
+    }
+
     /// After a commit of a live instance.
     pub(super) fn goes_on(&mut self, awaited: Option<Intent>, turn: &mut Turn<'_>) {
         if let Some(Intent { node: path, direction, round, attempt }) = awaited
             && let Some(node) = self.nodes.get(&path)
             && node.awaits(direction)
             && node.tries(direction).is(round, attempt)
+            && !self.is_kept(&path, direction, round, attempt)
         {
             let found = format!("the attempt of {path}/{} ended, and no entry says how", direction.word());
             turn.find(Rule::Wakes, found, "its outcome");
@@ -66,6 +77,10 @@ impl Instance {
         let mut moving = false;
         for (path, node) in &self.nodes {
             moving |= node.moving();
+            if node.leaked && node.back == Back::Undone && self.paused.is_none() {
+                let found = format!("{path} was done after it was undone, and nothing follows");
+                turn.find(Rule::Wakes, found, "a new round of its undo");
+            }
             let given_up = node.forward == Forward::Spent || node.back == Back::Spent;
             let turned =
                 self.course == Course::Forward && matches!(node.forward, Forward::Refused | Forward::Unknown);

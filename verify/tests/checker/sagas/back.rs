@@ -29,17 +29,26 @@ fn compensated_with_a_step_that_is_not_taken_back() {
 
 #[test]
 fn what_a_person_closed_need_not_be_taken_back() {
-    let closed = |exceptions| {
+    let closed = |exceptions, said: &str| {
         compensated_but(|t| {
-            t.before("give");
-            t.entries("no car").truncate(1);
-            t.at("no car")["sends"] = json!([]);
-            t.entries("no car").push(entry("compensated", json!({"exceptions": exceptions})));
-            t.at("no car")["ended"] = json!(true);
+            t.until("no car");
+            let stuck = json!({"node": "room", "why": "no"});
+            t.at("no car")["sends"] = json!([ask("room/undo/1", "give")]);
+            let skip = json!({"verb": said, "node": "room", "by": "me", "reason": "so"});
+            t.then(
+                "no car",
+                "stuck",
+                json!({"cause": client(8),
+                "events": [entry("undo_stuck", stuck), entry("stuck", json!({"nodes": ["room"]}))]}),
+            );
+            t.then("stuck", "skip", json!({"cause": client(9), "ended": true,
+                "events": [entry("intervened", skip), entry("skipped", json!({"node": "room", "why": "person"})),
+                           entry("compensated", json!({"exceptions": exceptions}))]}));
         })
     };
-    closed(1).breaks(&[]);
-    closed(0).breaks(&[Rule::UndoSet]);
+    closed(1, "skip").breaks(&[]);
+    closed(0, "skip").breaks(&[Rule::Person]);
+    closed(0, "retry").breaks(&[Rule::Person]);
 }
 
 #[test]
@@ -122,7 +131,7 @@ fn a_step_left_out_by_the_undo() {
         t.at("no car")["sends"] = json!([]);
         t.before("give");
         t.entries("no car").push(entry("skipped", json!({"node": "room", "why": "undo"})));
-        t.entries("no car").push(entry("compensated", json!({"exceptions": 1})));
+        t.entries("no car").push(entry("compensated", json!({"exceptions": 0})));
         t.at("no car")["ended"] = json!(true);
     })
     .breaks(&[Rule::UndoSet]);

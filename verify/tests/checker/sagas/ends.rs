@@ -83,7 +83,7 @@ fn late_answers_after_the_end_are_no_mistake_and_leaks_are_counted() {
     let tale = compensated_but(|t| {
         t.then("no van", "late", json!({"cause": client(8), "events": [entry("late_reply", before)]}));
     });
-    tale.breaks(&[]);
+    tale.breaks_with(&[], &[Rule::Wakes]);
     assert_eq!(tale.report(&[]).counts.leaks, 1);
 }
 

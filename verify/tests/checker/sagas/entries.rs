@@ -11,7 +11,9 @@ fn read(tag: &str) -> Result<Entry, String> {
         "round": 1, "attempt": 1, "to": {"activity": "do"}, "request": 1, "undo": {"activity": "undo", "data": 2},
         "at": 3, "timer": timer, "reply": 4, "code": "no", "text": "no", "why": "when", "direction": "undo",
         "how": "lost", "name": "go", "id": "s1", "then": "go_on", "nodes": ["room"], "re": "room/do/1",
-        "class": "leak", "pivot": true, "signal": "go", "answer": "lost", "input": {}, "late": true, "later": "unknown"});
+        "class": "leak", "pivot": true, "signal": "go", "answer": "lost", "input": {"timer": {"node": "guest", "serial": 1}},
+        "verb": "skip", "left": [{"node": "guest", "micros": 5}],
+        "timers": [{"node": "guest", "serial": 1, "due": 2}], "late": true, "later": "unknown"});
     let event = json!({"type": format!("saga.{tag}"), "schema": 1, "data": data});
     let event: Event = serde_json::from_str(&event.to_string()).unwrap();
     Entry::read(&event).unwrap()
