@@ -58,6 +58,10 @@ impl After {
                 Waited::WrongLog { follows: (service, log) } => {
                     (Kind::WrongLog, format!("{} follows log {log} of service {service}", model.name()))
                 }
+                Waited::Parked { key } => (
+                    Kind::Parked,
+                    format!("{} has set {key} aside, with the commit of the token", model.name()),
+                ),
                 Waited::Stopped { reason } => (Kind::Stopped, format!("{}: {reason}", model.name())),
             };
             return Err(Problem::of(kind, detail).at(format!("header Palinode-Token: {token}")));
