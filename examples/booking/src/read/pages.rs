@@ -29,8 +29,9 @@ const SEATS: &str = "select flight, taken from seat where flight > ?1 order by f
 const SAGAS: &str = "select * from palinode_saga
   where service = 'trip' and id > ?1 and definition = ?2 order by service, id limit ?3";
 
+/// No other service has sagas; with `service = ..` instead, SQLite takes the primary key and reads all of them.
 const SAGAS_THAT: &str = "select * from palinode_saga
-  where status = ?4 and definition = ?2 and service = 'trip' and id > ?1 order by id limit ?3";
+  where status = ?4 and definition = ?2 and (service, id) > ('trip', ?1) order by service, id limit ?3";
 
 /// How a trip stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -270,4 +271,39 @@ fn word(status: impl Serialize) -> Result<String, ApplyError> {
 fn of_word<T: for<'a> Deserialize<'a>>(row: &SqliteRow, column: &str) -> Result<T, ApplyError> {
     let word: String = row.try_get(column)?;
     Ok(serde_json::from_value(word.into())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use palinode_sagas::SagaRows;
+
+    use super::*;
+    use crate::world::{STOP, Services};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_page_is_one_range_of_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let services = Services::start(folder.path(), Duration::from_secs(1)).await.unwrap();
+        services.node.project("trip", SagaRows).await.unwrap();
+        let db = services.node.read_db().unwrap().readers();
+        for (sql, range) in [
+            (TRIP, "trip_v1 USING PRIMARY KEY (id=?)"),
+            (TRIPS, "trip_v1 USING PRIMARY KEY (id>?)"),
+            (REACHED, "trip_v1 USING PRIMARY KEY (id>?)"),
+            (ROOMS, "room_night_v1 USING PRIMARY KEY ((room,night)>(?,?))"),
+            (ROOMS_OF, "room_night_v1 USING PRIMARY KEY (room=?"),
+            (SEATS, "seat_v1 USING PRIMARY KEY (flight>?)"),
+            (SAGAS, "USING PRIMARY KEY (service=? AND id>?"),
+            (SAGAS_THAT, "_status (status=? AND definition=? AND (service,id)>(?,?))"),
+        ] {
+            let explain = sqlx::AssertSqlSafe(format!("explain query plan {sql}"));
+            let rows = sqlx::query(explain).fetch_all(db).await.unwrap();
+            let plan = rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n");
+            assert!(plan.contains("SEARCH ") && plan.contains(range), "{sql}\n{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "sorted by hand: {sql}\n{plan}");
+        }
+        services.node.stop(STOP).await;
+    }
 }

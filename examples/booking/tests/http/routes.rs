@@ -153,6 +153,7 @@ fn every_route_is_described_and_every_description_is_served() {
     }
     assert_eq!(server.get("/livez").body["status"], "alive");
     let ready = server.get("/readyz").body;
-    assert_eq!(ready["services"][0], serde_json::json!({"name": "trip", "shards": 8}));
+    assert_eq!(ready["services"][0]["name"], "trip");
+    assert!(ready["services"][0]["shards"].as_u64() > Some(0), "{ready}");
     assert_eq!(ready["read_models"].as_array().unwrap().len(), 5);
 }
