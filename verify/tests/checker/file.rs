@@ -22,7 +22,8 @@ fn create(dir: &Path) -> Connection {
 /// A lane with its table.
 fn make(db: &Connection, lane: i64, topic: &str, partition: u32) {
     db.execute("insert into palinode_lane values (?1, ?2, ?3)", params![lane, topic, partition]).unwrap();
-    let table = include_str!("../../../migrations/sqlite/record.sql").replace("{lane}", &lane.to_string());
+    let table =
+        include_str!("../../../migrations/sqlite/0006_record.sql").replace("{lane}", &lane.to_string());
     db.execute_batch(&table).unwrap();
 }
 

@@ -52,7 +52,7 @@ impl Lane {
 
     /// Makes the table of its records.
     pub(super) fn make(&self, db: &Connection) -> rusqlite::Result<()> {
-        db.execute_batch(&SQLITE_RECORD.replace("{lane}", &self.number.to_string()))
+        db.execute_batch(&SQLITE_RECORD.sql.replace("{lane}", &self.number.to_string()))
     }
 
     /// The key of a record; past the last possible offset, the key after the lane.
