@@ -16,6 +16,8 @@ const SPAN: Duration = Duration::from_secs(600);
 const FEW: usize = 10;
 /// A shard that met more entities than this is large: a hundredth of them is more than [`MOST`].
 const LARGE: usize = 10_000;
+/// Many more than [`LARGE`], so that few entities share a bit.
+const BITS: usize = 1 << 16;
 
 /// When keys were parked, by all shards of a projection.
 #[derive(Debug, Clone, Default)]
@@ -25,21 +27,26 @@ pub(super) struct Recent(Arc<Mutex<VecDeque<Micros>>>);
 #[derive(Debug)]
 pub(super) struct Meter {
     recent: Recent,
-    /// Entities met since the start, up to [`LARGE`].
-    met: BTreeSet<EntityKey>,
+    /// About how many entities were met since the start: one bit for each, by its digest.
+    met: usize,
+    bits: Box<[u64]>,
     /// Keys parked since the start, as long as the shard is not large.
     parked: BTreeSet<String>,
 }
 
 impl Meter {
     pub(super) fn new(recent: Recent) -> Self {
-        Self { recent, met: BTreeSet::new(), parked: BTreeSet::new() }
+        Self { recent, met: 0, bits: vec![0; BITS / 64].into(), parked: BTreeSet::new() }
     }
 
     /// An event of this entity came by.
     pub(super) fn met(&mut self, entity: &EntityKey) {
-        if self.met.len() <= LARGE && !self.met.contains(entity) {
-            self.met.insert(entity.clone());
+        let digest = crc32c::crc32c_append(crc32c::crc32c(entity.kind.as_bytes()), entity.id.as_bytes());
+        let bit = usize::try_from(digest).unwrap_or_default() % BITS;
+        if let Some(word) = self.bits.get_mut(bit / 64) {
+            let mask = 1 << (bit % 64);
+            self.met = self.met.saturating_add(usize::from(*word & mask == 0));
+            *word |= mask;
         }
     }
 
@@ -51,7 +58,7 @@ impl Meter {
     /// These keys are parked.
     pub(super) fn parked(&mut self, now: Micros, keys: &[Parked]) {
         self.found(std::iter::repeat_n(now, keys.len()));
-        if self.met.len() <= LARGE {
+        if self.met <= LARGE {
             self.parked.extend(keys.iter().map(|parked| parked.key.clone()));
         }
     }
@@ -63,7 +70,7 @@ impl Meter {
         }
         let mut recent = self.recent.0.lock().unwrap_or_else(PoisonError::into_inner);
         recent.retain(|at| now.since(*at) < SPAN);
-        let (many, met) = (recent.len().saturating_add(keys.len()), self.met.len());
+        let (many, met) = (recent.len().saturating_add(keys.len()), self.met);
         if many > MOST {
             return Some(format!("{many} keys would be parked within 10 minutes"));
         }
@@ -123,12 +130,12 @@ mod tests {
         met(&mut meter, 500);
         assert_eq!(meter.alarm(at(0), &keys(0..10)), None);
         assert!(meter.alarm(at(0), &keys(0..11)).is_some());
-        met(&mut meter, 2_000);
+        met(&mut meter, 2_100);
         assert_eq!(meter.alarm(at(0), &keys(0..20)), None);
-        assert!(meter.alarm(at(0), &keys(0..21)).is_some());
+        assert!(meter.alarm(at(0), &keys(0..22)).is_some());
         // the same key again is not another one
         meter.parked(at(0), &keys(0..20));
         assert_eq!(meter.alarm(at(700), &keys(0..20)), None);
-        assert!(meter.alarm(at(700), &keys(20..21)).is_some());
+        assert!(meter.alarm(at(700), &keys(20..22)).is_some());
     }
 }

@@ -20,6 +20,8 @@ use crate::journal::{Account, Event};
 #[derive(Default)]
 pub(crate) struct Lines<const V: u32> {
     pub(crate) fragile: Arc<AtomicBool>,
+    /// Accounts whose ids begin with the same letter are parked together.
+    pub(crate) by_letter: bool,
 }
 
 impl<const V: u32> Projection<MemoryDb> for Lines<V> {
@@ -28,6 +30,11 @@ impl<const V: u32> Projection<MemoryDb> for Lines<V> {
     const TABLES: &'static [&'static str] = &["line"];
     type Event = Of<Account>;
     type Batch = BTreeMap<String, String>;
+
+    fn key(&self, event: &Recorded<()>) -> String {
+        let letter = if self.by_letter { 1 } else { event.entity.id.len() };
+        event.entity.id[..letter].to_owned()
+    }
 
     fn fold(&self, batch: &mut Self::Batch, e: &Recorded<Of<Account>>) -> Result<(), ApplyError> {
         let Event::Deposited(cents) = *e.event else { return Ok(()) };
