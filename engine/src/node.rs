@@ -129,7 +129,7 @@ impl NodeBuilder {
             name: name.into(),
             services: Vec::new(),
             limits: Limits::default(),
-            partitions: 8,
+            partitions: 4,
             inbox: false,
         }
     }
@@ -146,7 +146,7 @@ impl NodeBuilder {
         self
     }
 
-    /// How many shards a service gets that is created by this start (8 when not said); a service that exists keeps its
+    /// How many shards a service gets that is created by this start (4 when not said); a service that exists keeps its
     /// number.
     pub fn partitions(mut self, partitions: u32) -> Self {
         self.partitions = partitions.max(1);

@@ -3,6 +3,9 @@
 //!
 //! Rows and checkpoint change in one transaction, the checkpoint first and by compare-and-set: a runner that was
 //! replaced changes nothing. A row should be fed by one shard only; sums over shards belong in a view.
+//!
+//! An event that cannot be taken parks its key, and the rest flows ([`ReadModel::parked`]). A new version is built beside
+//! the one that readers see, and swapped in ([`ReadModel::swap`]).
 
 mod batch;
 mod desk;
@@ -127,14 +130,15 @@ pub trait Projection<D: Db>: Send + Sync + 'static {
     /// Takes an event into the batch. Pure: the same events may be folded again, in batches of another size.
     ///
     /// # Errors
-    /// When the event cannot be taken: the projection stops there, and nothing is skipped.
+    /// When the event cannot be taken: its key is parked, and nothing is skipped.
     fn fold(&self, batch: &mut Self::Batch, event: &Recorded<Self::Event>) -> Result<(), ApplyError>;
 
     /// Writes a batch, in the transaction that moves the checkpoint past it. Never commits or rolls back itself.
     ///
     /// # Errors
-    /// When it cannot be written. An error of class [`Class::Outage`] is tried again, without limit; any other stops
-    /// the projection. Errors of sqlx become the right class by `?`; an error must not be swallowed, because SQLite may
+    /// When it cannot be written. An error of class [`Class::Outage`] is tried again, without limit; one of class
+    /// [`Class::Poison`], or a panic, parks the key of the event that it comes with when it is written alone; any other
+    /// stops the shard. Errors of sqlx become the right class by `?`; an error must not be swallowed, because SQLite may
     /// have ended the transaction with it.
     fn write(
         &self,

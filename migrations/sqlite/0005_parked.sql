@@ -30,6 +30,11 @@ create table palinode_held (
 
 create index palinode_held_commit on palinode_held (projection, version, service, shard, pseq);
 
+-- The parked keys of the versions that readers see: rows of these keys are stale.
+create view palinode_stale as
+select parked.projection, parked.service, parked.shard, parked.key, parked.since_pseq, parked.cause, parked.parked_us
+from palinode_parked as parked natural join palinode_active;
+
 -- What people did to read models, written in the transaction that did it.
 create table palinode_read_audit (
   number     integer primary key,

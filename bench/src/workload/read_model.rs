@@ -30,8 +30,8 @@ const RATE: u64 = 5_000;
 /// How often each counter was entered.
 struct Entries;
 
-const UPSERT: &str = "insert into entry (counter, entries) select value ->> 0, value ->> 1 from json_each(?) where true \
-                      on conflict (counter) do update set entries = entries + excluded.entries";
+const UPSERT: &str = "insert into {entry} (counter, entries) select value ->> 0, value ->> 1 from json_each(?) where true \
+                      on conflict (counter) do update set entries = {entry}.entries + excluded.entries";
 
 impl Projection<SqliteDb> for Entries {
     const NAME: &'static str = "entries";
@@ -42,7 +42,7 @@ impl Projection<SqliteDb> for Entries {
 
     async fn prepare(&self, tx: &mut SqliteConnection, tables: &Tables) -> Result<(), ApplyError> {
         let table =
-            "create table if not exists entry (counter text primary key, entries integer not null) strict";
+            "create table if not exists {entry} (counter text primary key, entries integer not null) strict";
         sqlx::raw_sql(tables.sql(table)).execute(tx).await?;
         Ok(())
     }
@@ -147,7 +147,7 @@ fn bare(dir: &Path, events: u64) -> anyhow::Result<f64> {
         "pragma synchronous = normal; create table entry (counter text primary key, entries integer not null) strict",
     )?;
     let begun = host::now();
-    let mut upsert = db.prepare(UPSERT)?;
+    let mut upsert = db.prepare(&UPSERT.replace("{entry}", "entry"))?;
     for batch in 0..events / BATCH {
         let rows: BTreeMap<String, u64> =
             (0..BATCH).map(|n| (((batch * BATCH + n) % 1_000).to_string(), 1)).collect();

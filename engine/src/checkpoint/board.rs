@@ -48,6 +48,11 @@ pub(crate) struct Go {
 }
 
 impl Go {
+    /// Whether the version stands still.
+    pub(crate) fn stands_still(&self) -> bool {
+        *self.still.borrow() == Some(self.version)
+    }
+
     /// Returns when the version does not stand still. May be dropped.
     pub(crate) async fn ahead(&mut self) {
         let version = self.version;

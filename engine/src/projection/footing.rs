@@ -168,8 +168,8 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     fn refused(&self, what: &str) -> Halt {
         let what = format!(
             "projection {} stands at a record that its log does not have: {what}. The log was recreated, restored or \
-             cut short. To build the read model from this log, raise the projection's VERSION, or delete its tables \
-             and its rows in palinode_checkpoint",
+             cut short. Bring the right log back; or delete the database of the read models, and they are built \
+             from this log",
             self.key
         );
         ApplyError::broken(what).into()

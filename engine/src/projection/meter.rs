@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-use crate::{address::EntityKey, time::Micros};
+use crate::{address::EntityKey, checkpoint::Parked, time::Micros};
 
 /// The most keys that a projection parks within [`SPAN`], all shards together.
 const MOST: usize = 100;
 /// The time that is looked at.
 const SPAN: Duration = Duration::from_secs(600);
 /// So many keys of a shard are parked whatever their share is.
-const FEW: u64 = 10;
+const FEW: usize = 10;
 /// A shard that met more entities than this is large: a hundredth of them is more than [`MOST`].
 const LARGE: usize = 10_000;
 
@@ -27,13 +27,13 @@ pub(super) struct Meter {
     recent: Recent,
     /// Entities met since the start, up to [`LARGE`].
     met: BTreeSet<EntityKey>,
-    /// Keys parked since the start.
-    parked: u64,
+    /// Keys parked since the start, as long as the shard is not large.
+    parked: BTreeSet<String>,
 }
 
 impl Meter {
     pub(super) fn new(recent: Recent) -> Self {
-        Self { recent, met: BTreeSet::new(), parked: 0 }
+        Self { recent, met: BTreeSet::new(), parked: BTreeSet::new() }
     }
 
     /// An event of this entity came by.
@@ -48,22 +48,28 @@ impl Meter {
         self.recent.0.lock().unwrap_or_else(PoisonError::into_inner).extend(times);
     }
 
-    /// So many more keys are parked.
-    pub(super) fn parked(&mut self, now: Micros, keys: usize) {
-        self.found(std::iter::repeat_n(now, keys));
-        self.parked = self.parked.saturating_add(keys as u64);
+    /// These keys are parked.
+    pub(super) fn parked(&mut self, now: Micros, keys: &[Parked]) {
+        self.found(std::iter::repeat_n(now, keys.len()));
+        if self.met.len() <= LARGE {
+            self.parked.extend(keys.iter().map(|parked| parked.key.clone()));
+        }
     }
 
-    /// Why so many more must not be parked.
-    pub(super) fn alarm(&self, now: Micros, keys: usize) -> Option<String> {
+    /// Why these must not be parked too.
+    pub(super) fn alarm(&self, now: Micros, keys: &[Parked]) -> Option<String> {
+        if keys.is_empty() {
+            return None;
+        }
         let mut recent = self.recent.0.lock().unwrap_or_else(PoisonError::into_inner);
         recent.retain(|at| now.since(*at) < SPAN);
-        let (many, met) = (recent.len().saturating_add(keys), self.met.len());
+        let (many, met) = (recent.len().saturating_add(keys.len()), self.met.len());
         if many > MOST {
             return Some(format!("{many} keys would be parked within 10 minutes"));
         }
-        let parked = self.parked.saturating_add(keys as u64);
-        let share = parked.saturating_mul(100) > met as u64;
+        let fresh = keys.iter().filter(|parked| !self.parked.contains(&parked.key)).count();
+        let parked = self.parked.len().saturating_add(fresh);
+        let share = parked.saturating_mul(100) > met;
         (parked > FEW && share && met <= LARGE).then(|| format!("{parked} of {met} keys would be parked"))
     }
 }
@@ -71,9 +77,26 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::Held;
 
     fn at(seconds: i64) -> Micros {
         Micros(seconds * 1_000_000)
+    }
+
+    fn keys(range: std::ops::Range<u32>) -> Vec<Parked> {
+        let first = Held { pseq: 1, idx: 0, offset: 2 };
+        let parked = |n| Parked {
+            shard: 0,
+            key: format!("account/{n}"),
+            first,
+            held: 1,
+            cause: "fold".into(),
+            error: "it hurts".into(),
+            attempts: 1,
+            resuming: false,
+            at: Micros(0),
+        };
+        range.map(parked).collect()
     }
 
     fn met(meter: &mut Meter, entities: usize) {
@@ -86,21 +109,26 @@ mod tests {
         let (mut one, mut other) = (Meter::new(recent.clone()), Meter::new(recent));
         met(&mut one, 20_000);
         met(&mut other, 20_000);
-        one.parked(at(0), 60);
-        other.parked(at(100), 40);
-        assert!(one.alarm(at(599), 1).is_some());
-        assert!(other.alarm(at(599), 1).is_some());
-        assert_eq!(one.alarm(at(600), 1), None);
+        one.parked(at(0), &keys(0..60));
+        other.parked(at(100), &keys(60..100));
+        assert_eq!(one.alarm(at(599), &[]), None);
+        assert!(one.alarm(at(599), &keys(100..101)).is_some());
+        assert!(other.alarm(at(599), &keys(100..101)).is_some());
+        assert_eq!(one.alarm(at(600), &keys(100..101)), None);
     }
 
     #[test]
     fn one_key_in_a_hundred_is_the_most_of_a_shard_but_a_few_are_always_parked() {
         let mut meter = Meter::new(Recent::default());
         met(&mut meter, 500);
-        assert_eq!(meter.alarm(at(0), 10), None);
-        assert!(meter.alarm(at(0), 11).is_some());
+        assert_eq!(meter.alarm(at(0), &keys(0..10)), None);
+        assert!(meter.alarm(at(0), &keys(0..11)).is_some());
         met(&mut meter, 2_000);
-        assert_eq!(meter.alarm(at(0), 20), None);
-        assert!(meter.alarm(at(0), 21).is_some());
+        assert_eq!(meter.alarm(at(0), &keys(0..20)), None);
+        assert!(meter.alarm(at(0), &keys(0..21)).is_some());
+        // the same key again is not another one
+        meter.parked(at(0), &keys(0..20));
+        assert_eq!(meter.alarm(at(700), &keys(0..20)), None);
+        assert!(meter.alarm(at(700), &keys(20..21)).is_some());
     }
 }

@@ -37,8 +37,16 @@ pub(super) struct Ask {
 
 impl Ask {
     pub(super) fn refuse(self, why: &ApplyError) {
+        self.tell(Err(why.clone()));
+    }
+
+    fn answer(self, keys: usize) {
+        self.tell(Ok(keys));
+    }
+
+    fn tell(self, answer: Result<usize, ApplyError>) {
         // Whoever asked may have gone away.
-        let _ = self.reply.send(Err(why.clone()));
+        let _ = self.reply.send(answer);
     }
 }
 
@@ -105,6 +113,10 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                 return Ok(());
             }
         };
+        if changes.is_empty() {
+            ask.answer(0);
+            return Ok(());
+        }
         let act = Act {
             at: self.source.clock.now(),
             projection: self.key.projection.to_string(),
@@ -138,8 +150,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                     at.now_holds(key, left);
                 }
                 self.tell_position(at);
-                // Whoever asked may have gone away.
-                let _ = ask.reply.send(Ok(done));
+                ask.answer(done);
                 Ok(())
             }
             Transacted::RolledBack(e) => {
@@ -154,10 +165,9 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         }
     }
 
-    /// Refuses to park so many more keys when that is no way to go on.
-    pub(super) fn may_park(&self, keys: usize) -> Result<(), ApplyError> {
-        let now = self.source.clock.now();
-        let alarm = (keys > 0).then(|| self.meter.alarm(now, keys)).flatten();
+    /// Refuses to park more keys when that is no way to go on.
+    pub(super) fn may_park(&self, keys: &[Parked]) -> Result<(), ApplyError> {
+        let alarm = self.meter.alarm(self.source.clock.now(), keys);
         alarm.map_or(Ok(()), |why| {
             Err(ApplyError::poison(format!(
                 "projection {} stopped: {why}. That is a mistake in the code or in a table, not in the data. Nothing is \
@@ -174,7 +184,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         parks: Vec<Parked>,
         holds: BTreeMap<String, Vec<Held>>,
     ) {
-        self.meter.parked(self.source.clock.now(), parks.len());
+        self.meter.parked(self.source.clock.now(), &parks);
         for parked in parks {
             tracing::error!(projection = %self.key, key = parked.key, error = parked.error, "a key is parked");
             at.parked.insert(parked.key.clone(), parked);

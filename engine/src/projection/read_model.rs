@@ -148,11 +148,12 @@ impl ReadModel {
     /// The same, of one version.
     async fn wait_in(&self, version: u32, token: &Token, until: Micros) -> Waited {
         let Source { service, clock, .. } = &self.0.source;
+        let stopped = |why: &str| {
+            let reason = format!("readers see version {version} of {}, on {service}: {why}", self.0.name);
+            Waited::Stopped { reason: reason.into() }
+        };
         let Some(mut status) = self.status_of(version, token.shard) else {
-            let name = self.0.name;
-            let reason =
-                format!("readers see version {version} of {name}, and it does not follow {service} here");
-            return Waited::Stopped { reason: reason.into() };
+            return stopped("it does not run here");
         };
         loop {
             let now = status.borrow_and_update().clone();
@@ -160,7 +161,7 @@ impl ReadModel {
             match now.state {
                 _ if pseq >= token.pseq && now.parked == 0 => return Waited::Reached,
                 _ if pseq >= token.pseq => return self.past(version, token, until).await,
-                State::Stopped { why } => return Waited::Stopped { reason: why },
+                State::Stopped { why } => return stopped(&why),
                 state if clock.now() >= until => {
                     return Waited::NotYet { pseq, lag: token.pseq.saturating_sub(pseq), state };
                 }
@@ -168,7 +169,7 @@ impl ReadModel {
             }
             tokio::select! {
                 told = status.changed() => if told.is_err() {
-                    return Waited::Stopped { reason: "the runner is gone: its task has ended".into() };
+                    return stopped("the runner is gone: its task has ended");
                 },
                 () = clock.wait_until(until) => {}
             }

@@ -36,7 +36,10 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     /// Takes some more of what this key holds back, or says anew why that cannot be.
     pub(super) async fn resume(&mut self, at: &mut Footing, key: &str) -> Result<(), Halt> {
         let Some(parked) = at.parked.get(key).cloned() else { return Ok(()) };
-        let limit = if self.careful.as_deref() == Some(key) { 1 } else { MOST };
+        let limit = match &self.careful {
+            Some((careful, left)) if careful == key && *left > 0 => 1,
+            _ => MOST,
+        };
         let (of, name) = (self.key.clone(), key.to_owned());
         let held = self
             .db
@@ -140,6 +143,9 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         }));
         match end.await {
             Transacted::Committed(left) => {
+                if let Some((_, left)) = &mut self.careful {
+                    *left = left.saturating_sub(events);
+                }
                 if left.is_none() {
                     tracing::info!(projection = %self.key, key = parked.key, "a key is not parked any more");
                     self.careful = None;
@@ -149,7 +155,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                 Ok(())
             }
             Transacted::RolledBack(e) if e.class == Class::Poison && events > 1 => {
-                self.careful = Some(parked.key);
+                self.careful = Some((parked.key, events));
                 Ok(())
             }
             Transacted::RolledBack(e) if e.class == Class::Poison => {

@@ -70,8 +70,8 @@ pub(super) struct Runner<D: ReadDb, P> {
     single_until: Option<u64>,
     /// Events that could not be written, by commit and index, until the checkpoint is past them.
     unwritten: BTreeMap<(u64, u32), Poison>,
-    /// The parked key of which one event at a time is taken, because one of them cannot be written.
-    pub(super) careful: Option<String>,
+    /// The parked key of which one event at a time is taken, because one of so many cannot be written.
+    pub(super) careful: Option<(String, usize)>,
     /// How often in turn parked keys were resumed.
     turns: u32,
     pub(super) meter: Meter,
@@ -215,14 +215,22 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         }
     }
 
+    /// Waits while readers are about to be moved away from this version.
+    async fn may_write(&mut self) -> Result<(), Halt> {
+        if self.go.stands_still() {
+            self.tell(State::Retrying { why: "it stands still until readers are moved".into() });
+        }
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Halt::Asked),
+            () = self.go.ahead() => Ok(()),
+        }
+    }
+
     /// The checkpoint first, then what is held back, then the rows, in one transaction.
     async fn write(&mut self, at: &mut Footing, batch: Batch<P::Batch>) -> Result<(), Halt> {
         let Batch { pieces, parks, holds, to: Some(to), time, .. } = batch else { return Ok(()) };
-        self.may_park(parks.len())?;
-        tokio::select! {
-            () = self.stop.cancelled() => return Err(Halt::Asked),
-            () = self.go.ahead() => {}
-        }
+        self.may_park(&parks)?;
+        self.may_write().await?;
         let time = time.unwrap_or(at.checkpoint.time);
         let next = Checkpoint { position: to, time, epoch: at.checkpoint.epoch };
         let (key, from, to) = (self.key.clone(), at.checkpoint.clone(), next.position.clone());

@@ -8,6 +8,7 @@ mod journal;
 mod outages;
 mod parked;
 
+mod rebuild;
 mod records;
 mod waiting;
 mod world;

@@ -69,7 +69,7 @@ async fn a_recreated_log_is_refused() {
     other.deposit(0, "a", &[1]);
     let why = why_stopped(&world.start_on(&other, Arc::default()).await).await;
     let (old, new) = (crate::journal::LOG.to_string(), Uuid::from_u128(0xbad).to_string());
-    assert!(why.contains(&old) && why.contains(&new) && why.contains("palinode_checkpoint"), "{why}");
+    assert!(why.contains(&old) && why.contains(&new) && why.contains("delete the database"), "{why}");
     assert_eq!(world.table().await["a"].0, 1);
 }
 

@@ -52,6 +52,12 @@ pub(crate) async fn reached(model: &ReadModel, token: &Token) {
 
 /// Waits while time passes, so that every backoff ends whenever it began.
 pub(crate) async fn reached_in_time(world: &World, model: &ReadModel, token: &Token) {
+    let wait = model.wait_for(token, Duration::from_secs(u64::from(u32::MAX)));
+    assert_eq!(in_time(world, wait).await, Waited::Reached);
+}
+
+/// The end of something that happens while time passes.
+pub(crate) async fn in_time<T>(world: &World, future: impl Future<Output = T>) -> T {
     let time = async {
         loop {
             world.clock.advance(Duration::from_millis(10));
@@ -60,8 +66,8 @@ pub(crate) async fn reached_in_time(world: &World, model: &ReadModel, token: &To
     };
     tokio::select! {
         biased;
-        waited = model.wait_for(token, Duration::from_secs(u64::from(u32::MAX))) => assert_eq!(waited, Waited::Reached),
-        () = time => {}
+        end = future => end,
+        () = time => unreachable!("time has no end"),
     }
 }
 

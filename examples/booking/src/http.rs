@@ -22,6 +22,7 @@ pub(crate) mod form;
 mod health;
 mod lists;
 mod openapi;
+mod patient;
 mod problem;
 mod query;
 mod routes;

@@ -23,8 +23,15 @@ fn what_was_accepted_over_http_ends_whatever_is_killed() {
 #[test]
 fn a_server_that_is_not_there_is_no_success() {
     let data = Data::new();
-    let output = data.output(&["load", "--url", "https://127.0.0.1:1"]);
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(error.contains("http://HOST:PORT"), "{error}");
+    let error = |url: &str| {
+        let output = data.output(&["load", "--url", url]);
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = error("https://127.0.0.1:1");
+    assert!(said.contains("http://HOST:PORT"), "{said}");
+    // a port that was free a moment ago
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let said = error(&format!("http://{free}"));
+    assert!(said.contains(&free.to_string()) && said.contains("booking serve"), "{said}");
 }

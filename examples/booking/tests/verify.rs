@@ -55,8 +55,8 @@ fn a_read_model_that_drifted_is_found() {
 #[test]
 fn a_commit_that_was_changed_is_found() {
     let data = booked();
-    let sql = "update palinode_record set value = cast(replace(cast(value as text), 'a', 'b') as blob) \
-        where id = (select max(id) from palinode_record)";
+    let sql = "update palinode_record_0 set value = cast(replace(cast(value as text), 'a', 'b') as blob) \
+        where id = (select max(id) from palinode_record_0)";
     let said = after(&data, "log.db", sql);
     assert!(said.contains(".events/"), "{said}");
 }

@@ -2,7 +2,7 @@
 //! version. Views are replaced inside a transaction, so readers see one version or the other, whole.
 
 use futures_util::{FutureExt, future::BoxFuture};
-use sqlx::{AssertSqlSafe, Row, SqlSafeStr, SqlStr, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Row, SqlSafeStr, SqlStr, SqliteConnection};
 
 use super::{SqliteDb, checkpoint};
 use crate::checkpoint::{
@@ -95,6 +95,8 @@ impl Versions for SqliteDb {
             for stable in names(tx, projection, to).await?.ok_or_else(none)? {
                 show(tx, &stable, to).await?;
             }
+            // sqlx keeps the columns of a cached statement: what it knows of the views is not true any more.
+            tx.clear_cached_statements().await?;
             Ok(true)
         }
         .boxed()

@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
+use hyper::Method;
 use palinode::{Clock, Ids, SystemClock, SystemIds};
 use serde::Serialize;
 use tokio::{sync::watch, task::JoinSet};
@@ -24,6 +25,7 @@ mod guests;
 mod seen;
 mod server;
 
+use client::Client;
 use guests::Guests;
 use seen::Seen;
 use server::Child;
@@ -80,8 +82,11 @@ pub(super) async fn run(args: &LoadArgs, common: &Common) -> anyhow::Result<Exit
     let spinner = progress::spinner("booking over HTTP");
     let loaded = match &args.url {
         Some(url) => {
-            let address = client::authority(url)?;
-            load(args, seed, watch::channel(address).1).await.map(|seen| (seen, None))
+            let server = watch::channel(client::authority(url)?).1;
+            if Client::new(server.clone()).ask(Method::GET, "/livez", None, None).await.is_none() {
+                bail!("nobody answers at {url}: start a server with `booking serve`, or leave --url out");
+            }
+            load(args, seed, server).await.map(|seen| (seen, None))
         }
         None => own(args, seed, common).await.map(|(seen, audit)| (seen, Some(audit))),
     };
@@ -126,7 +131,7 @@ async fn own(args: &LoadArgs, seed: u64, common: &Common) -> anyhow::Result<(See
         let moment = SystemClock.now().plus(pause);
         tokio::select! {
             biased;
-            early = &mut load => anyhow::bail!("the clients ended before kill {kill}: {:?}", early?),
+            early = &mut load => bail!("the clients ended before kill {kill}: {:?}", early?),
             () = SystemClock.wait_until(moment) => {}
         }
         let again = async {
@@ -136,7 +141,7 @@ async fn own(args: &LoadArgs, seed: u64, common: &Common) -> anyhow::Result<(See
         child = tokio::select! {
             biased;
             again = again => again?,
-            early = &mut load => anyhow::bail!("the clients ended while the server was away: {:?}", early?),
+            early = &mut load => bail!("the clients ended while the server was away: {:?}", early?),
         };
         let _ = tell.send(child.address().to_owned());
     }

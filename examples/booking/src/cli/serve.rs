@@ -1,12 +1,12 @@
 //! `booking serve`: the services behind HTTP, until somebody asks the process to stop.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::{Common, Seconds, say, stop};
+use super::{Common, Seconds, say, stop::Signals};
 use crate::{
     http::{Limits, Server},
     world::Services,
@@ -26,7 +26,7 @@ pub(super) struct ServeArgs {
     /// Connections at a time; one more is told to come back later
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     connections: u32,
-    /// Seconds the head of a request may take to arrive, and its body as well
+    /// Seconds the head of a request may take to arrive, its body as well, and an answer to be taken
     #[arg(long, value_name = "SECONDS", default_value = "10")]
     patience: Seconds,
     /// Listen on an address that others reach, although anybody who reaches it may do everything
@@ -50,17 +50,23 @@ pub(super) async fn run(args: &ServeArgs, common: &Common) -> anyhow::Result<Exi
     let listener = TcpListener::bind(args.listen).await.with_context(|| {
         format!("{} cannot be listened on; another port is taken with --listen ADDRESS:PORT", args.listen)
     })?;
-    let services = Services::start(&folder, args.hold.0).await?;
-    let limits = Limits { connections: usize::try_from(args.connections)?, patience: args.patience.0 };
-    let server = Server::start(services, listener, limits).await?;
+    // Before anybody can know that it serves.
+    let mut signals = Signals::listen()?;
+    let server = tokio::select! {
+        started = start(args, &folder, listener) => started?,
+        () = signals.heard() => {
+            say::aside("stopped before it served");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let address = server.address();
     say::line(format_args!("{LISTENING}{address}"));
     tracing::info!(%address, data = %folder.display(), "serving");
-    stop::asked().await?;
+    signals.heard().await;
     tracing::info!("stopping: requests in flight are answered, new ones refused");
     let orderly = tokio::select! {
         orderly = server.stop() => orderly,
-        () = stop::end_when_asked_again() => false,
+        () = signals.end_when_heard() => false,
     };
     if orderly {
         tracing::info!("stopped");
@@ -68,4 +74,10 @@ pub(super) async fn run(args: &ServeArgs, common: &Common) -> anyhow::Result<Exi
     }
     say::aside("stopped, not everything within its time; nothing is lost by that");
     Ok(ExitCode::FAILURE)
+}
+
+async fn start(args: &ServeArgs, folder: &Path, listener: TcpListener) -> anyhow::Result<Server> {
+    let services = Services::start(folder, args.hold.0).await?;
+    let limits = Limits { connections: usize::try_from(args.connections)?, patience: args.patience.0 };
+    Server::start(services, listener, limits).await
 }

@@ -16,14 +16,15 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{routes, within};
+use super::{patient::Patient, routes, within};
 
 /// What clients may cost.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Connections at a time.
     pub(crate) connections: usize,
-    /// How long the head of a request may take to arrive, and its body as well; a connection may lie idle as long.
+    /// How long the head of a request may take to arrive, and its body as well; a connection may lie idle as long, and
+    /// an answer may stand still as long.
     pub(crate) patience: Duration,
 }
 
@@ -89,7 +90,7 @@ async fn connection(stream: TcpStream, router: Router, patience: Duration, stop:
         .header_read_timeout(patience)
         .max_headers(MOST_HEADERS)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(Patient::new(stream, patience)), TowerToHyperService::new(router));
     tokio::pin!(served);
     tokio::select! {
         // A client that went away, or spoke no HTTP, is no news.

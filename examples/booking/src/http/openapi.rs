@@ -72,6 +72,17 @@ impl IntoParams for TripPath {
     }
 }
 
+/// What names a trip that has no id.
+pub(super) struct Keyed;
+
+impl IntoParams for Keyed {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let schema = text().pattern(Some("^[!-~]{1,255}$"));
+        let told = "names the trip when its body has no id; a trip without either gets a fresh id";
+        vec![parameter("Idempotency-Key", ParameterIn::Header, Required::False, schema, told)]
+    }
+}
+
 /// What a query may bring along to see a write.
 pub(super) struct Awaited;
 

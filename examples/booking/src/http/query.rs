@@ -1,7 +1,10 @@
 //! Reads query strings and path parameters strictly: what is not described is refused, as a problem.
 
 use axum::{
-    extract::{FromRequestParts, Query},
+    extract::{
+        FromRequestParts, Path, Query,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::request::Parts,
 };
 use serde::de::DeserializeOwned;
@@ -22,10 +25,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let read = Query::<T>::try_from_uri(&parts.uri);
-        let wrong = |e: axum::extract::rejection::QueryRejection| {
-            Problem::of(Kind::InvalidParameter, e.body_text()).at("query")
-        };
+        let wrong = |e: QueryRejection| Problem::of(Kind::InvalidParameter, e.body_text()).at("query");
         read.map(|Query(asked)| Self(asked)).map_err(wrong)
+    }
+}
+
+/// The trip that the path names.
+pub(super) struct Named(pub(super) TripId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let wrong = |e: PathRejection| Problem::of(Kind::InvalidParameter, e.body_text()).at("path id");
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(wrong)?;
+        trip(&text, "path id").map(Self)
     }
 }
 
@@ -42,7 +56,7 @@ pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
     Ok(limit)
 }
 
-/// A trip's id out of the path or the query.
+/// A trip's id out of a path or a query.
 ///
 /// # Errors
 /// When it is none.

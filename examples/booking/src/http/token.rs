@@ -54,12 +54,14 @@ impl After {
                         model.name()
                     ),
                 ),
+                Waited::Parked { key } => (Kind::Parked, format!("{} has set aside {key}", model.name())),
                 Waited::WrongLog { follows: (service, log) } => {
                     (Kind::WrongLog, format!("{} follows log {log} of service {service}", model.name()))
                 }
-                Waited::Parked { key } => {
-                    (Kind::Stopped, format!("{}: the events of {key} are set aside", model.name()))
-                }
+                Waited::Parked { key } => (
+                    Kind::Parked,
+                    format!("{} has set {key} aside, with the commit of the token", model.name()),
+                ),
                 Waited::Stopped { reason } => (Kind::Stopped, format!("{}: {reason}", model.name())),
             };
             return Err(Problem::of(kind, detail).at(format!("header Palinode-Token: {token}")));

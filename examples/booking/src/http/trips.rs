@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -21,9 +21,9 @@ use super::{
     app::App,
     body,
     form::TripForm,
-    openapi::{Awaited, OfQuery, OfVerb, OfWrite, TripPath},
+    openapi::{Awaited, Keyed, OfQuery, OfVerb, OfWrite, TripPath},
     problem::{Details, Kind, Problem},
-    query::{self, Asked},
+    query::{self, Asked, Named},
     token::{self, After, TOKEN},
     within,
 };
@@ -66,8 +66,7 @@ pub(super) struct Heard {
 /// same Idempotency-Key, with the same body has the same answer for ever.
 #[utoipa::path(
     post, path = "/trips", tag = "trips", request_body = TripForm,
-    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$",
-        description = "names the trip when its body has no id; a trip without either gets a fresh id")),
+    params(Keyed),
     responses(
         (status = 202, description = "accepted", body = Accepted, headers(
             ("Palinode-Token" = String, description = "send it along to see the trip"),
@@ -111,10 +110,9 @@ pub(super) async fn book(
         OfQuery))]
 pub(super) async fn show(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named,
     after: After,
 ) -> Result<Json<TripRow>, Problem> {
-    let id = query::trip(&id, "path id")?;
     after.seen_by(&app.services().trips_model).await?;
     let found = pages::trip(app.tables()?, id).await?;
     found.map(Json).ok_or_else(|| no_such(id))
@@ -169,8 +167,7 @@ pub(super) async fn list(
         (status = 202, description = "heard", body = Heard,
             headers(("Palinode-Token" = String, description = "send it along to see what follows"))),
         OfVerb))]
-pub(super) async fn confirm(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let id = query::trip(&id, "path id")?;
+pub(super) async fn confirm(State(app): State<App>, Named(id): Named) -> Result<Response, Problem> {
     let guest = app.trips().at(id.to_string());
     let receipt =
         settled(id, guest.signal_once(GUEST, Confirmed {})).await?.map_err(|no| refused(id, &no))?;
@@ -190,8 +187,7 @@ pub(super) async fn confirm(State(app): State<App>, Path(id): Path<String>) -> R
         (status = 202, description = "heard", body = Heard,
             headers(("Palinode-Token" = String, description = "send it along to see what follows"))),
         OfVerb))]
-pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let id = query::trip(&id, "path id")?;
+pub(super) async fn cancel(State(app): State<App>, Named(id): Named) -> Result<Response, Problem> {
     let guest = app.trips().at(id.to_string());
     let receipt =
         settled(id, guest.cancel("guest", "the guest cancelled")).await?.map_err(|no| refused(id, &no))?;

@@ -17,6 +17,9 @@ fn what_is_no_http_is_refused() {
         (format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(70_000)).into_bytes(), Some(431)),
         (format!("GET /trips HTTP/1.1\r\nx: {}\r\n\r\n", "a".repeat(70_000)).into_bytes(), Some(431)),
         (format!("GET /trips HTTP/1.1\r\n{}\r\n", "x: a\r\n".repeat(65)).into_bytes(), Some(431)),
+        (b"GET /trips/\xff\xfe HTTP/1.1\r\nhost: a\r\n\r\n".to_vec(), Some(400)),
+        (b"OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n".to_vec(), Some(404)),
+        (b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n".to_vec(), Some(404)),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), None),
     ] {
         let mut wire = server.connect();
@@ -80,4 +83,26 @@ fn one_connection_too_many_is_told_to_come_back() {
     assert_eq!(places[1].answer().status, 200);
     drop(places.pop());
     server.until("GET", "/livez", |answer| answer.status == 200);
+}
+
+#[test]
+fn a_client_that_does_not_read_its_answers_loses_its_connection() {
+    let data = Data::new();
+    let server = Server::start(data.folder(), &["--connections", "1", "--patience", "0.3"]);
+
+    // given the only place taken by a client that asks and asks, for more than any buffer holds, and reads nothing
+    let question = b"GET /openapi.json HTTP/1.1\r\nhost: a\r\n\r\n";
+    let size = server.until("GET", "/openapi.json", |answer| answer.status == 200);
+    let size: usize = size.header("content-length").unwrap().parse().unwrap();
+    let questions = 64 * 1024 * 1024 / size;
+    let mut deaf = server.connect();
+    let asked = (0..questions).take_while(|_| deaf.try_send(question).is_ok()).count();
+
+    // then its place is free again, and the answers end before the questions
+    server.until("GET", "/livez", |answer| answer.status == 200);
+    let mut answered = 0;
+    while deaf.try_answer().is_some() {
+        answered += 1;
+    }
+    assert!(answered < questions, "all {answered} answers came to {asked} questions");
 }

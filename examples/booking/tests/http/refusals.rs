@@ -123,6 +123,9 @@ fn parameters_headers_paths_and_methods_that_are_not_described_are_refused() {
         "/sagas?status=cancelled",
         "/trips/short",
         "/trips/00C0FFEE00C0FFEE",
+        "/trips/%ff",
+        "/trips?limit=%ff",
+        "/trips?after=%ff",
         "/trips/%00%00%00%00%00%00%00%00%00%00%00%00%00%00%00%00",
     ] {
         server.get(path).is(400, "invalid-parameter");

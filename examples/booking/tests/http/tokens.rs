@@ -82,3 +82,33 @@ fn a_read_model_that_stands_still_is_said_to() {
     assert_eq!(server.ask("GET", "/sagas", &token, "").status, 200);
     assert_eq!(server.get("/livez").status, 200);
 }
+
+#[test]
+fn a_write_that_a_read_model_cannot_take_is_said_to_be_parked() {
+    let data = Data::new();
+    let server = Server::start(data.folder(), &[]);
+    server.post("a", &trip("GBR"));
+
+    // given a table that takes every trip but one
+    let db = rusqlite::Connection::open(data.folder().join("read.db")).unwrap();
+    db.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
+    let no = "create trigger no before insert on trip_v1 when new.id = '00c0ffee00c0ffee' \
+        begin select raise(abort, 'not this one'); end";
+    db.execute_batch(no).unwrap();
+
+    // when that one is booked, and another
+    let mut form = trip("GBR");
+    form["id"] = "00c0ffee00c0ffee".into();
+    let unlucky = server.ask("POST", "/trips", &[("content-type", "application/json")], &form.to_string());
+    let lucky = server.post("b", &trip("GBR"));
+    assert_eq!((unlucky.status, lucky.status), (202, 202), "writing goes on");
+
+    // then whoever waits for it is told that it is set aside, and others are served
+    let path = "/trips/00c0ffee00c0ffee";
+    let refused = server.ask("GET", path, &[("palinode-token", unlucky.token()), ("prefer", "wait=10")], "");
+    refused.is(412, "parked");
+    assert!(refused.body["detail"].as_str().unwrap().contains("00c0ffee00c0ffee"), "{refused:?}");
+    let seen = format!("/trips/{}", lucky.body["id"].as_str().unwrap());
+    assert_eq!(server.ask("GET", &seen, &[("palinode-token", lucky.token())], "").status, 200);
+    assert_eq!(server.get("/readyz").status, 200);
+}

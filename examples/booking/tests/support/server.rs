@@ -181,6 +181,7 @@ impl Wire {
     fn connect(address: &str) -> Option<Self> {
         let stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(HANGS)).unwrap();
+        stream.set_write_timeout(Some(HANGS)).unwrap();
         Some(Self(BufReader::new(stream)))
     }
 
@@ -188,7 +189,8 @@ impl Wire {
         self.try_send(bytes).unwrap();
     }
 
-    fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    /// The same, when the server may have closed it.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.0.get_mut().write_all(bytes)
     }
 

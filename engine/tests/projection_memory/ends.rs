@@ -1,13 +1,8 @@
-//! Projections on the database in memory: ends of transactions that are not known, sets of events, stopping.
-
-#![allow(clippy::unwrap_used, reason = "tests may be blunt")]
-
-#[path = "projection_support/journal.rs"]
-mod journal;
+//! Ends of transactions that are not known, sets of events, stopping.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use journal::{Journal, deposited};
+use crate::journal::{Journal, deposited};
 use palinode::{
     ManualClock, Token,
     commit::EventRecord,
