@@ -54,7 +54,6 @@ impl After {
                         model.name()
                     ),
                 ),
-                Waited::Parked { key } => (Kind::Parked, format!("{} has set aside {key}", model.name())),
                 Waited::WrongLog { follows: (service, log) } => {
                     (Kind::WrongLog, format!("{} follows log {log} of service {service}", model.name()))
                 }
