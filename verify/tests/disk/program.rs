@@ -85,6 +85,9 @@ pub(crate) const BIG: &[Step] = &[
 pub(crate) const SHORT: &[Step] =
     &[Add(0, 1, 100), Tick, Add(1, 2, 5_000), Witnessed, Crash, Add(0, 1, 100), Restart, Add(2, 1, 100)];
 
+/// What comes after a power cut.
+pub(crate) const AGAIN: &[Step] = &[Add(0, 1, 100), Tick, Add(1, 2, 2_000), Restart];
+
 /// The lanes in use.
 pub(crate) fn lanes() -> [(Topic, u32); 3] {
     [(Topic::events(SERVICE), 0), (Topic::inbox(SERVICE), 0), (Topic::inbox(SERVICE), 1)]
@@ -111,9 +114,9 @@ struct Program {
     serial: u64,
 }
 
-/// Runs all steps. After a failure it starts again and goes on; where no start succeeds it ends.
-pub(crate) async fn run(base: PathBuf, notes: PathBuf, steps: &[Step]) {
-    let mut program = Program { base, notes, clock: ManualClock::at(NOW), log: None, serial: 1 };
+/// Runs all steps, with records numbered from `serial` on. After a failure it starts again and goes on; where no start succeeds it ends.
+pub(crate) async fn run(base: PathBuf, notes: PathBuf, steps: &[Step], serial: u64) {
+    let mut program = Program { base, notes, clock: ManualClock::at(NOW), log: None, serial };
     if program.start().await {
         for step in steps {
             if !program.step(*step).await {
