@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod aggregate;
+mod tagged;
 pub use aggregate::{AggregateKind, Conflict, decode_event, encode_event, panicked};
 
 /// A kind of entity of a service: makes them, reads their saved states.

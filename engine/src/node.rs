@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::{
     activity::Performers,
     address::Address,
-    checkpoint::{ApplyError, Db},
+    checkpoint::{ApplyError, ReadDb},
     client::{Client, Gate},
     clock::{Clock, Ids},
     commit::Peer,
@@ -134,7 +134,7 @@ impl NodeBuilder {
             name: name.into(),
             services: Vec::new(),
             limits: Limits::default(),
-            partitions: 8,
+            partitions: 4,
             inbox: false,
         }
     }
@@ -151,7 +151,7 @@ impl NodeBuilder {
         self
     }
 
-    /// How many shards a service gets that is created by this start (8 when not said); a service that exists keeps its
+    /// How many shards a service gets that is created by this start (4 when not said); a service that exists keeps its
     /// number.
     pub fn partitions(mut self, partitions: u32) -> Self {
         self.partitions = partitions.max(1);
@@ -277,7 +277,7 @@ impl Node {
     /// # Errors
     /// When this node does not run the service, follows it with this projection already, or the read model's tables
     /// cannot be made.
-    pub async fn project_into<D: Db, P: Projection<D>>(
+    pub async fn project_into<D: ReadDb, P: Projection<D>>(
         &self,
         service: &str,
         projection: P,

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 const USAGE: &str = "\
 cargo xtask lint             formatting, clippy, docs, each feature alone; warnings are errors
 cargo xtask test [ARGS..]    every test, doc tests included; ARGS go to cargo test
+cargo xtask bench [ARGS..]   the speed of the engine beside its limits; --quick, --only W2, --json
 ";
 
 fn main() -> ExitCode {
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
     let done = match task.as_str() {
         "lint" => lint(),
         "test" => test(&rest),
+        "bench" => bench(&rest),
         _ => {
             say(USAGE);
             return ExitCode::from(2);
@@ -44,6 +46,12 @@ fn lint() -> Result<()> {
 
 fn test(rest: &[String]) -> Result<()> {
     let mut args = vec!["test", "--workspace", "--all-features"];
+    args.extend(rest.iter().map(String::as_str));
+    run("cargo", &args, &[])
+}
+
+fn bench(rest: &[String]) -> Result<()> {
+    let mut args = vec!["run", "--release", "--package", "palinode-bench", "--"];
     args.extend(rest.iter().map(String::as_str));
     run("cargo", &args, &[])
 }

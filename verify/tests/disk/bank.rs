@@ -10,7 +10,7 @@ use std::{
 
 use palinode::{
     Aggregate, Context, Limits, Node, Service,
-    projection::{ApplyError, Of, Projection, ReadModel, Recorded, Waited},
+    projection::{ApplyError, Of, Projection, ReadModel, Recorded, Tables, Waited},
     store::sqlite::SqliteDb,
 };
 use palinode_verify::{Log, check};
@@ -62,13 +62,14 @@ struct Deposits;
 impl Projection<SqliteDb> for Deposits {
     const NAME: &'static str = "deposits";
     const VERSION: u32 = 1;
+    const TABLES: &'static [&'static str] = &["deposits"];
     type Event = Of<Account>;
     type Batch = Vec<(String, u64)>;
 
-    async fn prepare(&self, tx: &mut sqlx::SqliteConnection) -> Result<(), ApplyError> {
+    async fn prepare(&self, tx: &mut sqlx::SqliteConnection, tables: &Tables) -> Result<(), ApplyError> {
         let sql =
-            "create table if not exists deposits (account text not null, number integer not null) strict";
-        sqlx::raw_sql(sql).execute(tx).await?;
+            "create table if not exists {deposits} (account text not null, number integer not null) strict";
+        sqlx::raw_sql(tables.sql(sql)).execute(tx).await?;
         Ok(())
     }
 
@@ -78,9 +79,14 @@ impl Projection<SqliteDb> for Deposits {
         Ok(())
     }
 
-    async fn write(&self, tx: &mut sqlx::SqliteConnection, batch: Self::Batch) -> Result<(), ApplyError> {
+    async fn write(
+        &self,
+        tx: &mut sqlx::SqliteConnection,
+        tables: &Tables,
+        batch: Self::Batch,
+    ) -> Result<(), ApplyError> {
         for (account, number) in batch {
-            let insert = sqlx::query("insert into deposits values (?1, ?2)").bind(account);
+            let insert = sqlx::query(tables.sql("insert into {deposits} values (?1, ?2)")).bind(account);
             insert.bind(i64::try_from(number).unwrap()).execute(&mut *tx).await?;
         }
         Ok(())

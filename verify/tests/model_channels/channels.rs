@@ -1,16 +1,16 @@
 //! The engine's own channels, built from what the model remembers: the commits of a log and what came since. Every
 //! question about a number is put to them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use palinode::{
     Digest,
     commit::Peer,
-    machine::{Sent, channels::Channels},
+    machine::{Encoded, Incoming, Sent, channels::Channels},
     message::{Message, Target},
     time::Micros,
 };
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::to_raw_value;
 use uuid::Uuid;
 
 /// A message on its way: its number, what it says, and what all before it said.
@@ -29,12 +29,12 @@ pub(crate) fn receiver() -> Peer {
     Peer { service: "seats".into(), log_id: Uuid::from_u128(2), shard: 0 }
 }
 
-/// The messages of a channel that says this, with the digest of each.
-struct Chain(Vec<(Message, Arc<RawValue>, Digest)>);
+/// The messages of a channel that says this.
+struct Chain(Vec<Encoded>);
 
 impl Chain {
     fn of(contents: &[u8]) -> Self {
-        let mut chain: Vec<(Message, Arc<RawValue>, Digest)> = Vec::new();
+        let mut chain: Vec<Encoded> = Vec::new();
         for (seq, content) in (1..).zip(contents) {
             let to = receiver();
             let target =
@@ -42,7 +42,7 @@ impl Chain {
             let message = Message {
                 from: sender(),
                 seq,
-                prev: chain.last().map_or(Digest::ZERO, |(_, _, digest)| *digest),
+                prev: chain.last().map_or(Digest::ZERO, Encoded::digest),
                 time: Micros(0),
                 to: target,
                 shard: to.shard,
@@ -52,9 +52,7 @@ impl Chain {
                 re: None,
                 traceparent: None,
             };
-            let raw: Arc<RawValue> = to_raw_value(&message).unwrap().into();
-            let digest = Digest::of(raw.get().as_bytes());
-            chain.push((message, raw, digest));
+            chain.push(Encoded::encode(message).unwrap());
         }
         Self(chain)
     }
@@ -80,11 +78,10 @@ impl Wire {
         Self { seq: u8::try_from(contents.len()).unwrap(), content: *content, before: before.to_vec() }
     }
 
-    pub(crate) fn message(&self) -> (Message, Digest) {
+    pub(crate) fn message(&self) -> Encoded {
         let mut contents = self.before.clone();
         contents.push(self.content);
-        let (message, _, digest) = chain(&contents).0.last().unwrap().clone();
-        (message, digest)
+        chain(&contents).0.last().unwrap().clone()
     }
 }
 
@@ -92,15 +89,14 @@ impl Wire {
 /// only their number.
 pub(crate) fn outgoing(sent: &[u8], unknown: u8, closed: u8, acked: u8) -> Channels {
     let mut channels = Channels::default();
-    for (seq, (_, message, digest)) in (1..).zip(&chain(sent).0) {
-        let sent = Sent { to: receiver(), seq, digest: *digest, message: Arc::clone(message) };
-        channels.sent(sent, seq);
+    for (seq, message) in (1..).zip(&chain(sent).0) {
+        channels.sent(Sent { to: receiver(), message: message.clone() }, seq);
         if seq == u64::from(unknown) {
             // What a snapshot without its open sends leaves: closed in all but name.
-            channels.close(&receiver(), seq, seq);
+            channels.close(&receiver(), seq);
         }
     }
-    channels.close(&receiver(), closed.into(), 0);
+    channels.close(&receiver(), closed.into());
     channels.ack(&receiver(), acked.into());
     channels
 }
@@ -109,11 +105,11 @@ pub(crate) fn outgoing(sent: &[u8], unknown: u8, closed: u8, acked: u8) -> Chann
 /// came.
 pub(crate) fn incoming(accepted: &[u8], forgotten: u8, holds: &[(Wire, Option<u8>)]) -> Channels {
     let mut channels = Channels::default();
-    for (seq, (_, _, digest)) in (1..).zip(&chain(accepted).0).skip(forgotten.into()) {
-        channels.accepted(&sender(), seq, *digest);
+    for (seq, message) in (1..).zip(&chain(accepted).0).skip(forgotten.into()) {
+        channels.accepted(&sender(), seq, message.digest());
     }
     for (wire, offset) in holds {
-        let (message, digest) = wire.message();
+        let Incoming { message, digest, .. } = wire.message().into();
         channels.hold(message, digest, offset.map(u64::from));
     }
     channels

@@ -164,9 +164,9 @@ impl Bounds {
     /// A message at the receiver.
     fn arrive(&self, state: &mut State, wire: Wire, offset: Option<u8>) {
         let r = &mut state.receiver;
-        let (message, _) = wire.message();
+        let message = wire.message();
         let mut channels = incoming(&r.accepted, r.forgotten, &r.holds);
-        match channels.arrival(&message) {
+        match channels.arrival(message.message()) {
             Arrival::Next => self.accept(state, wire),
             Arrival::Old => self.ack_if_heard(state),
             Arrival::Early => {

@@ -82,6 +82,8 @@ pub(super) fn open_read_only(folder: &Folder) -> Result<Connection, OpenError> {
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY)?;
+    // Every lane has a table, so statements of its own.
+    db.set_prepared_statement_cache_capacity(128);
     // Dropping a log is a crash: only `close` may checkpoint and remove the -wal file.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     db.execute_batch("pragma trusted_schema = off; pragma cell_size_check = on;")?;

@@ -126,7 +126,7 @@ impl Before {
         };
         let last = end.saturating_sub(1);
         let found: rusqlite::Result<(u32, u32)> = db
-            .prepare_cached("select sum, crc from palinode_record where id = ?1")
+            .prepare_cached(&format!("select sum, crc from {} where id = ?1", lane.table()))
             .and_then(|mut q| q.query_row([lane.id(last)], |row| Ok((row.get(0)?, row.get(1)?))));
         if found == Ok((seen.sum, seen.crc)) {
             return Ok(());
