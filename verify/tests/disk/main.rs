@@ -26,7 +26,7 @@ use disk::{Disk, Loss};
 use journal::Op;
 use oracle::{Known, Wrong};
 use palinode::log::memory::Chance;
-use program::{BIG, SHORT, SMALL};
+use program::{AGAIN, BIG, SHORT, SMALL};
 use sweep::{Sweep, times};
 
 /// The test that a child runs.
@@ -45,7 +45,8 @@ async fn the_program_runs_through() {
     if let Some((base, notes, name)) = shim::role() {
         return match &*name {
             "bank" => bank::run(base, notes).await,
-            name => program::run(base, notes, steps(name)).await,
+            "again" => program::run(base, notes, AGAIN, 500).await,
+            name => program::run(base, notes, steps(name), 1).await,
         };
     }
     for name in ["small", "big", "short"] {
@@ -83,6 +84,35 @@ async fn a_power_cut_at_any_moment_loses_nothing_acknowledged() {
 }
 
 #[tokio::test]
+async fn a_power_cut_while_an_earlier_one_is_settled_loses_nothing_acknowledged() {
+    let place = shim::place();
+    let mut disk = Disk::of(place.path());
+    let ops = shim::record(place.path(), CHILD, "small", None);
+    let mut before = Known::default();
+    let (mut cuts, mut states) = (0, 0);
+
+    for (nth, op) in ops.iter().enumerate() {
+        disk.apply(op);
+        before.hear(op);
+        if op.is_note() || nth % 20 != 10 {
+            continue;
+        }
+        // The first cut, a start and some work after it, and a cut at any moment of that.
+        let place = shim::place();
+        disk::write(&disk.after(&Loss::Torn(Chance::new(nth as u64))), place.path());
+        let disk = Disk::of(place.path());
+        let again = shim::record(place.path(), CHILD, "again", None);
+        let mut sweep = Sweep { torn: 1, every: 6, before: before.clone(), ..Sweep::default() };
+        sweep.run(disk, &again).await;
+        assert_eq!(sweep.wrong, [], "cut first after change {nth}");
+        (cuts, states) = (cuts + 1, states + sweep.opened);
+    }
+
+    println!("{cuts} first cuts, {states} states opened after a second");
+    assert!(cuts > 8 && states > 200);
+}
+
+#[tokio::test]
 async fn a_power_cut_amid_checkpoints_loses_nothing_acknowledged() {
     let place = shim::place();
     let disk = Disk::of(place.path());
@@ -90,7 +120,7 @@ async fn a_power_cut_amid_checkpoints_loses_nothing_acknowledged() {
     let begun_anew =
         ops.iter().filter(|op| matches!(op, Op::Write { at: 0, bytes, .. } if bytes.len() == 32)).count();
     assert!(begun_anew > 2, "the -wal file began anew {begun_anew} times: once at each start");
-    let mut sweep = Sweep { singles: 1, torn: 1, every: 300, ..Sweep::default() };
+    let mut sweep = Sweep { torn: 1, every: 1_500, ..Sweep::default() };
 
     let known = sweep.run(disk, &ops).await;
 

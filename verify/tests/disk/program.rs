@@ -13,7 +13,7 @@
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use palinode::{
-    Append, Log, ManualClock, Micros, Record, Topic,
+    Append, Clock, Log, ManualClock, Micros, Record, SystemClock, Topic,
     log::{Advice, Created, LogError, conformance::log_id, sqlite::SqliteLog},
 };
 
@@ -85,6 +85,9 @@ pub(crate) const BIG: &[Step] = &[
 pub(crate) const SHORT: &[Step] =
     &[Add(0, 1, 100), Tick, Add(1, 2, 5_000), Witnessed, Crash, Add(0, 1, 100), Restart, Add(2, 1, 100)];
 
+/// What comes after a power cut.
+pub(crate) const AGAIN: &[Step] = &[Add(0, 1, 100), Tick, Add(1, 2, 2_000), Restart];
+
 /// The lanes in use.
 pub(crate) fn lanes() -> [(Topic, u32); 3] {
     [(Topic::events(SERVICE), 0), (Topic::inbox(SERVICE), 0), (Topic::inbox(SERVICE), 1)]
@@ -111,9 +114,9 @@ struct Program {
     serial: u64,
 }
 
-/// Runs all steps. After a failure it starts again and goes on; where no start succeeds it ends.
-pub(crate) async fn run(base: PathBuf, notes: PathBuf, steps: &[Step]) {
-    let mut program = Program { base, notes, clock: ManualClock::at(NOW), log: None, serial: 1 };
+/// Runs all steps, with records numbered from `serial` on. After a failure it starts again and goes on; where no start succeeds it ends.
+pub(crate) async fn run(base: PathBuf, notes: PathBuf, steps: &[Step], serial: u64) {
+    let mut program = Program { base, notes, clock: ManualClock::at(NOW), log: None, serial };
     if program.start().await {
         for step in steps {
             if !program.step(*step).await {
@@ -231,12 +234,12 @@ impl Program {
             }
         }
         // A disk that refuses the witness leaves the one before it.
-        for _ in 0..100_000 {
+        for _ in 0..400 {
             let text = fs::read_to_string(&path).unwrap_or_default();
             if ends.iter().all(|end| text.contains(end)) {
                 break;
             }
-            tokio::task::yield_now().await;
+            SystemClock.wait_until(SystemClock.now().plus(Duration::from_millis(1))).await;
         }
         true
     }

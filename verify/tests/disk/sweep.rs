@@ -27,6 +27,8 @@ pub(crate) struct Sweep {
     pub(crate) every: usize,
     /// Only these moments are looked at; all when there are none.
     pub(crate) only: Range<usize>,
+    /// What was known before the run.
+    pub(crate) before: Known,
     pub(crate) opened: usize,
     pub(crate) wrong: Vec<(String, Wrong)>,
     pub(crate) seen: BTreeSet<(usize, u64)>,
@@ -35,7 +37,7 @@ pub(crate) struct Sweep {
 impl Sweep {
     /// All moments of a run. What the program knew at the end.
     pub(crate) async fn run(&mut self, mut disk: Disk, ops: &[Op]) -> Known {
-        let mut known = Known::default();
+        let mut known = self.before.clone();
         for (nth, op) in ops.iter().enumerate() {
             let next = ops.get(nth + 1);
             disk.apply(op);
