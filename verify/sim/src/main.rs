@@ -1,0 +1,15 @@
+//! cli
+fn main() {
+    let a: Vec<u64> = std::env::args().skip(1).map(|a| a.parse().unwrap()).collect();
+    let t = std::time::SystemTime::now();
+    let mut bad = 0;
+    for seed in a[0]..a[1] {
+        let (wrong, trace) = palinode_sim::try_one(seed);
+        if !wrong.is_empty() {
+            bad += 1;
+            println!("seed {seed} {trace:x}");
+            for w in wrong.iter().take(6) { println!("   {w}"); }
+        }
+    }
+    println!("{bad} bad of {} in {:?}", a[1]-a[0], t.elapsed());
+}

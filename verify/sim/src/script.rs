@@ -1,0 +1,333 @@
+//! Everything that will happen to a world, as data: its shape, its traffic, its faults. Drawn from a seed, kept apart from
+//! it, so that it can be cut.
+
+use std::time::Duration;
+
+use palinode::log::memory::Chance;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    control::{Cut, Side},
+    program::{Fates, Program},
+};
+
+/// The whole script of a world.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Script {
+    pub(crate) seed: u64,
+    pub(crate) nodes: usize,
+    pub(crate) shards: u32,
+    pub(crate) pipeline: usize,
+    pub(crate) window: u64,
+    pub(crate) snapshot_commits: u64,
+    pub(crate) look_ms: u64,
+    /// Client ids kept, per shard.
+    pub(crate) ids: usize,
+    /// How long faults go on.
+    pub(crate) safety_ms: u64,
+    /// How many nodes are left when they end.
+    pub(crate) core: usize,
+    pub(crate) programs: Vec<Program>,
+    pub(crate) clients: Vec<Vec<Act>>,
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// Something a client does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Act {
+    /// Not before this time.
+    pub(crate) at_ms: u64,
+    pub(crate) what: Deed,
+    /// After this long the client asks no more.
+    pub(crate) patience_ms: u64,
+    /// Two nodes are asked at once.
+    pub(crate) doubled: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Deed {
+    Deposit { account: u8, amount: i64 },
+    Withdraw { account: u8, amount: i64, expect_version: Option<u64> },
+    Start { program: usize, id: String, fates: Fates },
+    Cancel { program: usize, id: String },
+    Kill { program: usize, id: String },
+    Signal { program: usize, id: String, nth: u8 },
+}
+
+/// Something that goes wrong, for a while.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Fault {
+    pub(crate) at_ms: u64,
+    pub(crate) for_ms: u64,
+    pub(crate) what: Wrong,
+}
+
+/// What of the log goes wrong, for all nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Weather {
+    Refused,
+    Lost,
+    LostReply,
+    Late,
+    Doubled,
+    Partly,
+    Split,
+    NoOffset,
+    Latency,
+    ReadFailed,
+    ReadShort,
+    ReadLagging,
+    ReadStalled,
+    Rebalance,
+    Rude,
+    Unnoticed,
+    ConfirmUnknown,
+    ConfirmWrong,
+    SnapshotUnknown,
+    SnapshotRefused,
+    SnapshotReadFailed,
+    SnapshotSlow,
+    SqlUnknown,
+    SqlOutage,
+    SqlSlow,
+    LineLostRequest,
+    LineLostReply,
+    LineLate,
+    LineTransient,
+    LineDoubled,
+    LineSlow,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Wrong {
+    /// So many times in a thousand.
+    Weather(Weather, u32),
+    /// A node dies at this call of a port, and comes back after the fault's time.
+    Crash { node: usize, calls: u64, side: Side },
+    /// It is stopped in order, and comes back.
+    Restart { node: usize },
+    /// It dies so, again and again, while the fault lasts.
+    Storm { node: usize, calls: u64, side: Side },
+    /// It stands still; the group may throw it out meanwhile.
+    Pause { node: usize, expelled: bool },
+    /// A second incarnation of it runs beside it.
+    Twin { node: usize },
+    /// Its clock is wrong by so many milliseconds.
+    Skew { node: usize, by_ms: i64 },
+    /// Its clock jumps to and fro.
+    Strobe { node: usize, by_ms: i64 },
+    /// Its clock stands still.
+    Freeze { node: usize },
+    CutLog { node: usize, cut: Cut },
+    CutStore { node: usize, cut: Cut },
+    /// The group throws it out, and it hears so or not.
+    Expel { node: usize, heard: bool },
+    Rebalance,
+    /// A backup of the snapshots is taken; at the end of the fault it is restored.
+    Restore,
+    /// A second runner of the read models is started on this node.
+    Projector { node: usize },
+    /// A foreign writer's record appears among the events.
+    Foreign { shard: u32 },
+}
+
+impl Wrong {
+    /// The name under which it is counted.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Weather(weather, _) => format!("weather.{weather:?}"),
+            Self::Crash { side, .. } => format!("crash.{side:?}"),
+            Self::Restart { .. } => "restart".into(),
+            Self::Storm { .. } => "crash.storm".into(),
+            Self::Pause { expelled: true, .. } => "pause.zombie".into(),
+            Self::Pause { .. } => "pause".into(),
+            Self::Twin { .. } => "twin".into(),
+            Self::Skew { by_ms, .. } if by_ms.unsigned_abs() > 60_000 => "clock.jump".into(),
+            Self::Skew { .. } => "clock.skew".into(),
+            Self::Strobe { .. } => "clock.strobe".into(),
+            Self::Freeze { .. } => "clock.freeze".into(),
+            Self::CutLog { cut, .. } => format!("cut.log.{cut:?}"),
+            Self::CutStore { cut, .. } => format!("cut.store.{cut:?}"),
+            Self::Expel { .. } => "expel".into(),
+            Self::Rebalance => "rebalance".into(),
+            Self::Restore => "snapshots.restored".into(),
+            Self::Projector { .. } => "projector.twin".into(),
+            Self::Foreign { .. } => "foreign.record".into(),
+        }
+    }
+}
+
+impl Script {
+    /// The script of a seed.
+    pub(crate) fn draw(seed: u64) -> Self {
+        let chance = &mut Chance::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(17));
+        let nodes = pick(chance, &[1, 2, 2, 3, 3, 4]);
+        let shards = pick(chance, &[1, 1, 2, 3]);
+        let safety_ms = 4_000 + chance.below(26_000);
+        let programs: Vec<Program> = (0..1 + chance.below(3)).map(|_| Program::draw(chance)).collect();
+        let calm = pick(chance, &[1_000, 900, 800, 600]);
+        let mut script = Self {
+            seed,
+            nodes,
+            shards,
+            pipeline: pick(chance, &[1, 2, 8, 64]),
+            window: pick(chance, &[1, 4, 4_096]),
+            snapshot_commits: pick(chance, &[3, 8, 30, 10_000]),
+            look_ms: pick(chance, &[250, 500, 1_000]),
+            ids: pick(chance, &[100_000, 100_000, 100_000, 12]),
+            safety_ms,
+            core: 1 + below(chance, nodes),
+            clients: traffic(chance, &programs, safety_ms, calm),
+            programs,
+            faults: Vec::new(),
+        };
+        script.faults = faults(chance, nodes, shards, safety_ms);
+        script
+    }
+
+    pub(crate) fn safety(&self) -> Duration {
+        Duration::from_millis(self.safety_ms)
+    }
+}
+
+fn below(chance: &mut Chance, limit: usize) -> usize {
+    usize::try_from(chance.below(limit as u64)).unwrap_or(0)
+}
+
+fn pick<T: Copy>(chance: &mut Chance, from: &[T]) -> T {
+    from[below(chance, from.len())]
+}
+
+fn traffic(chance: &mut Chance, programs: &[Program], safety_ms: u64, calm: u32) -> Vec<Vec<Act>> {
+    let mut clients = Vec::new();
+    let mut sagas: Vec<(usize, String)> = Vec::new();
+    let mut act = |chance: &mut Chance, at_ms, what| Act {
+        at_ms,
+        what,
+        patience_ms: pick(chance, &[1_000, 10_000, 300_000, 300_000]),
+        doubled: chance.hits(80),
+    };
+    for client in 0..1 + chance.below(5) {
+        let mut acts = Vec::new();
+        let count = 2 + chance.below(10);
+        for n in 0..count {
+            let at_ms = chance.below(safety_ms * 9 / 10);
+            let account = u8::try_from(chance.below(3)).unwrap_or(0);
+            let amount = 1 + i64::try_from(chance.below(40)).unwrap_or(0);
+            let what = match chance.below(10) {
+                0..=2 => Deed::Deposit { account, amount },
+                3..=4 => {
+                    let expect_version = chance.hits(200).then(|| chance.below(6));
+                    Deed::Withdraw { account, amount, expect_version }
+                }
+                5 if !sagas.is_empty() => {
+                    let (program, id) = sagas[below(chance, sagas.len())].clone();
+                    if chance.hits(300) { Deed::Kill { program, id } } else { Deed::Cancel { program, id } }
+                }
+                _ => {
+                    let program = below(chance, programs.len());
+                    let id = format!("t{client}-{n}");
+                    sagas.push((program, id.clone()));
+                    let fates = programs[program].fates(chance, calm);
+                    Deed::Start { program, id, fates }
+                }
+            };
+            acts.push(act(chance, at_ms, what));
+        }
+        acts.sort_by_key(|act| act.at_ms);
+        clients.push(acts);
+    }
+    let signals = signals(&clients);
+    for (at_ms, what) in signals {
+        // Each comes from somebody else.
+        let act = act(chance, at_ms, what);
+        clients.push(vec![Act { patience_ms: 300_000, ..act }]);
+    }
+    clients
+}
+
+/// The signals that the fates of the started sagas speak of.
+fn signals(clients: &[Vec<Act>]) -> Vec<(u64, Deed)> {
+    let mut signals = Vec::new();
+    for act in clients.iter().flatten() {
+        let Deed::Start { program, id, fates } = &act.what else { continue };
+        for (fate, _) in fates.values() {
+            let crate::program::Fate::Signal(Some(after)) = fate else { continue };
+            let nth = u8::try_from(signals.len() % 200).unwrap_or(0);
+            let deed = Deed::Signal { program: *program, id: id.clone(), nth };
+            signals.push((act.at_ms + u64::from(*after), deed));
+        }
+    }
+    signals
+}
+
+const ALL: [Weather; 31] = {
+    use Weather::*;
+    [
+        Refused, Lost, LostReply, Late, Doubled, Partly, Split, NoOffset, Latency, ReadFailed, ReadShort,
+        ReadLagging, ReadStalled, Rebalance, Rude, Unnoticed, ConfirmUnknown, ConfirmWrong, SnapshotUnknown,
+        SnapshotRefused, SnapshotReadFailed, SnapshotSlow, SqlUnknown, SqlOutage, SqlSlow, LineLostRequest,
+        LineLostReply, LineLate, LineTransient, LineDoubled, LineSlow,
+    ]
+};
+
+/// A subset of all that can go wrong, with rates and times that belong together.
+fn faults(chance: &mut Chance, nodes: usize, shards: u32, safety_ms: u64) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    // One seed in twenty is a calm day: what goes wrong there is nobody's fault.
+    if chance.hits(50) {
+        return faults;
+    }
+    let weathers: Vec<Weather> = ALL.into_iter().filter(|_| chance.hits(220)).collect();
+    for weather in weathers {
+        for _ in 0..1 + chance.below(3) {
+            let (at_ms, for_ms) = (chance.below(safety_ms), 200 + chance.below(12_000));
+            let rate = pick(chance, &[20, 60, 150, 400, 900]);
+            faults.push(Fault { at_ms, for_ms, what: Wrong::Weather(weather, rate) });
+        }
+    }
+    let kinds: Vec<u64> = (0..15).filter(|_| chance.hits(250)).collect();
+    for kind in kinds {
+        for _ in 0..1 + chance.below(4) {
+            let at_ms = chance.below(safety_ms);
+            let for_ms = pick(chance, &[50, 300, 1_500, 5_000, 15_000]) + chance.below(500);
+            let node = below(chance, nodes);
+            let calls = pick(chance, &[0, 1, 2, 3, 5, 8, 13, 30]);
+            let side = pick(chance, &[Side::Before, Side::After, Side::After]);
+            let cut = pick(chance, &[Cut::Requests, Cut::Replies]);
+            let ahead = pick(chance, &[1, -1]);
+            let what = match kind {
+                2 if chance.hits(400) => Wrong::Restart { node },
+                0..=2 => Wrong::Crash { node, calls, side },
+                3 => Wrong::Storm { node, calls: calls + 10, side },
+                4 => Wrong::Pause { node, expelled: true },
+                5 => Wrong::Pause { node, expelled: chance.hits(500) },
+                6 => Wrong::Twin { node },
+                7 => {
+                    let by_ms = pick(chance, &[500, 5_000, 45_000]) * ahead;
+                    Wrong::Skew { node, by_ms }
+                }
+                8 => {
+                    let by_ms = pick(chance, &[90_000, 3_600_000, 31_536_000_000]) * ahead;
+                    Wrong::Skew { node, by_ms }
+                }
+                9 => match chance.below(2) {
+                    0 => Wrong::Freeze { node },
+                    _ => Wrong::Strobe { node, by_ms: 20_000 * ahead },
+                },
+                10 => Wrong::CutLog { node, cut },
+                11 => Wrong::CutStore { node, cut },
+                12 => Wrong::Expel { node, heard: chance.hits(500) },
+                13 => Wrong::Restore,
+                _ => match chance.below(3) {
+                    0 => Wrong::Projector { node },
+                    1 => Wrong::Rebalance,
+                    _ => Wrong::Foreign { shard: u32::try_from(chance.below(shards.into())).unwrap_or(0) },
+                },
+            };
+            faults.push(Fault { at_ms, for_ms, what });
+        }
+    }
+    faults.sort_by_key(|fault| fault.at_ms);
+    faults
+}
