@@ -30,6 +30,8 @@ impl Answered {
                 version: receipt.version,
                 time: receipt.time.0,
             }),
+            // The shard's clock is behind: nothing was done, and the same id is asked again.
+            Told::Invalid(palinode::Invalid::BornAhead { .. }) => None,
             Told::Invalid(why) => Some(Self::Invalid(why.to_string())),
             Told::Expired => Some(Self::Expired),
             Told::Parked(why) => Some(Self::Parked(why.to_string())),

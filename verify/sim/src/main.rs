@@ -4,7 +4,7 @@ fn main() {
     let t = std::time::SystemTime::now();
     let mut bad = 0;
     for seed in a[0]..a[1] {
-        let (wrong, trace) = palinode_sim::try_one(seed);
+        eprint!("{seed} "); let (wrong, trace) = palinode_sim::try_one(seed);
         if !wrong.is_empty() {
             bad += 1;
             println!("seed {seed} {trace:x}");

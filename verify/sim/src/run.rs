@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use palinode::checkpoint::Key;
+
 use crate::{
     clients, faults,
     oracle::{Truth, judge},
@@ -128,16 +130,28 @@ async fn settle(world: &World, end: Duration) {
         if world.size() != size {
             (size, since) = (world.size(), now);
         }
-        if now < since + QUIET || world.history.open() > 0 || !world.projected() {
+        if now < since + QUIET || world.history.open() > 0 {
             continue;
         }
-        let report = Truth::read(world).report;
+        let truth = Truth::read(world);
+        let report = &truth.report;
         let running = report.unfinished.iter().any(|u| u.stage == palinode_verify::Stage::Running);
-        if !running && report.open.is_empty() {
+        if !running && report.open.is_empty() && projected(world, &truth) {
             return;
         }
         since = now;
     }
+}
+
+/// Whether the read models hold everything that is in their logs.
+fn projected(world: &World, truth: &Truth) -> bool {
+    let checkpoints = world.db.checkpoints();
+    let followed = truth.shards.iter().filter(|((service, _), _)| service != "trip");
+    let mut ends = followed.filter_map(|(at, commits)| Some((at, commits.last()?.offset)));
+    ends.all(|((service, shard), end)| {
+        let mine = |key: &Key| *key.service == **service && key.shard == *shard;
+        checkpoints.iter().any(|(key, at)| mine(key) && at.position.offset >= end)
+    })
 }
 
 /// Stops what is left in order.

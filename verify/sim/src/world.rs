@@ -9,7 +9,6 @@ use std::{
 
 use palinode::{
     Aggregate, Client, CountedIds, Ids, Limits, Node, NodeBuilder, Service, StartError, Topic,
-    checkpoint::{Checkpoint, Key},
     log::memory::MemoryCluster,
     machine::ids::WindowSize,
     node::Parts,
@@ -33,6 +32,8 @@ use crate::{
 
 /// How long a node may take to stop in order.
 const STOP: Duration = Duration::from_secs(20);
+/// How long a new process takes to begin.
+const REBIRTH: Duration = Duration::from_millis(100);
 /// The services of every world.
 pub(crate) const SERVICES: [&str; 3] = ["bank", "stock", "trip"];
 
@@ -304,6 +305,7 @@ impl World {
             if twin {
                 return;
             }
+            tokio::time::sleep(REBIRTH).await;
         }
     }
 
@@ -343,17 +345,6 @@ impl World {
             }
             model.stop().await;
         }
-    }
-
-    /// Whether the read models hold everything that is in their logs but records that do not count.
-    pub(crate) fn projected(&self) -> bool {
-        let checkpoints = self.db.checkpoints();
-        let last = |service: &str, shard| {
-            let records = self.cluster.records(&Topic::events(service), shard);
-            u64::try_from(records.len()).unwrap_or(0)
-        };
-        let near = |(key, at): (&Key, &Checkpoint)| at.position.offset + 30 > last(&key.service, key.shard);
-        checkpoints.len() >= 2 * self.script.shards as usize && checkpoints.iter().all(near)
     }
 
     /// How many incarnations there are.

@@ -74,11 +74,19 @@ fn order(
     found: &BTreeMap<uuid::Uuid, Vec<Found>>,
     wrong: &mut Vec<String>,
 ) {
-    let mut entities: BTreeMap<String, Vec<(i64, Option<i64>, u64)>> = BTreeMap::new();
+    // What is asked again under its id is the same operation.
+    let mut operations: BTreeMap<uuid::Uuid, (String, i64, Option<i64>)> = BTreeMap::new();
     for asked in all {
-        let Some(commit) = found.get(&asked.id()).and_then(|c| c.first()) else { continue };
         let told = asked.answers.iter().map(|(at, _)| *at).min();
-        entities.entry(asked.message.to.to_string()).or_default().push((asked.invoked, told, commit.pseq));
+        let first = (asked.message.to.to_string(), asked.invoked, told);
+        let (_, sent, heard) = operations.entry(asked.id()).or_insert(first);
+        *sent = asked.invoked.min(*sent);
+        *heard = (*heard).into_iter().chain(told).min();
+    }
+    let mut entities: BTreeMap<String, Vec<(i64, Option<i64>, u64)>> = BTreeMap::new();
+    for (id, (entity, sent, told)) in operations {
+        let Some(commit) = found.get(&id).and_then(|c| c.first()) else { continue };
+        entities.entry(entity).or_default().push((sent, told, commit.pseq));
     }
     for (entity, operations) in entities {
         for (_, told, earlier) in &operations {
