@@ -1,6 +1,7 @@
 //! cli
 fn main() {
     let a: Vec<u64> = std::env::args().skip(1).map(|a| a.parse().unwrap()).collect();
+    if std::env::var("LOG").is_ok() { tracing_subscriber::fmt().with_env_filter(std::env::var("LOG").unwrap()).without_time().with_writer(std::io::stdout).with_ansi(false).init(); }
     let t = std::time::SystemTime::now();
     let mut bad = 0;
     for seed in a[0]..a[1] {

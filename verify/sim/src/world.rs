@@ -282,9 +282,6 @@ impl World {
                     () = control.asked_to_stop() => true,
                     () = self.project(node, &running) => false,
                 };
-                for halted in running.halted() {
-                    self.complain(format!("{} halted: {halted}", Self::name(node)));
-                }
                 self.place(node, |p| p.lives.iter_mut().for_each(|life| {
                     if life.number == number {
                         life.client = None;
@@ -328,7 +325,20 @@ impl World {
     async fn project(&self, node: usize, running: &Node) {
         let balances = self.follow(node, running, Account::SERVICE, || Balances);
         let holders = self.follow(node, running, Slot::SERVICE, || Holders);
-        futures_util::future::join(balances, holders).await;
+        futures_util::future::join3(balances, holders, self.watch(node, running)).await;
+    }
+
+    /// A shard that stops for good is wrong whatever was done to it; never returns.
+    async fn watch(&self, node: usize, running: &Node) {
+        let mut known = 0;
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let halted = running.halted();
+            for halted in halted.iter().skip(known) {
+                self.complain(format!("{} halted: {halted}", Self::name(node)));
+            }
+            known = halted.len().max(known);
+        }
     }
 
     async fn follow<P: Projection<SimDb>>(&self, node: usize, running: &Node, of: &str, new: fn() -> P) {
