@@ -27,11 +27,17 @@ impl EntityKey {
     /// producer with that partitioner agrees.
     #[must_use]
     pub fn shard(&self, partitions: u32) -> u32 {
+        (self.hash32() & 0x7fff_ffff) % partitions.max(1)
+    }
+
+    /// Murmur2 of `kind/id`.
+    #[must_use]
+    pub(crate) fn hash32(&self) -> u32 {
         let mut key = Vec::with_capacity(self.kind.len() + 1 + self.id.len());
         key.extend_from_slice(self.kind.as_bytes());
         key.push(b'/');
         key.extend_from_slice(self.id.as_bytes());
-        (murmur2(&key) & 0x7fff_ffff) % partitions.max(1)
+        murmur2(&key)
     }
 }
 

@@ -30,7 +30,7 @@ mod build;
 mod refuse;
 mod step;
 
-pub use input::{Directory, Incoming, Input, Quiet, Sent, Step, Stepped};
+pub use input::{Directory, Encoded, Incoming, Input, Quiet, Sent, Step, Stepped};
 
 /// A shard's state, and the only place where it changes.
 pub struct Machine {

@@ -15,6 +15,7 @@ use crate::{
     clock::Clock,
     commit::Peer,
     log::Log,
+    machine::Encoded,
     message::{ClientMessage, Control},
     receipt::Told,
     record::Record,
@@ -24,7 +25,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Note {
     /// A channel message, handed over in memory.
-    Message(Arc<RawValue>),
+    Message(Encoded),
     /// From the other end of a channel.
     Control(Control),
     /// Somebody waits for an entity's end.
@@ -79,19 +80,19 @@ impl Router {
 
     /// Hands messages of one channel over, in order, by whichever road there is. Losing them loses nothing: they stay open
     /// at the sender until the receiver has acknowledged them.
-    pub(crate) fn messages(&self, to: &Peer, messages: &[(EntityKey, Arc<RawValue>)]) {
+    pub(crate) fn messages(&self, to: &Peer, messages: Vec<Encoded>) {
         if let Some(owner) = self.owner(to) {
-            for (_, message) in messages {
-                if owner.notes.send(Note::Message(Arc::clone(message))).is_err() {
+            for message in messages {
+                if owner.notes.send(Note::Message(message)).is_err() {
                     return;
                 }
             }
             return;
         }
         let wall = self.clock.now();
-        let records = messages.iter().map(|(key, message)| {
-            let value = message.get().as_bytes().to_vec();
-            Record::ours(key.to_string().into(), value, wall)
+        let records = messages.iter().map(|encoded| {
+            let key = encoded.message().to.key();
+            Record::ours(key.to_string().into(), encoded.raw().get().as_bytes().to_vec(), wall)
         });
         self.inbox(to, records.collect());
     }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::{Machine, Sent, channels::receiver, ids::Used, input::run_id, runs::RunId, timers::TimerId};
+use super::{
+    Encoded, Machine, Sent, channels::receiver, ids::Used, input::run_id, runs::RunId, timers::TimerId,
+};
 use crate::{
     address::EntityKey,
     commit::{Cause, Commit, Outcome},
     digest::Digest,
-    message::{Message, Refusal},
+    message::Refusal,
 };
 
 /// A recorded commit that does not fit the state before it: a broken guarantee, never read past.
@@ -92,7 +94,7 @@ impl Machine {
             self.low.next = self.low.next.max(low);
         }
         for closed in &commit.closed {
-            self.channels.close(&closed.to, closed.seq, pseq);
+            self.channels.close(&closed.to, closed.seq);
         }
         for sent in sends {
             self.channels.sent(sent, pseq);
@@ -128,7 +130,6 @@ fn why_parked(commit: &Commit) -> Arc<str> {
 }
 
 fn sent(raw: &Arc<RawValue>) -> Result<Sent, serde_json::Error> {
-    let message: Message = serde_json::from_str(raw.get())?;
-    let digest = Digest::of(raw.get().as_bytes());
-    Ok(Sent { to: receiver(&message), seq: message.seq, message: Arc::clone(raw), digest })
+    let message = Encoded::decode(Arc::clone(raw))?;
+    Ok(Sent { to: receiver(message.message()), message })
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Machine, Sent, Stepped};
+use super::{Encoded, Machine, Sent, Stepped};
 use crate::{
     address::EntityKey,
     codec::{MAX_COMMIT, encode_commit},
@@ -89,7 +89,7 @@ impl Machine {
             outcome: decision.outcome,
             answer: decision.answer,
             events: decision.events,
-            sends: sends.iter().map(|sent| Arc::clone(&sent.message)).collect(),
+            sends: sends.iter().map(|sent| Arc::clone(sent.message.raw())).collect(),
             timers: decision.timers,
             runs: decision
                 .runs
@@ -202,10 +202,9 @@ impl Outbox<'_> {
             re,
             traceparent,
         };
-        let raw = to_raw_value(&message).map_err(CannotBuild::Json)?;
-        let digest = Digest::of(raw.get().as_bytes());
-        *at = (seq.saturating_add(1), digest);
-        self.sends.push(Sent { to: peer, seq, message: raw.into(), digest });
+        let message = Encoded::encode(message).map_err(CannotBuild::Json)?;
+        *at = (seq.saturating_add(1), message.digest());
+        self.sends.push(Sent { to: peer, message });
         Ok(())
     }
 }

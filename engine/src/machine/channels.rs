@@ -16,7 +16,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::Sent;
+use super::{Encoded, Sent};
 use crate::{
     commit::{Closed, Peer},
     digest::Digest,
@@ -32,7 +32,8 @@ pub const HELD: usize = 1_024;
 pub struct Channels {
     incoming: BTreeMap<Peer, Incoming>,
     outgoing: BTreeMap<Peer, Outgoing>,
-    dirty: BTreeMap<(Peer, u64), u64>,
+    /// How many messages are held back on all channels.
+    held: usize,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +47,7 @@ struct Incoming {
 
 #[derive(Debug)]
 struct Held {
-    message: Message,
+    message: Arc<Message>,
     digest: Digest,
     offset: Option<u64>,
 }
@@ -57,7 +58,18 @@ struct Outgoing {
     digest: Digest,
     closed: u64,
     acked: u64,
-    open: VecDeque<(u64, Arc<RawValue>)>,
+    open: VecDeque<Open>,
+    /// The first and the last number that has a row in the snapshot: those that were open at the last capture.
+    saved: (u64, u64),
+}
+
+/// A send that is not known to be safe.
+#[derive(Debug)]
+struct Open {
+    seq: u64,
+    /// The commit that sent it.
+    pseq: u64,
+    message: Encoded,
 }
 
 /// The counters of a shard's channels, as the snapshot's head keeps them.
@@ -100,12 +112,14 @@ impl Channels {
     }
 
     /// Keeps an early message until what is missing has come. False when there is no room.
-    pub fn hold(&mut self, message: Message, digest: Digest, offset: Option<u64>) -> bool {
+    pub fn hold(&mut self, message: Arc<Message>, digest: Digest, offset: Option<u64>) -> bool {
         let at = self.incoming.entry(message.from.clone()).or_default();
         if at.held.len() >= HELD {
             return false;
         }
-        at.held.insert(message.seq, Held { message, digest, offset });
+        if at.held.insert(message.seq, Held { message, digest, offset }).is_none() {
+            self.held += 1;
+        }
         true
     }
 
@@ -121,9 +135,10 @@ impl Channels {
     }
 
     /// A message held back whose turn has come.
-    pub fn release(&mut self, from: &Peer) -> Option<(Message, Digest, Option<u64>)> {
+    pub fn release(&mut self, from: &Peer) -> Option<(Arc<Message>, Digest, Option<u64>)> {
         let at = self.incoming.get_mut(from)?;
         let held = at.held.remove(&at.last.saturating_add(1))?;
+        self.held -= 1;
         Some((held.message, held.digest, held.offset))
     }
 
@@ -137,6 +152,9 @@ impl Channels {
     /// The lowest inbox offset among what is held back.
     #[must_use]
     pub fn lowest_held(&self) -> Option<u64> {
+        if self.held == 0 {
+            return None;
+        }
         self.incoming.values().flat_map(|at| at.held.values()).filter_map(|h| h.offset).min()
     }
 
@@ -173,11 +191,12 @@ impl Channels {
 
     /// Folds a send.
     pub fn sent(&mut self, sent: Sent, pseq: u64) {
-        let at = self.outgoing.entry(sent.to.clone()).or_default();
-        at.last = sent.seq;
-        at.digest = sent.digest;
-        at.open.push_back((sent.seq, sent.message));
-        self.dirty.insert((sent.to, sent.seq), pseq);
+        let Sent { to, message } = sent;
+        let seq = message.message().seq;
+        let at = self.outgoing.entry(to).or_default();
+        at.last = seq;
+        at.digest = message.digest();
+        at.open.push_back(Open { seq, pseq, message });
     }
 
     /// The receiver says that everything up to here is effective at its side. True when that is news.
@@ -198,26 +217,23 @@ impl Channels {
     }
 
     /// Folds a closing.
-    pub fn close(&mut self, to: &Peer, upto: u64, pseq: u64) {
+    pub fn close(&mut self, to: &Peer, upto: u64) {
         let Some(at) = self.outgoing.get_mut(to) else { return };
         at.closed = at.closed.max(upto);
         at.acked = at.acked.max(upto);
-        while let Some((seq, _)) = at.open.front() {
-            if *seq > upto {
-                break;
-            }
-            self.dirty.insert((to.clone(), *seq), pseq);
+        while at.open.front().is_some_and(|open| open.seq <= upto) {
             at.open.pop_front();
         }
     }
 
     /// The sends to a peer that are not known to be safe, after a number, in order.
-    pub fn open_after<'a>(&'a self, to: &Peer, after: u64) -> impl Iterator<Item = (u64, &'a Arc<RawValue>)> {
+    pub fn open_after<'a>(&'a self, to: &Peer, after: u64) -> impl Iterator<Item = (u64, &'a Encoded)> {
         let open = self.outgoing.get(to).into_iter().flat_map(move |at| {
             let after = after.max(at.acked);
-            at.open.iter().filter(move |(seq, _)| *seq > after)
+            let known = at.open.partition_point(|open| open.seq <= after);
+            at.open.range(known..)
         });
-        open.map(|(seq, message)| (*seq, message))
+        open.map(|open| (open.seq, &open.message))
     }
 
     /// Every peer something was sent to, with the highest number sent and the highest known to be safe.
@@ -245,16 +261,20 @@ impl Channels {
         }
     }
 
-    /// Rows of the open sends that changed since the last call.
-    pub(crate) fn drain_rows(&mut self, rows: &mut Vec<Row>) {
-        for ((to, seq), pseq) in std::mem::take(&mut self.dirty) {
-            let open = self.outgoing.get(&to).and_then(|at| {
-                let found = at.open.binary_search_by_key(&seq, |(s, _)| *s).ok()?;
-                at.open.get(found)
-            });
-            let value = open.map(|(_, message)| message.get().as_bytes().to_vec());
-            let key = format!("{}\n{}\n{}\n{seq:020}", to.service, to.log_id, to.shard);
-            rows.push(Row { section: Section::Send, key, pseq, value });
+    /// Rows of the open sends that changed since the last call, which came at commit `pseq`. What was sent and became
+    /// safe in between leaves no trace.
+    pub(crate) fn drain_rows(&mut self, pseq: u64, rows: &mut Vec<Row>) {
+        for (to, at) in &mut self.outgoing {
+            let key = |seq: u64| format!("{}\n{}\n{}\n{seq:020}", to.service, to.log_id, to.shard);
+            let (first, last) = at.saved;
+            for seq in first..=last.min(at.closed) {
+                rows.push(Row { section: Section::Send, key: key(seq), pseq, value: None });
+            }
+            for open in at.open.iter().filter(|open| open.seq > last) {
+                let value = Some(open.message.raw().get().as_bytes().to_vec());
+                rows.push(Row { section: Section::Send, key: key(open.seq), pseq: open.pseq, value });
+            }
+            at.saved = (at.closed.saturating_add(1), at.last);
         }
     }
 
@@ -264,8 +284,9 @@ impl Channels {
             self.incoming.insert(peer, Incoming { last, digest, effective: last, ..Incoming::default() });
         }
         for (peer, last, digest, closed) in counters.outgoing {
+            let saved = (closed.saturating_add(1), last);
             let open = VecDeque::new();
-            self.outgoing.insert(peer, Outgoing { last, digest, closed, acked: closed, open });
+            self.outgoing.insert(peer, Outgoing { last, digest, closed, acked: closed, open, saved });
         }
     }
 
@@ -273,12 +294,12 @@ impl Channels {
     ///
     /// # Errors
     /// What cannot be read.
-    pub(crate) fn restore_open(&mut self, value: &[u8]) -> Result<(), String> {
-        let text = String::from_utf8(value.to_vec()).map_err(|e| format!("open send: {e}"))?;
-        let message: Message = serde_json::from_str(&text).map_err(|e| format!("open send: {e}"))?;
-        let raw = RawValue::from_string(text).map_err(|e| format!("open send: {e}"))?;
-        let to = receiver(&message);
-        self.outgoing.entry(to).or_default().open.push_back((message.seq, raw.into()));
+    pub(crate) fn restore_open(&mut self, pseq: u64, value: &[u8]) -> Result<(), String> {
+        let text = std::str::from_utf8(value).map_err(|e| format!("open send: {e}"))?;
+        let raw: Box<RawValue> = serde_json::from_str(text).map_err(|e| format!("open send: {e}"))?;
+        let message = Encoded::decode(raw.into()).map_err(|e| format!("open send: {e}"))?;
+        let open = Open { seq: message.message().seq, pseq, message };
+        self.outgoing.entry(receiver(open.message.message())).or_default().open.push_back(open);
         Ok(())
     }
 }

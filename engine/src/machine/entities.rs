@@ -22,10 +22,24 @@ pub const CACHED: usize = 10_000;
 /// The entities in memory.
 #[derive(Default)]
 pub struct Entities {
-    slots: BTreeMap<EntityKey, Slot>,
+    slots: BTreeMap<Hashed, Slot>,
+    /// Those that may go, the one to be looked at next first.
     clean: VecDeque<EntityKey>,
-    dirty: BTreeMap<EntityKey, ()>,
-    saving: BTreeMap<EntityKey, ()>,
+    /// Changed since the last capture.
+    dirty: Vec<EntityKey>,
+    /// Captured, and not known to be stored.
+    saving: Vec<EntityKey>,
+}
+
+/// A key with its hash before it: comparing two of them rarely looks at the texts. However the ids are chosen, a lookup
+/// costs no more than without the hash.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Hashed(u32, EntityKey);
+
+impl Hashed {
+    fn of(key: &EntityKey) -> Self {
+        Self(key.hash32(), key.clone())
+    }
 }
 
 /// One entity.
@@ -36,6 +50,18 @@ pub struct Slot {
     pub pseq: u64,
     /// What it is, or why it is set aside.
     pub state: State,
+    dirty: bool,
+    saving: bool,
+    /// It stands in the list of those that may go.
+    listed: bool,
+    /// It was asked for since it was last looked at there.
+    used: bool,
+}
+
+impl Slot {
+    fn new(version: u64, pseq: u64, state: State) -> Self {
+        Self { version, pseq, state, dirty: false, saving: false, listed: false, used: false }
+    }
 }
 
 /// An entity's state.
@@ -59,12 +85,14 @@ impl Entities {
     /// Whether it is in memory.
     #[must_use]
     pub fn has(&self, key: &EntityKey) -> bool {
-        self.slots.contains_key(key)
+        self.slots.contains_key(&Hashed::of(key))
     }
 
     /// The entity, if it is in memory.
     pub fn get(&mut self, key: &EntityKey) -> Option<&mut Slot> {
-        self.slots.get_mut(key)
+        let slot = self.slots.get_mut(&Hashed::of(key))?;
+        slot.used = true;
+        Some(slot)
     }
 
     /// Takes an entity in, from its snapshot row, or blank when there is none.
@@ -73,24 +101,23 @@ impl Entities {
     /// When the service has no such kind.
     pub fn load(&mut self, kinds: &Kinds, key: &EntityKey, row: Option<&Row>) -> Result<(), Unfit> {
         let kind = kinds.get(&key.kind).ok_or_else(|| Unfit::new(format!("no kind {:?}", key.kind)))?;
-        let blank = || Slot { version: 0, pseq: 0, state: State::Live(kind.blank(&key.id)) };
-        let slot = match row.and_then(|r| r.value.as_ref().map(|v| (r.pseq, v))) {
+        let blank = || Slot::new(0, 0, State::Live(kind.blank(&key.id)));
+        let mut slot = match row.and_then(|r| r.value.as_ref().map(|v| (r.pseq, v))) {
             None => blank(),
             Some((pseq, value)) => match serde_json::from_slice::<SavedEntity>(value) {
-                Err(e) => {
-                    Slot { version: 0, pseq, state: State::Parked(format!("its snapshot: {e}").into()) }
-                }
+                Err(e) => Slot::new(0, pseq, State::Parked(format!("its snapshot: {e}").into())),
                 Ok(SavedEntity { version, parked: Some(why), .. }) => {
-                    Slot { version, pseq, state: State::Parked(why) }
+                    Slot::new(version, pseq, State::Parked(why))
                 }
                 Ok(SavedEntity { version, state, .. }) => {
                     let raw = state.as_deref().unwrap_or(RawValue::NULL);
                     let state = kind.restore(&key.id, raw.get().as_bytes());
-                    Slot { version, pseq, state: state.map_or_else(|e| State::Parked(e.0), State::Live) }
+                    Slot::new(version, pseq, state.map_or_else(|e| State::Parked(e.0), State::Live))
                 }
             },
         };
-        self.slots.insert(key.clone(), slot);
+        slot.listed = true;
+        self.slots.insert(Hashed::of(key), slot);
         self.clean.push_back(key.clone());
         self.evict();
         Ok(())
@@ -98,7 +125,7 @@ impl Entities {
 
     /// Folds recorded events into an entity; one that cannot take them is parked.
     pub fn fold(&mut self, key: &EntityKey, version: u64, events: &[EventRecord], pseq: u64) {
-        let Some(slot) = self.slots.get_mut(key).filter(|_| !events.is_empty()) else { return };
+        let Some(slot) = self.slots.get_mut(&Hashed::of(key)).filter(|_| !events.is_empty()) else { return };
         if let State::Live(state) = &mut slot.state
             && let Err(e) = events.iter().try_for_each(|event| state.apply(event))
         {
@@ -109,19 +136,26 @@ impl Entities {
 
     /// Sets an entity aside: a commit stored an input of it unapplied, and nothing may be applied before that.
     pub fn park(&mut self, key: &EntityKey, why: Arc<str>, pseq: u64) {
-        if let Some(slot) = self.slots.get_mut(key) {
+        if let Some(slot) = self.changed(key, pseq) {
             slot.state = State::Parked(why);
-            slot.pseq = pseq;
-            self.dirty.insert(key.clone(), ());
         }
     }
 
     /// Records that a commit changed an entity, whose state has already advanced.
     pub fn advance(&mut self, key: &EntityKey, version: u64, pseq: u64) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
-        slot.version = version;
+        if let Some(slot) = self.changed(key, pseq) {
+            slot.version = version;
+        }
+    }
+
+    fn changed(&mut self, key: &EntityKey, pseq: u64) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(&Hashed::of(key))?;
         slot.pseq = pseq;
-        self.dirty.insert(key.clone(), ());
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(key.clone());
+        }
+        Some(slot)
     }
 
     /// Rows of everything changed since the last capture. They count as unsaved until [`Entities::saved`].
@@ -129,20 +163,9 @@ impl Entities {
     /// # Errors
     /// The entity whose state cannot be written.
     pub(crate) fn capture(&mut self, rows: &mut Vec<Row>) -> Result<(), Unfit> {
-        for key in self.dirty.keys() {
-            let Some(slot) = self.slots.get(key) else { continue };
-            let saved = match &slot.state {
-                State::Parked(why) => {
-                    SavedEntity { version: slot.version, state: None, parked: Some(Arc::clone(why)) }
-                }
-                State::Live(state) => {
-                    let bad = |e: String| Unfit::new(format!("state of {key}: {e}"));
-                    let text = String::from_utf8(state.save()?).map_err(|e| bad(e.to_string()))?;
-                    let raw = RawValue::from_string(text).map_err(|e| bad(e.to_string()))?;
-                    SavedEntity { version: slot.version, state: Some(raw), parked: None }
-                }
-            };
-            let value = serde_json::to_vec(&saved).map_err(|e| Unfit::new(e.to_string()))?;
+        for key in &self.dirty {
+            let Some(slot) = self.slots.get(&Hashed::of(key)) else { continue };
+            let value = saved(slot).map_err(|e| Unfit::new(format!("state of {key}: {e}")))?;
             rows.push(Row {
                 section: Section::Entity,
                 key: key.to_string(),
@@ -150,26 +173,59 @@ impl Entities {
                 value: Some(value),
             });
         }
-        self.saving.append(&mut self.dirty);
+        for key in self.dirty.drain(..) {
+            if let Some(slot) = self.slots.get_mut(&Hashed::of(&key)) {
+                (slot.dirty, slot.saving) = (false, true);
+            }
+            self.saving.push(key);
+        }
         Ok(())
     }
 
     /// The captured rows are known to be stored: what has not changed since may be forgotten.
     pub fn saved(&mut self) {
-        for (key, ()) in std::mem::take(&mut self.saving) {
-            if !self.dirty.contains_key(&key) {
+        for key in std::mem::take(&mut self.saving) {
+            let Some(slot) = self.slots.get_mut(&Hashed::of(&key)) else { continue };
+            slot.saving = false;
+            if !slot.dirty && !slot.listed {
+                slot.listed = true;
                 self.clean.push_back(key);
             }
         }
         self.evict();
     }
 
+    /// Lets go of what was not asked for since it was last looked at, until no more than [`CACHED`] may go.
     fn evict(&mut self) {
         while self.clean.len() > CACHED {
             let Some(key) = self.clean.pop_front() else { return };
-            if !self.dirty.contains_key(&key) && !self.saving.contains_key(&key) {
-                self.slots.remove(&key);
+            let hashed = Hashed::of(&key);
+            let Some(slot) = self.slots.get_mut(&hashed) else { continue };
+            if slot.dirty || slot.saving {
+                slot.listed = false;
+            } else if std::mem::take(&mut slot.used) {
+                self.clean.push_back(key);
+            } else {
+                self.slots.remove(&hashed);
             }
+        }
+    }
+}
+
+/// The value of an entity's row.
+fn saved(slot: &Slot) -> Result<Vec<u8>, String> {
+    let version = slot.version;
+    match &slot.state {
+        State::Parked(why) => {
+            let saved = SavedEntity { version, state: None, parked: Some(Arc::clone(why)) };
+            serde_json::to_vec(&saved).map_err(|e| e.to_string())
+        }
+        State::Live(state) => {
+            let state = state.save().map_err(|e| e.0.to_string())?;
+            let mut value = format!("{{\"version\":{version},\"state\":").into_bytes();
+            value.extend_from_slice(&state);
+            value.push(b'}');
+            Ok(value)
         }
     }
 }

@@ -4,10 +4,7 @@
 //! The horizon is the later of the highest commit time less the window, and the latest birth among ids dropped for
 //! space. It never goes back. An id born at or before it is *expired*: whether it was executed cannot be told.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -39,9 +36,10 @@ impl Default for WindowSize {
 pub struct IdWindow {
     size: WindowSize,
     horizon: Micros,
+    /// In the order of their births, because a UUIDv7 begins with its own.
     known: BTreeMap<Uuid, Used>,
-    by_birth: BTreeSet<(Micros, Uuid)>,
-    dirty: BTreeMap<Uuid, u64>,
+    /// Added or dropped since the last rows, with the number of the commit.
+    dirty: Vec<(Uuid, u64)>,
 }
 
 /// What is remembered of an id.
@@ -92,21 +90,21 @@ impl IdWindow {
     /// Folds a commit's time, and its client's id if it has one.
     pub fn fold(&mut self, time: Micros, pseq: u64, used: Option<(Uuid, Used)>) {
         if let Some((id, used)) = used
-            && let Some(born) = born(id)
+            && born(id).is_some()
         {
             self.known.insert(id, used);
-            self.by_birth.insert((born, id));
-            self.dirty.insert(id, pseq);
+            self.dirty.push((id, pseq));
         }
         self.horizon = self.horizon.max(time.minus(self.size.span));
-        while let Some((birth, id)) = self.by_birth.first().copied() {
+        while let Some(oldest) = self.known.first_entry() {
+            let id = *oldest.key();
+            let birth = born(id).unwrap_or(self.horizon);
             if birth > self.horizon && self.known.len() <= self.size.most {
                 break;
             }
             self.horizon = self.horizon.max(birth);
-            self.by_birth.remove(&(birth, id));
             self.known.remove(&id);
-            self.dirty.insert(id, pseq);
+            self.dirty.push((id, pseq));
         }
     }
 
@@ -138,9 +136,8 @@ impl IdWindow {
     pub(crate) fn restore(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
         let id: Uuid = key.parse().map_err(|e| format!("id {key:?}: {e}"))?;
         let used: Used = serde_json::from_slice(value).map_err(|e| format!("id {key:?}: {e}"))?;
-        if let Some(born) = born(id) {
+        if born(id).is_some() {
             self.known.insert(id, used);
-            self.by_birth.insert((born, id));
         }
         Ok(())
     }

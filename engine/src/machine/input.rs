@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use super::{runs::RunId, timers::TimerId};
@@ -40,7 +40,7 @@ pub enum Input {
 #[derive(Debug, Clone)]
 pub struct Incoming {
     /// The message.
-    pub message: Message,
+    pub message: Arc<Message>,
     /// Of its bytes.
     pub digest: Digest,
     /// Where it lies in the inbox, when it came that way.
@@ -53,7 +53,60 @@ impl Incoming {
     /// # Errors
     /// When the bytes are no message.
     pub fn decode(bytes: &[u8], offset: Option<u64>) -> Result<Self, serde_json::Error> {
-        Ok(Self { message: serde_json::from_slice(bytes)?, digest: Digest::of(bytes), offset })
+        Ok(Self { message: Arc::new(serde_json::from_slice(bytes)?), digest: Digest::of(bytes), offset })
+    }
+}
+
+impl From<Encoded> for Incoming {
+    /// A message handed over in memory.
+    fn from(encoded: Encoded) -> Self {
+        Self { message: encoded.message, digest: encoded.digest, offset: None }
+    }
+}
+
+/// A channel message: the very bytes that travel, and what they say.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    raw: Arc<RawValue>,
+    message: Arc<Message>,
+    digest: Digest,
+}
+
+impl Encoded {
+    /// A message to be sent.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn encode(message: Message) -> Result<Self, serde_json::Error> {
+        let raw: Arc<RawValue> = to_raw_value(&message)?.into();
+        Ok(Self { digest: Digest::of(raw.get().as_bytes()), raw, message: Arc::new(message) })
+    }
+
+    /// A message that was sent.
+    ///
+    /// # Errors
+    /// When the bytes are no message.
+    pub fn decode(raw: Arc<RawValue>) -> Result<Self, serde_json::Error> {
+        let message = Arc::new(serde_json::from_str(raw.get())?);
+        Ok(Self { digest: Digest::of(raw.get().as_bytes()), raw, message })
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn raw(&self) -> &Arc<RawValue> {
+        &self.raw
+    }
+
+    /// What they say.
+    #[must_use]
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// Of the bytes.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 }
 
@@ -87,17 +140,13 @@ pub struct Stepped {
     pub stops: Vec<RunRef>,
 }
 
-/// A message of a commit: the very bytes that travel.
+/// A message of a commit.
 #[derive(Debug, Clone)]
 pub struct Sent {
     /// The receiving shard.
     pub to: Peer,
-    /// Its number on the channel.
-    pub seq: u64,
-    /// The bytes.
-    pub message: Arc<RawValue>,
-    /// Of the bytes.
-    pub digest: Digest,
+    /// The message.
+    pub message: Encoded,
 }
 
 /// Why an input makes no commit.

@@ -36,7 +36,7 @@ impl Machine {
         self.ids.drain_rows(&mut rows);
         self.timers.drain_rows(&mut rows);
         self.runs.drain_rows(&mut rows);
-        self.channels.drain_rows(&mut rows);
+        self.channels.drain_rows(self.head.pseq, &mut rows);
         Ok(Save { head: Head { position, shard_state }, rows })
     }
 
@@ -67,7 +67,7 @@ impl Machine {
                 Section::Entity => {}
                 Section::Id => self.ids.restore(&row.key, value)?,
                 Section::Timer => self.timers.restore(value)?,
-                Section::Send => self.channels.restore_open(value)?,
+                Section::Send => self.channels.restore_open(row.pseq, value)?,
                 Section::Run => self.runs.restore(value)?,
             }
         }

@@ -125,7 +125,7 @@ impl Machine {
             Arrival::Old => return Step::Quiet(Quiet::Old { from: from() }),
             Arrival::Broken => return Step::Quiet(Quiet::BrokenChannel { from: from() }),
             Arrival::Early => {
-                self.channels.hold(message.clone(), incoming.digest, incoming.offset);
+                self.channels.hold(Arc::clone(message), incoming.digest, incoming.offset);
                 let missing = self.channels.missing(&message.from);
                 let all_here = missing > message.seq;
                 return Step::Quiet(if all_here {
@@ -135,7 +135,7 @@ impl Machine {
                 });
             }
             Arrival::Next if message.time > now.plus(MAX_LEAD) => {
-                self.channels.hold(message.clone(), incoming.digest, incoming.offset);
+                self.channels.hold(Arc::clone(message), incoming.digest, incoming.offset);
                 return Step::Quiet(Quiet::Ahead { from: from() });
             }
             Arrival::Next => {}

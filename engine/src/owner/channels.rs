@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     machine::channels::Channels,
-    message::{Control, Says, Target},
+    message::{Control, Says},
 };
 
 /// How far each outgoing channel has come.
@@ -37,11 +37,6 @@ impl Links {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct Addressed {
-    to: Target,
-}
-
 impl Owner<'_> {
     /// Hands over what is effective and not yet handed over, as far as the receiver's window goes.
     pub(super) fn pump(&mut self, to: &Peer) {
@@ -49,22 +44,13 @@ impl Owner<'_> {
         let acked = self.machine.channels().outgoing_to(to).map_or(0, |(_, acked)| acked);
         let most = link.effective.min(acked.saturating_add(self.limits.window));
         let ready = self.machine.channels().open_after(to, link.relayed).take_while(|(seq, _)| *seq <= most);
-        let local = self.ports.router.owner(to).is_some();
         let mut batch = Vec::new();
         for (seq, message) in ready {
             link.relayed = seq;
-            let key = if local {
-                EntityKey::new("", "")
-            } else {
-                match serde_json::from_str::<Addressed>(message.get()) {
-                    Ok(addressed) => addressed.to.key(),
-                    Err(_) => continue,
-                }
-            };
-            batch.push((key, Arc::clone(message)));
+            batch.push(message.clone());
         }
         if !batch.is_empty() {
-            self.ports.router.messages(to, &batch);
+            self.ports.router.messages(to, batch);
         }
     }
 

@@ -31,7 +31,7 @@ impl Owner<'_> {
                 waiters.into_iter().for_each(|waiter| drop(waiter.send(told.clone())));
             }
             for sent in &stepped.sends {
-                self.links.effective(&sent.to, sent.seq);
+                self.links.effective(&sent.to, sent.message.message().seq);
                 touched.insert(sent.to.clone(), ());
             }
             if let Some(entity) = &commit.entity {

@@ -53,7 +53,7 @@ impl Owner<'_> {
     /// A note as an input, unless it is dealt with at once.
     async fn note(&mut self, note: Note) -> Result<Option<Taking>, Exit> {
         match note {
-            Note::Message(raw) => return Ok(self.message(raw.get().as_bytes(), None)),
+            Note::Message(message) => return Ok(Some((Input::Channel(Box::new(message.into())), None))),
             Note::Control(control) => self.control(control),
             Note::Watch { entity, reply } => self.watch(entity, reply).await?,
         }
@@ -64,7 +64,7 @@ impl Owner<'_> {
     fn received(&mut self, stored: &Stored) -> Option<Taking> {
         let offset = stored.offset;
         match arrived(&stored.record) {
-            Arrived::Message(bytes) => return self.message(&bytes, Some(offset)),
+            Arrived::Message(bytes) => return self.message(&bytes, offset),
             Arrived::Control(control) => self.control(control),
             Arrived::Foreign(why) => {
                 tracing::warn!(shard = %self.shard(), offset, why, "an inbox record is skipped");
@@ -74,8 +74,8 @@ impl Owner<'_> {
         None
     }
 
-    fn message(&self, bytes: &[u8], offset: Option<u64>) -> Option<Taking> {
-        match Incoming::decode(bytes, offset) {
+    fn message(&self, bytes: &[u8], offset: u64) -> Option<Taking> {
+        match Incoming::decode(bytes, Some(offset)) {
             Ok(incoming) => Some((Input::Channel(Box::new(incoming)), None)),
             Err(e) => {
                 tracing::warn!(shard = %self.shard(), "a message that cannot be read is skipped: {e}");

@@ -8,11 +8,11 @@ use palinode::{
     commit::{EventRecord, Peer},
     digest::Digest,
     entity::{AggregateKind, Decision, Entity, EntityInput, Kind, Kinds, SendRequest, Unfit},
-    machine::{Directory, Incoming, Input, Machine, Quiet, Step, Stepped, ids::WindowSize},
+    machine::{Directory, Encoded, Incoming, Input, Machine, Quiet, Step, Stepped, ids::WindowSize},
     message::ClientMessage,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::to_raw_value;
 use uuid::Uuid;
 
 pub(crate) const NOW: Micros = Micros(1_700_000_000_000_000);
@@ -234,8 +234,8 @@ impl Bench {
 }
 
 /// A message as it arrives on the other side.
-pub(crate) fn arriving(raw: &RawValue, offset: Option<u64>) -> Input {
-    Input::Channel(Box::new(Incoming::decode(raw.get().as_bytes(), offset).unwrap()))
+pub(crate) fn arriving(message: &Encoded, offset: Option<u64>) -> Input {
+    Input::Channel(Box::new(Incoming::decode(message.raw().get().as_bytes(), offset).unwrap()))
 }
 
 /// An id of a counter that lives on this shard.

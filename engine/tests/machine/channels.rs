@@ -63,7 +63,7 @@ fn cx25_another_predecessor_stops_the_channel() {
     to.commit(&sent[0]);
     let (_, _, other) = pair(2);
     let Input::Channel(mut forged) = other[1].clone() else { panic!() };
-    forged.message.prev = palinode::Digest::of(b"another history");
+    std::sync::Arc::make_mut(&mut forged.message).prev = palinode::Digest::of(b"another history");
     assert!(matches!(to.quiet(&Input::Channel(forged)), Quiet::BrokenChannel { .. }));
 }
 
@@ -93,7 +93,7 @@ fn an_acknowledgement_of_what_was_never_sent_is_ignored() {
 fn a_message_for_an_entity_that_lives_elsewhere_is_accepted_for_nobody_and_answered() {
     let (_, mut to, sent) = pair(1);
     let Input::Channel(mut stray) = sent[0].clone() else { panic!() };
-    stray.message.to.id = counter_on(1 - to.machine.me().shard, 2).into();
+    std::sync::Arc::make_mut(&mut stray.message).to.id = counter_on(1 - to.machine.me().shard, 2).into();
     let commit = to.commit(&Input::Channel(stray)).commit.clone();
     assert_eq!((commit.outcome, commit.entity), (Outcome::Invalid, None));
     assert_eq!(commit.sends.len(), 1, "the sender must not wait for ever");
@@ -122,9 +122,9 @@ fn behind_a_message_from_ahead_nothing_is_missing() {
 fn messages_to_an_entity_of_the_same_shard_travel_on_the_shards_channel_to_itself() {
     let mut bench = Bench::single();
     let message = bench.send_to("s", "c");
-    let palinode::machine::Sent { to, seq, message: raw, .. } = bench.client(&message).sends[0].clone();
-    assert_eq!((&to, seq), (bench.machine.me(), 1));
-    bench.commit(&arriving(&raw, None));
+    let palinode::machine::Sent { to, message } = bench.client(&message).sends[0].clone();
+    assert_eq!((&to, message.message().seq), (bench.machine.me(), 1));
+    bench.commit(&arriving(&message, None));
     let add = bench.command("c", &Command::Add(1));
     assert_eq!(bench.client(&add).commit.answer.as_ref().unwrap().get(), "\"2\"");
 }

@@ -177,11 +177,13 @@ async fn write_rows(
     let last: BTreeMap<_, &Row> = rows.iter().map(|row| ((row.section, row.key.as_str()), row)).collect();
     let (kept, gone): (Vec<_>, Vec<_>) = last.into_values().partition(|row| row.value.is_some());
     for (sql, rows) in in_chunks(&UPSERTS, &kept) {
-        let mut query = sqlx::query(sql).bind(service).bind(shard);
+        let mut query = sqlx::query(sql);
         for row in rows {
             let value = row.value.as_deref().unwrap_or_default();
             let crc = row_crc(row.section, &row.key, row.pseq, value);
             query = query
+                .bind(service)
+                .bind(shard)
                 .bind(row.section.name())
                 .bind(row.key.as_str())
                 .bind(integer(row.pseq)?)
@@ -212,26 +214,20 @@ fn in_chunks<'a, T>(statements: &'static [String; 3], rows: &'a [T]) -> Vec<(&'s
     pieces
 }
 
+/// Parameters have no numbers: SQLite would look for the name of each in a list of all.
 fn upsert(rows: usize) -> String {
-    let row = |n: usize| {
-        let p = 3 + n * 5;
-        format!("(?1, ?2, ?{p}, ?{}, ?{}, ?{}, ?{})", p + 1, p + 2, p + 3, p + 4)
-    };
-    let rows: Vec<String> = (0..rows).map(row).collect();
     format!(
         "insert into palinode_snapshot_row (service, shard, section, key, pseq, crc, value) values {} \
          on conflict (service, shard, section, key) do update \
          set pseq = excluded.pseq, crc = excluded.crc, value = excluded.value",
-        rows.join(", ")
+        vec!["(?, ?, ?, ?, ?, ?, ?)"; rows].join(", ")
     )
 }
 
 fn delete(rows: usize) -> String {
-    let row = |n: usize| format!("(?{}, ?{})", 3 + n * 2, 4 + n * 2);
-    let rows: Vec<String> = (0..rows).map(row).collect();
     format!(
-        "delete from palinode_snapshot_row where service = ?1 and shard = ?2 and (section, key) in (values {})",
-        rows.join(", ")
+        "delete from palinode_snapshot_row where service = ? and shard = ? and (section, key) in (values {})",
+        vec!["(?, ?)"; rows].join(", ")
     )
 }
 
