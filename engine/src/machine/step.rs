@@ -177,11 +177,10 @@ impl Machine {
     }
 
     fn timer(&mut self, now: Micros, id: &TimerId) -> Step {
-        if !self.timers.is_set(id) {
-            return Step::Quiet(Quiet::Late);
-        }
+        let Some(due) = self.timers.due_at(id) else { return Step::Quiet(Quiet::Late) };
+        // It was due when it was taken up; the clock may have been set back since.
         self.ask(
-            now,
+            now.max(due),
             Asked {
                 key: &id.entity,
                 input: EntityInput::Timer { node: &id.node, serial: id.serial },
