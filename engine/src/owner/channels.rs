@@ -117,11 +117,11 @@ impl Owner<'_> {
                 }
             }
             Says::Advertise { highest } => {
+                // The last acknowledgement may be lost, and a sender whose window is full waits for it.
+                self.acknowledge(control.from.clone());
                 let missing = self.machine.channels().missing(&control.from);
                 if highest >= missing {
                     self.ask_once(control.from, missing);
-                } else {
-                    self.acknowledge(control.from);
                 }
             }
             Says::Resend { from } => {
