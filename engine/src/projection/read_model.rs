@@ -144,6 +144,7 @@ impl ReadModel {
                 _ => {}
             }
             tokio::select! {
+                biased;
                 told = shard.changed() => if told.is_err() {
                     return Waited::Stopped { reason: "the runner is gone: its task has ended".into() };
                 },

@@ -200,6 +200,7 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
 
     pub(super) async fn read(&self, from: u64, limit: usize) -> Result<Vec<Stored>, Halt> {
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => Err(Halt::Asked),
             read = self.source.log.read(&self.topic, self.key.shard, from, limit) => {
                 read.map_err(|e| ApplyError::from(e).into())
@@ -210,22 +211,23 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
     async fn idle(&mut self) {
         self.backoff = BACKOFF.0;
         self.tell(State::Live);
-        let look = self.source.clock.now().plus(POLL);
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => {}
             () = self.tail.changed() => {}
-            () = self.source.clock.wait_until(look) => {}
+            () = self.source.clock.pass(POLL) => {}
         }
     }
 
     async fn back_off(&mut self, e: ApplyError) {
         tracing::warn!(projection = %self.key, error = %e, "a projection waits and tries again");
         self.tell(State::Retrying { why: e.what });
-        let again = self.source.clock.now().plus(self.backoff);
+        let pause = self.backoff;
         self.backoff = self.backoff.saturating_mul(2).min(BACKOFF.1);
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => {}
-            () = self.source.clock.wait_until(again) => {}
+            () = self.source.clock.pass(pause) => {}
         }
     }
 
