@@ -3,11 +3,7 @@
 
 use std::time::Duration;
 
-use palinode::{
-    Address, Aggregate, Client, Ids,
-    message::ClientMessage,
-    receipt::Told,
-};
+use palinode::{Address, Aggregate, Client, Ids, message::ClientMessage, receipt::Told};
 use palinode_sagas::entity::name;
 use serde_json::{json, value::to_raw_value};
 

@@ -103,4 +103,8 @@ impl Clock for NodeClock {
             }
         }
     }
+
+    async fn pass(&self, span: Duration) {
+        tokio::time::sleep(span).await;
+    }
 }

@@ -3,8 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use palinode::log::memory::Chance;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 /// On which side of a port's work the fuse burns down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -30,7 +29,8 @@ pub(crate) struct Control(Arc<Inner>);
 
 struct Inner {
     state: Mutex<State>,
-    frozen: watch::Sender<bool>,
+    /// Wakes in the order of waiting, which a watch channel does not.
+    thawed: Notify,
     died: Notify,
     stop: tokio_util::sync::CancellationToken,
 }
@@ -38,20 +38,20 @@ struct Inner {
 struct State {
     fuse: Option<(u64, Side)>,
     dead: bool,
+    frozen: bool,
     log: Option<Cut>,
     store: Option<Cut>,
-    chance: Chance,
 }
 
 /// A port's work that may begin; whether the node dies of it when it is done.
 pub(crate) struct Entered(bool);
 
 impl Control {
-    pub(crate) fn new(seed: u64) -> Self {
-        let state = State { fuse: None, dead: false, log: None, store: None, chance: Chance::new(seed) };
+    pub(crate) fn new() -> Self {
+        let state = State { fuse: None, dead: false, frozen: false, log: None, store: None };
         Self(Arc::new(Inner {
             state: Mutex::new(state),
-            frozen: watch::Sender::new(false),
+            thawed: Notify::new(),
             died: Notify::new(),
             stop: tokio_util::sync::CancellationToken::new(),
         }))
@@ -105,7 +105,10 @@ impl Control {
     }
 
     pub(crate) fn freeze(&self, frozen: bool) {
-        self.0.frozen.send_replace(frozen);
+        self.lock().frozen = frozen;
+        if !frozen {
+            self.0.thawed.notify_waiters();
+        }
     }
 
     pub(crate) fn cut_log(&self, cut: Option<Cut>) {
@@ -122,10 +125,6 @@ impl Control {
 
     pub(crate) fn store_cut(&self) -> Option<Cut> {
         self.lock().store
-    }
-
-    pub(crate) fn draw<T>(&self, draw: impl FnOnce(&mut Chance) -> T) -> T {
-        draw(&mut self.lock().chance)
     }
 
     /// Whether a port's work may begin; nothing when the node is dead, or just died of it.
@@ -161,9 +160,17 @@ impl Control {
         if entered.0 {
             self.kill();
         }
-        let mut frozen = self.0.frozen.subscribe();
-        let thawed = frozen.wait_for(|frozen| !frozen).await.is_ok();
-        if !thawed || self.is_dead() {
+        loop {
+            let thawed = self.0.thawed.notified();
+            tokio::pin!(thawed);
+            thawed.as_mut().enable();
+            let frozen = self.lock().frozen;
+            if !frozen {
+                break;
+            }
+            thawed.await;
+        }
+        if self.is_dead() {
             std::future::pending::<()>().await;
         }
     }

@@ -209,8 +209,8 @@ impl Db for SimDb {
         time: Micros,
     ) -> BoxFuture<'t, Result<bool, ApplyError>> {
         let there = tx.checkpoint(key);
-        let moved = there
-            .is_some_and(|at| at.position.offset == from.position.offset && at.epoch == from.epoch);
+        let moved =
+            there.is_some_and(|at| at.position.offset == from.position.offset && at.epoch == from.epoch);
         if moved {
             let next = Checkpoint { position: to.clone(), time, epoch: from.epoch };
             tx.checkpoints.insert(key.clone(), next);

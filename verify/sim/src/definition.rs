@@ -136,18 +136,14 @@ macro_rules! early_road {
                                 .retry(step())
                                 .when(wanted)
                                 .timer(name('t', *n, None), Duration::from_millis(1)),
-                            What::Wait { go_on: true } => {
-                                flow.wait::<Go>(label, WAIT).on_timeout(GoOn).timer(
-                                    name('t', *n, None),
-                                    Duration::from_millis(1),
-                                )
-                            }
-                            What::Wait { go_on: false } => {
-                                flow.wait::<Go>(label, WAIT).on_timeout(Undo).timer(
-                                    name('t', *n, None),
-                                    Duration::from_millis(1),
-                                )
-                            }
+                            What::Wait { go_on: true } => flow
+                                .wait::<Go>(label, WAIT)
+                                .on_timeout(GoOn)
+                                .timer(name('t', *n, None), Duration::from_millis(1)),
+                            What::Wait { go_on: false } => flow
+                                .wait::<Go>(label, WAIT)
+                                .on_timeout(Undo)
+                                .timer(name('t', *n, None), Duration::from_millis(1)),
                             What::Timer(millis) => {
                                 flow.timer(label, Duration::from_millis(u64::from(millis)))
                             }

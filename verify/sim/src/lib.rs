@@ -36,7 +36,9 @@ pub fn try_one(seed: u64) -> (Vec<String>, u64) {
     let script = script::Script::draw(seed);
     if std::env::var("SHOW").is_ok() {
         println!("{}", serde_json::to_string(&script.faults).unwrap());
-        let mut s = script.clone(); s.faults.clear(); s.clients.clear();
+        let mut s = script.clone();
+        s.faults.clear();
+        s.clients.clear();
         println!("{}", serde_json::to_string(&s).unwrap());
     }
     let ran = run::run(&script);

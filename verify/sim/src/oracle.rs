@@ -37,8 +37,7 @@ impl Truth {
                 }
             }
         }
-        let graphs: Vec<_> =
-            world.sagas.iter().enumerate().map(|(n, saga)| graph(&kind(n), saga)).collect();
+        let graphs: Vec<_> = world.sagas.iter().enumerate().map(|(n, saga)| graph(&kind(n), saga)).collect();
         let report = check_with(&records, &graphs).unwrap_or_default();
         let mut truth = Self { report, shards: BTreeMap::new(), sent: BTreeMap::new() };
         for service in SERVICES {

@@ -230,7 +230,8 @@ impl Inner {
                 *self.counts.entry(name).or_default() += 1;
             }
         }
-        if self.chance.hits(faults.doubled) {
+        // What certainly did not happen did not happen twice either.
+        if drawn != Way::Transient && self.chance.hits(faults.doubled) {
             *self.counts.entry("participant.doubled").or_default() += 1;
             drop(self.execute(call));
         }

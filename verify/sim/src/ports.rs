@@ -12,7 +12,10 @@ use palinode::{
 };
 use uuid::Uuid;
 
-use crate::{clock::Time, control::{Control, Cut}};
+use crate::{
+    clock::Time,
+    control::{Control, Cut},
+};
 
 /// How long one waits for what does not come.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -34,6 +37,12 @@ impl<C: Clock> Clock for SimClock<C> {
     async fn wait_until(&self, until: Micros) {
         let Some(entered) = self.control.enter() else { return std::future::pending().await };
         self.clock.wait_until(until).await;
+        self.control.leave(entered).await;
+    }
+
+    async fn pass(&self, span: Duration) {
+        let Some(entered) = self.control.enter() else { return std::future::pending().await };
+        self.clock.pass(span).await;
         self.control.leave(entered).await;
     }
 }

@@ -56,7 +56,9 @@ pub(crate) enum Fate {
     /// It happens after the timeout, so many times.
     Late(u8),
     /// No definite answer ever; the effect happens or not.
-    Lost { happens: bool },
+    Lost {
+        happens: bool,
+    },
     /// The activity's code breaks, so many times.
     Broken(u8),
     /// A person must look at it.

@@ -6,11 +6,7 @@
 //! | heal | nothing more, perhaps only some nodes are left | |
 //! | liveness | nothing | within two minutes of virtual time all is at its end |
 
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    time::Duration,
-};
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
 use palinode::checkpoint::Key;
 

@@ -103,32 +103,68 @@ pub(crate) enum Wrong {
     /// So many times in a thousand.
     Weather(Weather, u32),
     /// A node dies at this call of a port, and comes back after the fault's time.
-    Crash { node: usize, calls: u64, side: Side },
+    Crash {
+        node: usize,
+        calls: u64,
+        side: Side,
+    },
     /// It is stopped in order, and comes back.
-    Restart { node: usize },
+    Restart {
+        node: usize,
+    },
     /// It dies so, again and again, while the fault lasts.
-    Storm { node: usize, calls: u64, side: Side },
+    Storm {
+        node: usize,
+        calls: u64,
+        side: Side,
+    },
     /// It stands still; the group may throw it out meanwhile.
-    Pause { node: usize, expelled: bool },
+    Pause {
+        node: usize,
+        expelled: bool,
+    },
     /// A second incarnation of it runs beside it.
-    Twin { node: usize },
+    Twin {
+        node: usize,
+    },
     /// Its clock is wrong by so many milliseconds.
-    Skew { node: usize, by_ms: i64 },
+    Skew {
+        node: usize,
+        by_ms: i64,
+    },
     /// Its clock jumps to and fro.
-    Strobe { node: usize, by_ms: i64 },
+    Strobe {
+        node: usize,
+        by_ms: i64,
+    },
     /// Its clock stands still.
-    Freeze { node: usize },
-    CutLog { node: usize, cut: Cut },
-    CutStore { node: usize, cut: Cut },
+    Freeze {
+        node: usize,
+    },
+    CutLog {
+        node: usize,
+        cut: Cut,
+    },
+    CutStore {
+        node: usize,
+        cut: Cut,
+    },
     /// The group throws it out, and it hears so or not.
-    Expel { node: usize, heard: bool },
+    Expel {
+        node: usize,
+        heard: bool,
+    },
     Rebalance,
     /// A backup of the snapshots is taken; at the end of the fault it is restored.
     Restore,
     /// A second runner of the read models is started on this node.
-    Projector { node: usize },
+    Projector {
+        node: usize,
+    },
     /// A foreign writer's record appears among the events.
-    Foreign { shard: u32 },
+    Foreign {
+        shard: u32,
+    },
 }
 
 impl Wrong {
@@ -264,10 +300,37 @@ fn signals(clients: &[Vec<Act>]) -> Vec<(u64, Deed)> {
 const ALL: [Weather; 31] = {
     use Weather::*;
     [
-        Refused, Lost, LostReply, Late, Doubled, Partly, Split, NoOffset, Latency, ReadFailed, ReadShort,
-        ReadLagging, ReadStalled, Rebalance, Rude, Unnoticed, ConfirmUnknown, ConfirmWrong, SnapshotUnknown,
-        SnapshotRefused, SnapshotReadFailed, SnapshotSlow, SqlUnknown, SqlOutage, SqlSlow, LineLostRequest,
-        LineLostReply, LineLate, LineTransient, LineDoubled, LineSlow,
+        Refused,
+        Lost,
+        LostReply,
+        Late,
+        Doubled,
+        Partly,
+        Split,
+        NoOffset,
+        Latency,
+        ReadFailed,
+        ReadShort,
+        ReadLagging,
+        ReadStalled,
+        Rebalance,
+        Rude,
+        Unnoticed,
+        ConfirmUnknown,
+        ConfirmWrong,
+        SnapshotUnknown,
+        SnapshotRefused,
+        SnapshotReadFailed,
+        SnapshotSlow,
+        SqlUnknown,
+        SqlOutage,
+        SqlSlow,
+        LineLostRequest,
+        LineLostReply,
+        LineLate,
+        LineTransient,
+        LineDoubled,
+        LineSlow,
     ]
 };
 

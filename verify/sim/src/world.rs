@@ -194,7 +194,8 @@ impl World {
     /// How many records the logs hold, and how many are on their way.
     pub(crate) fn size(&self) -> (usize, usize) {
         let shards = 0..self.script.shards;
-        let places = SERVICES.iter().flat_map(|s| shards.clone().map(move |shard| (Topic::events(*s), shard)));
+        let places =
+            SERVICES.iter().flat_map(|s| shards.clone().map(move |shard| (Topic::events(*s), shard)));
         let records = places.map(|(topic, shard)| self.cluster.records(&topic, shard).len()).sum();
         (records, self.cluster.in_flight())
     }
@@ -237,10 +238,8 @@ impl World {
             ids: Arc::clone(&self.ids) as Arc<dyn Ids>,
         };
         loop {
-            let mut builder = NodeBuilder::new(name.as_str())
-                .partitions(self.script.shards)
-                .limits(self.limits())
-                .inbox();
+            let mut builder =
+                NodeBuilder::new(name.as_str()).partitions(self.script.shards).limits(self.limits()).inbox();
             for service in self.services() {
                 builder = builder.service(service);
             }
@@ -282,11 +281,13 @@ impl World {
                     () = control.asked_to_stop() => true,
                     () = self.project(node, &running) => false,
                 };
-                self.place(node, |p| p.lives.iter_mut().for_each(|life| {
-                    if life.number == number {
-                        life.client = None;
-                    }
-                }));
+                self.place(node, |p| {
+                    p.lives.iter_mut().for_each(|life| {
+                        if life.number == number {
+                            life.client = None;
+                        }
+                    })
+                });
                 if in_order {
                     tokio::select! {
                         biased;
@@ -308,11 +309,10 @@ impl World {
 
     fn born(&self, node: usize) -> (u64, Control) {
         let passed = self.time.passed();
-        let seed = self.script.seed;
         self.place(node, |p| {
             p.incarnations += 1;
             let number = p.incarnations;
-            let control = Control::new(seed ^ (node as u64) << 32 ^ number);
+            let control = Control::new();
             if let Some((_, calls, side)) = p.storm.filter(|(until, ..)| passed < *until) {
                 control.fuse(calls + number % 7, side);
             }

@@ -69,11 +69,7 @@ pub(super) fn judge(world: &World, truth: &Truth, wrong: &mut Vec<String>) {
 }
 
 /// A7: what was acknowledged before the other was sent lies earlier in the log.
-fn order(
-    all: &[crate::history::Asked],
-    found: &BTreeMap<uuid::Uuid, Vec<Found>>,
-    wrong: &mut Vec<String>,
-) {
+fn order(all: &[crate::history::Asked], found: &BTreeMap<uuid::Uuid, Vec<Found>>, wrong: &mut Vec<String>) {
     // What is asked again under its id is the same operation.
     let mut operations: BTreeMap<uuid::Uuid, (String, i64, Option<i64>)> = BTreeMap::new();
     for asked in all {

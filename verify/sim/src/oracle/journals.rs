@@ -64,14 +64,17 @@ pub(super) fn judge(world: &World, truth: &Truth, history: &History, wrong: &mut
             let far = ledger.get(&(id.clone(), path.to_owned())).is_some_and(|e| e.disturbed);
             far || journal.touched.contains(path)
         };
-        let allowed = ends(&world.script.programs[program], &Facts {
-            fate: &|path| order.fates.get(path).copied().unwrap_or((Fate::Done, UndoFate::Done)),
-            disturbed: &disturbed,
-            lost: &|path| journal.lost.get(path).is_some_and(|lost| *lost >= 3),
-            turned: verbs.cancelled || world.script.programs[program].deadline_ms.is_some(),
-            killed: verbs.killed,
-            signals: verbs.signalled,
-        });
+        let allowed = ends(
+            &world.script.programs[program],
+            &Facts {
+                fate: &|path| order.fates.get(path).copied().unwrap_or((Fate::Done, UndoFate::Done)),
+                disturbed: &disturbed,
+                lost: &|path| journal.lost.get(path).is_some_and(|lost| *lost >= 3),
+                turned: verbs.cancelled || world.script.programs[program].deadline_ms.is_some(),
+                killed: verbs.killed,
+                signals: verbs.signalled,
+            },
+        );
         let stuck = unfinished.get(&(kind(program).as_str(), id.as_str())) == Some(&Stage::Stuck);
         if !fits(end, stuck, allowed) {
             wrong.push(format!("S1: {name} ended {end:?} (stuck: {stuck}); allowed is {allowed:?}"));

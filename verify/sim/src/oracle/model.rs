@@ -97,9 +97,10 @@ fn compare(effective: &Effective, command: &str, expected: &Expected, wrong: &mu
 
 fn execute(kind: &str, before: Option<Value>, command: &str) -> Expected {
     let command: Value = serde_json::from_str(command).unwrap_or(Value::Null);
-    let (verb, body) = command.as_object().and_then(|o| o.iter().next()).map_or(("", Value::Null), |(k, v)| {
-        (k.as_str(), v.clone())
-    });
+    let (verb, body) = command
+        .as_object()
+        .and_then(|o| o.iter().next())
+        .map_or(("", Value::Null), |(k, v)| (k.as_str(), v.clone()));
     if kind == "account" { money(before, verb, &body) } else { place(before, verb, &body) }
 }
 

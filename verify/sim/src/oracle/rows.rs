@@ -82,7 +82,9 @@ fn snapshots(world: &World, history: &History, wrong: &mut Vec<String>) {
             let expected = state.map(|(_, _, state)| state);
             if saved.as_ref().map(|saved| &saved["state"]) != expected {
                 let at = kept.pseq;
-                wrong.push(format!("K1: the snapshot of {place} at {at}: {entity} {saved:?}, not {expected:?}"));
+                wrong.push(format!(
+                    "K1: the snapshot of {place} at {at}: {entity} {saved:?}, not {expected:?}"
+                ));
             }
         }
     }
