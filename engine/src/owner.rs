@@ -241,7 +241,12 @@ impl<'a> Owner<'a> {
                 let record = Record::ours(Arc::clone(&stepped.key), stepped.value.clone(), wall);
                 let digest = self.machine.head().digest;
                 records.push(record);
-                self.pipeline.push(Flight { stepped, digest, waiters: waiter.into_iter().collect() });
+                self.pipeline.push(Flight {
+                    stepped,
+                    digest,
+                    waiters: waiter.into_iter().collect(),
+                    behind: Vec::new(),
+                });
             }
             Step::Quiet(quiet) => self.quiet(quiet, waiter),
             Step::Missing(key) => {

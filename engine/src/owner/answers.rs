@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     codec::{Entry, decode},
     machine::Quiet,
+    receipt::Invalid,
 };
 
 /// A commit as the answer to the client that caused it.
@@ -25,8 +26,13 @@ impl Owner<'_> {
     pub(super) fn quiet(&mut self, quiet: Quiet, waiter: Option<oneshot::Sender<Told>>) {
         match quiet {
             Quiet::Told(told) => {
-                if let Some(waiter) = waiter {
-                    drop(waiter.send(told));
+                let Some(waiter) = waiter else { return };
+                // What is said of an id or an entity holds only if everything in flight does.
+                let of_state =
+                    matches!(told, Told::Expired | Told::Parked(_) | Told::Invalid(Invalid::IdReused { .. }));
+                match self.pipeline.last().filter(|_| of_state) {
+                    Some(flight) => flight.behind.push((waiter, told)),
+                    None => drop(waiter.send(told)),
                 }
             }
             Quiet::Again { pseq, offset } => {

@@ -16,7 +16,8 @@ impl Owner<'_> {
         let mut acks: BTreeMap<Peer, u64> = BTreeMap::new();
         let mut touched: BTreeMap<Peer, ()> = BTreeMap::new();
         for (flight, offset) in proven {
-            let Flight { stepped, waiters, .. } = flight;
+            let Flight { stepped, waiters, behind, .. } = flight;
+            behind.into_iter().for_each(|(waiter, told)| drop(waiter.send(told)));
             let commit = &stepped.commit;
             match &commit.cause {
                 Cause::Client { id, .. } => self.machine.located(*id, offset),
