@@ -210,7 +210,7 @@ fn items(chance: &mut Chance, nodes: usize, depth: u32, names: &mut u8, late: bo
             15 => What::Trace,
             16..=17 => What::Read,
             18 => What::Wait { go_on: chance.hits(500) },
-            _ => What::Timer(u32::try_from(chance.below(1_500)).unwrap_or(0)),
+            _ => What::Timer(1 + u32::try_from(chance.below(1_500)).unwrap_or(0)),
         };
         items.push(Item::Node { name, what });
     }
