@@ -150,7 +150,8 @@ impl<'a> Owner<'a> {
             self.snapshot_if_due()?;
             let room = if self.snapshot.wants_quiet() { 0 } else { self.room() };
             if room > 0 {
-                let due = self.machine.timers().due(now, room);
+                let ahead = Duration::from_secs(u64::from(zoo!("timer-early")));
+                let due = self.machine.timers().due(now.plus(ahead), room);
                 if !due.is_empty() {
                     self.take(due.into_iter().map(|id| (Input::Timer(id), None)).collect()).await?;
                     continue;
@@ -241,6 +242,18 @@ impl<'a> Owner<'a> {
                 let record = Record::ours(Arc::clone(&stepped.key), stepped.value.clone(), wall);
                 let digest = self.machine.head().digest;
                 records.push(record);
+                let mut waiter = waiter;
+                if zoo!("answered-before-the-report")
+                    && let Some(waiter) = waiter.take()
+                {
+                    drop(waiter.send(answers::told(&self.place.me, &stepped.commit)));
+                }
+                if zoo!("relayed-before-effective") {
+                    for sent in &stepped.sends {
+                        self.links.effective(&sent.to, sent.message.message().seq);
+                        self.pump(&sent.to);
+                    }
+                }
                 self.pipeline.push(Flight {
                     stepped,
                     digest,
@@ -294,7 +307,17 @@ impl<'a> Owner<'a> {
             Report::Lost(error) if error.advice == crate::log::Advice::Stop => {
                 return Err(self.place.log_halt(error).into());
             }
-            Report::Lost(error) => return Err(End::Again(error.to_string()).into()),
+            Report::Lost(_) if zoo!("unknown-ignored") => {}
+            Report::Lost(error) => {
+                if zoo!("unknown-is-a-refusal") {
+                    self.pipeline.refuse_all();
+                }
+                if self.pipeline.len() >= 3 {
+                    sometimes!("pipeline dropped at depth 3 or more");
+                }
+                sometimes!("append unknown or refused");
+                return Err(End::Again(error.to_string()).into());
+            }
         }
         Ok(())
     }

@@ -193,7 +193,10 @@ impl Work<'_> {
                 }
                 Ok(Said::Waiting)
             }
-            Phase::Finishing if self.state.cancel_too_late => Ok(Said::TooLate),
+            Phase::Finishing if self.state.cancel_too_late => {
+                palinode::sometimes!("cancel lost against the pivot");
+                Ok(Said::TooLate)
+            }
             Phase::Finishing => Ok(Said::PastPivot),
             Phase::Undoing => Ok(Said::Undoing),
             Phase::Completed | Phase::Compensated | Phase::Killed => Ok(Said::Ended),
@@ -295,6 +298,9 @@ impl Work<'_> {
             return Ok(());
         }
         let nodes: Vec<_> = self.state.needs_person().map(|id| self.path(id)).collect();
+        if !nodes.is_empty() {
+            palinode::sometimes!("saga stuck");
+        }
         if nodes.is_empty() { Ok(()) } else { self.emit(Event::Stuck { nodes }) }
     }
 

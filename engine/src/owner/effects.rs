@@ -58,6 +58,7 @@ impl Owner<'_> {
 
     /// Reads from the last proven record until the commit of this number was met, or a newer claim.
     pub(super) async fn read_back(&mut self, upto: u64) -> Result<(), Exit> {
+        sometimes!("gap read before the answer");
         let (mut waited, pause) = (Duration::ZERO, self.limits.look / 50);
         while self.pipeline.front().is_some_and(|flight| flight.stepped.commit.pseq <= upto) {
             if self.catch_up().await? == 0 {
@@ -85,6 +86,7 @@ impl Owner<'_> {
                 let verdict = self.pipeline.fold().take(stored.offset, &stored.record);
                 match verdict.map_err(|v| Halt::Violation(Box::new(v)))? {
                     Verdict::Claim(claim) => {
+                        sometimes!("owner met a newer claim");
                         tracing::info!(shard = %self.shard(), owner = %claim.owner, "a newer claim was met");
                         return Err(End::Deposed.into());
                     }

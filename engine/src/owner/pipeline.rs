@@ -76,6 +76,21 @@ impl Pipeline {
         self.flights.get_mut(index)
     }
 
+    /// Tells everybody who waits that nothing was done: never true of what is not known.
+    #[cfg(feature = "zoo")]
+    pub(crate) fn refuse_all(&mut self) {
+        let text: std::sync::Arc<str> = "it failed".into();
+        for waiter in self.flights.iter_mut().flat_map(|flight| flight.waiters.drain(..)) {
+            drop(
+                waiter
+                    .send(Told::Invalid(crate::receipt::Invalid::Bug { text: std::sync::Arc::clone(&text) })),
+            );
+        }
+    }
+
+    #[cfg(not(feature = "zoo"))]
+    pub(crate) fn refuse_all(&mut self) {}
+
     /// The last one that went in flight.
     pub(crate) fn last(&mut self) -> Option<&mut Flight> {
         self.flights.back_mut()

@@ -55,7 +55,7 @@ impl Owner<'_> {
             let old = commits > 0 && now >= self.snapshot.since.plus(self.limits.snapshot_after);
             self.snapshot.wanted = commits >= self.limits.snapshot_commits || old;
         }
-        if self.snapshot.wanted && self.pipeline.is_empty() {
+        if self.snapshot.wanted && (self.pipeline.is_empty() || zoo!("speculative-snapshot")) {
             self.capture()?;
         }
         Ok(())
@@ -104,9 +104,11 @@ impl Owner<'_> {
                 Ok(())
             }
             Saved::Lost => {
+                sometimes!("snapshot lost its race");
                 Err(End::Again("another owner stored a snapshot, or the database went back".into()).into())
             }
             Saved::Unknown(error) => {
+                sometimes!("snapshot unknown");
                 Err(End::Again(format!("whether a snapshot was stored is not known: {error}")).into())
             }
         }

@@ -159,7 +159,7 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
         let projection = Arc::clone(&self.projection);
         let end = self.db.transact(Box::new(move |tx| {
             Box::pin(async move {
-                if !D::advance(tx, &key, &from, &to, time).await? {
+                if !D::advance(tx, &key, &from, &to, time).await? && !zoo!("rows-without-checkpoint") {
                     return Err(superseded(&key));
                 }
                 for (label, piece) in pieces {
@@ -176,7 +176,10 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
                 Ok(())
             }
             Transacted::RolledBack(e) => Err(self.cannot_take(e, single, next.position.offset)),
-            Transacted::Unknown(e) => Err(ApplyError::outage(e.what).into()),
+            Transacted::Unknown(e) => {
+                sometimes!("rows unknown");
+                Err(ApplyError::outage(e.what).into())
+            }
         }
     }
 
@@ -282,6 +285,7 @@ fn about(label: Option<&str>, e: ApplyError) -> ApplyError {
 }
 
 pub(super) fn superseded(key: &Key) -> ApplyError {
+    sometimes!("projector superseded");
     let what = format!(
         "the checkpoint of projection {key} is not where this runner left it: another runner has taken over, or the \
          database was set back. This one wrote nothing after that; it may be started again"

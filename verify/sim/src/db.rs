@@ -89,13 +89,6 @@ impl SimDb {
         self.lock().checkpoints.clone()
     }
 
-    /// The rows of a table now.
-    pub(crate) fn table(&self, table: &str) -> BTreeMap<String, String> {
-        let inner = self.lock();
-        let rows = inner.rows.iter().filter(|((of, _), _)| of == table);
-        rows.map(|((_, key), value)| (key.clone(), value.clone())).collect()
-    }
-
     fn hits(&self, what: &'static str, rate: impl Fn(&SqlFaults) -> u32) -> bool {
         let mut inner = self.lock();
         let rate = rate(&inner.faults);

@@ -139,7 +139,7 @@ async fn begin(world: &World, what: &Wrong, end: Duration) {
         Wrong::Foreign { shard } => {
             let value = b"{\"not\":\"ours\"}".to_vec();
             let record = Record { mark: None, crc: None, ..Record::ours("x".into(), value, Micros(0)) };
-            drop(world.cluster.inject(&Topic::events("bank"), *shard, record));
+            let _ = world.cluster.inject(&Topic::events("bank"), *shard, record);
         }
     }
 }

@@ -266,10 +266,10 @@ impl Inner {
             entry.undone = true;
             return Ok(0);
         }
-        if entry.undone {
+        if entry.undone && !palinode::zoo!("participant-without-tombstone") {
             return no("tombstoned");
         }
-        if entry.done > 0 {
+        if entry.done > 0 && !palinode::zoo!("participant-without-memory") {
             return Ok(1);
         }
         if call.round < entry.highest || entry.refused.contains(&call.round) {

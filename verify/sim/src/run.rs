@@ -8,7 +8,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
-use palinode::checkpoint::Key;
+use palinode::{checkpoint::Key, fault::take_marks};
 
 use crate::{
     clients, faults,
@@ -58,10 +58,12 @@ pub(crate) fn remember_panics() {
 /// Runs a script in a runtime of its own.
 pub(crate) fn run(script: &Script) -> Ran {
     PANICS.with(|panics| panics.borrow_mut().clear());
+    drop(take_marks());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let Ok(runtime) = runtime else { return Ran { wrong: vec!["no runtime".into()], ..Ran::default() } };
     let mut ran = runtime.block_on(live(script));
     drop(runtime);
+    ran.marks = take_marks();
     ran.wrong.extend(PANICS.with(|panics| panics.borrow_mut().drain(..).collect::<Vec<_>>()));
     ran
 }

@@ -236,8 +236,8 @@ fn pick<T: Copy>(chance: &mut Chance, from: &[T]) -> T {
 
 fn traffic(chance: &mut Chance, programs: &[Program], safety_ms: u64, calm: u32) -> Vec<Vec<Act>> {
     let mut clients = Vec::new();
-    let mut sagas: Vec<(usize, String)> = Vec::new();
-    let mut act = |chance: &mut Chance, at_ms, what| Act {
+    let mut sagas: Vec<(usize, String, u64)> = Vec::new();
+    let act = |chance: &mut Chance, at_ms, what| Act {
         at_ms,
         what,
         patience_ms: pick(chance, &[1_000, 10_000, 300_000, 300_000]),
@@ -257,13 +257,21 @@ fn traffic(chance: &mut Chance, programs: &[Program], safety_ms: u64, calm: u32)
                     Deed::Withdraw { account, amount, expect_version }
                 }
                 5 if !sagas.is_empty() => {
-                    let (program, id) = sagas[below(chance, sagas.len())].clone();
-                    if chance.hits(300) { Deed::Kill { program, id } } else { Deed::Cancel { program, id } }
+                    let (program, id, started) = sagas[below(chance, sagas.len())].clone();
+                    let at_ms = started + chance.below(3_000);
+                    if chance.hits(300) {
+                        acts.push(act(chance, at_ms, Deed::Kill { program, id }));
+                    } else {
+                        let cancel = Deed::Cancel { program, id };
+                        acts.push(act(chance, at_ms, cancel.clone()));
+                        acts.push(act(chance, at_ms + chance.below(4_000), cancel));
+                    }
+                    continue;
                 }
                 _ => {
                     let program = below(chance, programs.len());
                     let id = format!("t{client}-{n}");
-                    sagas.push((program, id.clone()));
+                    sagas.push((program, id.clone(), at_ms));
                     let fates = programs[program].fates(chance, calm);
                     Deed::Start { program, id, fates }
                 }
