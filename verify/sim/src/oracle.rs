@@ -15,6 +15,7 @@ mod clients;
 mod journals;
 mod model;
 mod rows;
+mod timers;
 
 /// The effective log of a world, read by the checker.
 pub(crate) struct Truth {
@@ -64,5 +65,6 @@ pub(crate) fn judge(world: &World, truth: &Truth) -> Vec<String> {
     let history = model::judge(world, truth, &mut wrong);
     journals::judge(world, truth, &history, &mut wrong);
     rows::judge(world, &history, &mut wrong);
+    timers::judge(world, truth, &mut wrong);
     wrong
 }

@@ -264,7 +264,8 @@ fn traffic(chance: &mut Chance, programs: &[Program], safety_ms: u64, calm: u32)
                     } else {
                         let cancel = Deed::Cancel { program, id };
                         acts.push(act(chance, at_ms, cancel.clone()));
-                        acts.push(act(chance, at_ms + chance.below(4_000), cancel));
+                        let again = at_ms + chance.below(4_000);
+                        acts.push(act(chance, again, cancel));
                     }
                     continue;
                 }
