@@ -99,11 +99,11 @@ impl Program {
     pub(crate) fn draw(chance: &mut Chance) -> Self {
         let mut names = 0;
         let nodes = 1 + small(chance, 8);
-        let before = items(chance, nodes, 0, &mut names, false);
+        let before = items(chance, nodes, 0, &mut names);
         let pivot = chance.hits(650);
         let after = if pivot && chance.hits(650) {
             let nodes = 1 + small(chance, 3);
-            items(chance, nodes, 1, &mut names, true)
+            items(chance, nodes, 1, &mut names)
         } else {
             Vec::new()
         };
@@ -181,7 +181,7 @@ fn undo_fate(chance: &mut Chance) -> UndoFate {
     fates[small(chance, 5)]
 }
 
-fn items(chance: &mut Chance, nodes: usize, depth: u32, names: &mut u8, late: bool) -> Vec<Item> {
+fn items(chance: &mut Chance, nodes: usize, depth: u32, names: &mut u8) -> Vec<Item> {
     let mut left = nodes;
     let mut items = Vec::new();
     while left > 0 {
@@ -192,7 +192,7 @@ fn items(chance: &mut Chance, nodes: usize, depth: u32, names: &mut u8, late: bo
             let mut branches = Vec::new();
             for _ in 0..count.min(left) {
                 let inside = 1 + small(chance, 2).min(left.saturating_sub(1));
-                branches.push(self::items(chance, inside.min(left), depth + 1, names, late));
+                branches.push(self::items(chance, inside.min(left), depth + 1, names));
                 left = left.saturating_sub(inside);
                 if left == 0 {
                     break;

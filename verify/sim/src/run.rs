@@ -89,7 +89,7 @@ async fn live(script: &Script) -> Ran {
     }
     ask_again(&world);
     settle(&world, end).await;
-    if script.seed % 2 == 0 {
+    if script.seed.is_multiple_of(2) {
         stop(&world).await;
     }
     let truth = Truth::read(&world);
