@@ -25,6 +25,9 @@ macro_rules! counter {
             fn decide(&self, command: &Command, _cx: &Context) -> Result<Vec<Event>, String> {
                 match command {
                     Command::Enter(text) => Ok(vec![Event::Entered(text.clone())]),
+                    Command::EnterTimes(n, text) => {
+                        Ok((0..*n).map(|_| Event::Entered(text.clone())).collect())
+                    }
                     Command::Refuse => Err("refused".into()),
                     Command::Leave => Ok(vec![Event::Left]),
                 }
@@ -53,6 +56,8 @@ counter!(Car, "car");
 pub(crate) enum Command {
     /// One more, with this text.
     Enter(String),
+    /// So many more, each an event.
+    EnterTimes(u32, String),
     /// Is refused.
     Refuse,
     /// One less.

@@ -8,8 +8,18 @@ use std::{
 };
 
 use anyhow::Context as _;
+use palinode::{
+    Log as _, SystemClock, Topic,
+    codec::{Entry, decode},
+    log::sqlite::SqliteLog,
+};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+
+use crate::{
+    load::{Run, closed},
+    setting::Setting,
+};
 
 /// The most rows of one transaction, as the engine's log has it.
 const BATCH: usize = 1_000;
@@ -23,8 +33,26 @@ pub(crate) struct Bare {
 }
 
 impl Bare {
+    /// So many callers, each appending these rows one after the other, waiting for each.
+    pub(crate) async fn run(bytes: &[Arc<[u8]>], in_flight: usize, setting: &Setting) -> anyhow::Result<Run> {
+        let dir = tempfile::tempdir()?;
+        let bare = Arc::new(Self::open(dir.path())?);
+        let rows: Arc<[Arc<[u8]>]> = bytes.into();
+        let work = move |_| {
+            let (bare, rows) = (Arc::clone(&bare), Arc::clone(&rows));
+            async move {
+                for row in &*rows {
+                    bare.append(Arc::clone(row)).await?;
+                }
+                Ok(())
+            }
+        };
+        closed(0, in_flight, setting.warm, work.clone()).await?;
+        closed(0, in_flight, setting.time, work).await
+    }
+
     /// In a new file of this folder.
-    pub(crate) fn open(dir: &Path) -> anyhow::Result<Self> {
+    fn open(dir: &Path) -> anyhow::Result<Self> {
         let db = Connection::open(dir.join("bare.db"))?;
         db.query_row("pragma journal_mode = wal", [], |_| Ok(()))?;
         db.execute_batch(
@@ -37,7 +65,7 @@ impl Bare {
     }
 
     /// Appends a row; returns once it is durable.
-    pub(crate) async fn append(&self, value: Arc<[u8]>) -> anyhow::Result<()> {
+    async fn append(&self, value: Arc<[u8]>) -> anyhow::Result<()> {
         let (answer, durable) = oneshot::channel();
         let rows = self.rows.as_ref().context("closed")?;
         rows.send((value, answer)).ok().context("the writer ended")?;
@@ -64,7 +92,27 @@ fn write(db: &Connection, waiting: &mpsc::Receiver<Row>) -> anyhow::Result<()> {
             answers.push(answer);
         }
         db.prepare_cached("commit")?.execute([])?;
+        // Whoever waited may be gone: the row is durable all the same.
         answers.into_iter().for_each(|answer| answer.send(()).unwrap_or_default());
     }
     Ok(())
+}
+
+/// The bytes of some commits of a service, as they lie in the log of this folder.
+pub(crate) async fn sample(dir: &Path, service: &str, commits: usize) -> anyhow::Result<Vec<Arc<[u8]>>> {
+    let log = SqliteLog::open(dir, Arc::new(SystemClock))?;
+    let (topic, mut found) = (Topic::events(service), Vec::new());
+    for partition in 0.. {
+        let Ok(records) = log.read(&topic, partition, 0, 1_000).await else { break };
+        let commit = |r: &&palinode::Record| matches!(decode(r), Ok(Some(Entry::Commit(_))));
+        let records = records.iter().map(|stored| &stored.record).filter(commit);
+        found.extend(records.map(|record| Arc::from(record.value.as_ref())));
+        if found.len() >= commits {
+            break;
+        }
+    }
+    log.close().await?;
+    anyhow::ensure!(found.len() >= commits, "{service} has {} commits, not {commits}", found.len());
+    // The last ones: by then the numbers in them have their usual length.
+    Ok(found.split_off(found.len() - commits))
 }

@@ -1,7 +1,10 @@
 //! A closed loop: so many callers at once, each asking again as soon as it is answered.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -21,17 +24,24 @@ pub(crate) struct Run {
     pub(crate) cpu_us: f64,
 }
 
+impl Run {
+    /// How many were answered.
+    pub(crate) fn answers(&self) -> u64 {
+        self.latency.len()
+    }
+}
+
 /// Runs `work(n)` for n = first.. with so many in flight, until the time is over.
 pub(crate) async fn closed<F, W>(first: u64, in_flight: usize, time: Duration, work: W) -> anyhow::Result<Run>
 where
     W: Fn(u64) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = anyhow::Result<()>> + Send + 'static,
 {
-    let next = std::sync::Arc::new(AtomicU64::new(first));
+    let next = Arc::new(AtomicU64::new(first));
     let (begun, cpu) = (host::now(), host::cpu());
     let until = begun + time;
     let callers = (0..in_flight).map(|_| {
-        let (next, work) = (std::sync::Arc::clone(&next), work.clone());
+        let (next, work) = (Arc::clone(&next), work.clone());
         tokio::spawn(caller(next, until, work))
     });
     let mut latency = Histogram::new_with_bounds(1, 600_000_000, 3)?;
@@ -44,11 +54,7 @@ where
     Ok(Run { rate: answers / seconds, latency, cpu_us })
 }
 
-async fn caller<F, W>(
-    next: std::sync::Arc<AtomicU64>,
-    until: Instant,
-    work: W,
-) -> anyhow::Result<Histogram<u64>>
+async fn caller<F, W>(next: Arc<AtomicU64>, until: Instant, work: W) -> anyhow::Result<Histogram<u64>>
 where
     W: Fn(u64) -> F,
     F: Future<Output = anyhow::Result<()>>,

@@ -158,6 +158,8 @@ pub struct Attempt {
     pub attempt: u32,
     /// The intent's commit time.
     pub time: Micros,
+    /// When the budget of its step ends: whoever lets it wait for its turn does so no longer.
+    pub begin_by: Micros,
     /// The only clock to wait with.
     pub clock: Arc<dyn Clock>,
     /// Ends when nobody waits for the outcome any more.
@@ -193,9 +195,39 @@ impl Failure {
 /// An activity with what carries it out, its types erased.
 pub type Performer = Arc<dyn Fn(Box<RawValue>, Attempt) -> BoxFuture<'static, AttemptOutcome> + Send + Sync>;
 
+/// The attempts of one participant in this process: what waits, what runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traffic {
+    /// Attempts that wait for their turn.
+    pub waiting: usize,
+    /// Attempts that run.
+    pub running: usize,
+    /// Whether the participant is left alone.
+    pub circuit: Circuit,
+}
+
+/// The circuit breaker of a participant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Circuit {
+    /// It has none.
+    Unwatched,
+    /// Attempts may begin.
+    Closed,
+    /// Too many failed: none begins before this time.
+    Open {
+        /// When the next one may try.
+        until: Micros,
+    },
+    /// One tries, the others wait for its end.
+    Probing,
+}
+
+/// Tells the traffic of a participant.
+pub type Watch = Arc<dyn Fn() -> Traffic + Send + Sync>;
+
 /// The activities of a service, by name.
 #[derive(Clone, Default)]
-pub struct Performers(BTreeMap<Arc<str>, Performer>);
+pub struct Performers(BTreeMap<Arc<str>, (Performer, Option<Watch>)>);
 
 impl Performers {
     /// Adds what carries out the activity of this name.
@@ -207,14 +239,26 @@ impl Performers {
         if self.0.contains_key(&name) {
             return Err(name);
         }
-        self.0.insert(name, performer);
+        self.0.insert(name, (performer, None));
         Ok(())
     }
 
     /// What carries out the activity of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Performer> {
-        self.0.get(name)
+        self.0.get(name).map(|(performer, _)| performer)
+    }
+
+    /// Tells the traffic of the activity of this name from now on.
+    pub fn watch(&mut self, name: &str, watch: Watch) {
+        if let Some((_, watched)) = self.0.get_mut(name) {
+            *watched = Some(watch);
+        }
+    }
+
+    /// The traffic of each activity that tells it.
+    pub fn traffic(&self) -> impl Iterator<Item = (&Arc<str>, Traffic)> {
+        self.0.iter().filter_map(|(name, (_, watch))| Some((name, watch.as_ref()?())))
     }
 }
 

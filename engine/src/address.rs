@@ -33,11 +33,8 @@ impl EntityKey {
     /// Murmur2 of `kind/id`.
     #[must_use]
     pub(crate) fn hash32(&self) -> u32 {
-        let mut key = Vec::with_capacity(self.kind.len() + 1 + self.id.len());
-        key.extend_from_slice(self.kind.as_bytes());
-        key.push(b'/');
-        key.extend_from_slice(self.id.as_bytes());
-        murmur2(&key)
+        let parts = [self.kind.as_bytes(), b"/", self.id.as_bytes()];
+        murmur2(parts.iter().map(|part| part.len()).sum(), parts.into_iter().flatten().copied())
     }
 }
 
@@ -160,18 +157,21 @@ impl fmt::Display for Topic {
 }
 
 /// Murmur2, 32 bit, with the seed Kafka uses (`org.apache.kafka.common.utils.Utils.murmur2`; Appleby, 2008).
-fn murmur2(data: &[u8]) -> u32 {
+fn murmur2(length: usize, data: impl Iterator<Item = u8>) -> u32 {
     const M: u32 = 0x5bd1_e995;
-    let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
-    let mut h = 0x9747_b28c ^ length;
-    let mut words = data.chunks_exact(4);
-    for word in &mut words {
-        let k = word.iter().rev().fold(0u32, |k, b| (k << 8) | u32::from(*b)).wrapping_mul(M);
-        h = h.wrapping_mul(M) ^ (k ^ (k >> 24)).wrapping_mul(M);
+    let mut h = 0x9747_b28c ^ u32::try_from(length).unwrap_or(u32::MAX);
+    let (mut word, mut bits) = (0_u32, 0);
+    for byte in data {
+        word |= u32::from(byte) << bits;
+        bits += 8;
+        if bits == 32 {
+            let k = word.wrapping_mul(M);
+            h = h.wrapping_mul(M) ^ (k ^ (k >> 24)).wrapping_mul(M);
+            (word, bits) = (0, 0);
+        }
     }
-    let tail = words.remainder();
-    if !tail.is_empty() {
-        h = (h ^ tail.iter().rev().fold(0u32, |k, b| (k << 8) | u32::from(*b))).wrapping_mul(M);
+    if bits > 0 {
+        h = (h ^ word).wrapping_mul(M);
     }
     h = (h ^ (h >> 13)).wrapping_mul(M);
     h ^ (h >> 15)
@@ -190,7 +190,7 @@ mod tests {
             ("a-little-bit-longer-string", -1_486_304_829),
             ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
         ] {
-            assert_eq!(murmur2(text.as_bytes()).cast_signed(), hash, "{text}");
+            assert_eq!(murmur2(text.len(), text.bytes()).cast_signed(), hash, "{text}");
         }
     }
 

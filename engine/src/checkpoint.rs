@@ -11,10 +11,26 @@
 //! C5. `advance` moves the checkpoint if it stands at the old offset in the caller's epoch, and else changes nothing
 //!     and says so.
 
+mod audit;
+mod board;
+mod parked;
+mod status;
+mod tables;
+mod versions;
+
 use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use thiserror::Error;
+
+pub use audit::{Act, Audit, Said};
+pub use board::Board;
+pub(crate) use board::{Go, Running};
+pub use parked::{Held, Parked, Parking};
+pub use status::{ShardStatus, State};
+pub(crate) use tables::versioned;
+pub use tables::{Sql, Tables};
+pub use versions::{Difference, Version, Versions};
 
 use crate::{
     log::{Advice, LogError},
@@ -177,3 +193,8 @@ pub trait Db: Clone + Send + Sync + 'static {
         state: &'t str,
     ) -> BoxFuture<'t, Result<(), ApplyError>>;
 }
+
+/// A database that read models can live in, with all that belongs to them.
+pub trait ReadDb: Versions + Parking + Audit {}
+
+impl<D: Versions + Parking + Audit> ReadDb for D {}

@@ -42,8 +42,16 @@ impl fmt::Debug for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
+        let mut text = [0; 16];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair.iter_mut().zip([byte >> 4, byte & 15]).for_each(|(digit, n)| *digit = hexadecimal(n));
+        }
+        s.serialize_str(std::str::from_utf8(&text).unwrap_or_default())
     }
+}
+
+fn hexadecimal(n: u8) -> u8 {
+    if n < 10 { b'0' + n } else { b'a' + (n - 10) }
 }
 
 impl<'de> Deserialize<'de> for Digest {
@@ -53,5 +61,19 @@ impl<'de> Deserialize<'de> for Digest {
             return Err(D::Error::custom("a digest is 16 hexadecimal digits"));
         }
         u64::from_str_radix(&text, 16).map(|n| Self(n.to_be_bytes())).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_written_and_read_as_hexadecimal_digits() {
+        let digest = Digest([0x00, 0x9f, 0xa0, 0x0b, 0xc4, 0xff, 0x10, 0x7e]);
+        let text = serde_json::to_string(&digest).unwrap();
+        assert_eq!(text, "\"009fa00bc4ff107e\"");
+        assert_eq!(text, format!("\"{digest}\""));
+        assert_eq!(serde_json::from_str::<Digest>(&text).unwrap(), digest);
     }
 }

@@ -10,9 +10,11 @@ use crate::{
     address::Address,
     aggregate::Context,
     commit::{EventRecord, Outcome, Peer, RunRef, TimerChanges},
+    time::Micros,
 };
 
 mod aggregate;
+mod tagged;
 pub use aggregate::{AggregateKind, Conflict, decode_event, encode_event, panicked};
 
 /// A kind of entity of a service: makes them, reads their saved states.
@@ -212,6 +214,8 @@ pub struct RunRequest {
     pub activity: Arc<str>,
     /// The request's bytes: equal for all attempts of a round.
     pub request: Box<RawValue>,
+    /// When the budget of what asks for it ends: an attempt that has not begun by then is not worth beginning.
+    pub begin_by: Micros,
 }
 
 /// What an entity may ask something of.

@@ -137,7 +137,7 @@ pub use clock::{Clock, CountedIds, Ids, ManualClock, SystemClock, SystemIds};
 pub use codec::upcast::Upcasters;
 pub use digest::Digest;
 pub use log::{Append, Log};
-pub use node::{Node, NodeBuilder, StartError};
+pub use node::{ActivityTraffic, Node, NodeBuilder, StartError};
 pub use owner::Limits;
 pub use position::{BadToken, Position, Token, Tokens};
 pub use receipt::{Answer, Invalid, Receipt};

@@ -18,8 +18,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::{
+    activity::Performers,
     address::Address,
-    checkpoint::{ApplyError, Db},
+    checkpoint::{ApplyError, ReadDb},
     client::{Client, Gate},
     clock::{Clock, Ids},
     commit::Peer,
@@ -35,6 +36,7 @@ use crate::{
     tail::Tail,
 };
 
+mod activities;
 mod definitions;
 #[cfg(feature = "sqlite")]
 mod embedded;
@@ -42,6 +44,8 @@ mod supervise;
 
 #[cfg(feature = "sqlite")]
 pub use embedded::EmbeddedBuilder;
+
+pub use activities::ActivityTraffic;
 
 /// Why a node does not start.
 #[derive(Debug, Error)]
@@ -110,6 +114,7 @@ pub struct Place {
     pub partitions: u32,
     /// How far its shards are effective.
     pub tail: Tail,
+    performers: Performers,
 }
 
 /// Shards that had to stop, and why.
@@ -129,7 +134,7 @@ impl NodeBuilder {
             name: name.into(),
             services: Vec::new(),
             limits: Limits::default(),
-            partitions: 8,
+            partitions: 4,
             inbox: false,
         }
     }
@@ -146,7 +151,7 @@ impl NodeBuilder {
         self
     }
 
-    /// How many shards a service gets that is created by this start (8 when not said); a service that exists keeps its
+    /// How many shards a service gets that is created by this start (4 when not said); a service that exists keeps its
     /// number.
     pub fn partitions(mut self, partitions: u32) -> Self {
         self.partitions = partitions.max(1);
@@ -234,6 +239,7 @@ impl NodeBuilder {
                 log_id: genesis.log_id,
                 partitions: genesis.partitions,
                 tail: Tail::new(genesis.partitions),
+                performers: service.performers.clone(),
             };
             services.insert(Arc::clone(&service.name), place);
         }
@@ -271,7 +277,7 @@ impl Node {
     /// # Errors
     /// When this node does not run the service, follows it with this projection already, or the read model's tables
     /// cannot be made.
-    pub async fn project_into<D: Db, P: Projection<D>>(
+    pub async fn project_into<D: ReadDb, P: Projection<D>>(
         &self,
         service: &str,
         projection: P,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::{
-    activity::{Performer, Performers},
+    activity::{Performer, Performers, Watch},
     address::check_name,
     aggregate::Aggregate,
     entity::{AggregateKind, Kind, Kinds},
@@ -67,6 +67,13 @@ impl Service {
         if let Err(name) = self.performers.insert(name, performer) {
             self.problems.push(format!("service {:?} has two performers of {name:?}", self.name));
         }
+        self
+    }
+
+    /// Tells the traffic of the activity of this name, which was added before.
+    #[must_use]
+    pub fn watch(mut self, name: &str, watch: Watch) -> Self {
+        self.performers.watch(name, watch);
         self
     }
 

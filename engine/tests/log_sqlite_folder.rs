@@ -59,6 +59,14 @@ fn tampered(dir: &TempDir, sql: &str) {
     db.execute_batch(sql).unwrap();
 }
 
+/// The table of the inbox's first partition.
+fn table(dir: &TempDir) -> String {
+    let db = Connection::open(dir.path().join("log.db")).unwrap();
+    let sql =
+        "select 'palinode_record_' || lane from palinode_lane where topic = 'hotel.inbox' and partition = 0";
+    db.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
 async fn inbox_of(dir: &Path) -> Vec<String> {
     texts(&read_all(&open(dir).unwrap(), &inbox(), 0, 0).await)
 }
@@ -213,15 +221,15 @@ async fn a_changed_migration_is_refused() {
 async fn rows_that_are_not_as_written_are_named_and_not_returned() {
     let key = "(select lane << 40 | 1 from palinode_lane where topic = 'hotel.inbox' and partition = 0)";
     for (change, says) in [
-        ("update palinode_record set value = x'00' where id = ", "its value is damaged"),
-        ("update palinode_record set key = 'room/2' where id = ", "its row is damaged"),
-        ("update palinode_record set time_us = time_us + 1 where id = ", "its row is damaged"),
-        ("update palinode_record set crc = crc + 1 where id = ", "its row is damaged"),
-        ("update palinode_record set mark = 0 where id = ", "it does not bear our mark"),
-        ("delete from palinode_record where id = ", "it is missing"),
+        ("update {table} set value = x'00' where id = ", "its value is damaged"),
+        ("update {table} set key = 'room/2' where id = ", "its row is damaged"),
+        ("update {table} set time_us = time_us + 1 where id = ", "its row is damaged"),
+        ("update {table} set crc = crc + 1 where id = ", "its row is damaged"),
+        ("update {table} set mark = 0 where id = ", "it does not bear our mark"),
+        ("delete from {table} where id = ", "it is missing"),
     ] {
         let dir = closed(&["a", "b", "c"]).await;
-        tampered(&dir, &format!("{change}{key}"));
+        tampered(&dir, &format!("{change}{key}").replace("{table}", &table(&dir)));
         let log = open(dir.path()).unwrap();
 
         assert_eq!(texts(&log.read(&inbox(), 0, 0, 10).await.unwrap()), ["a"], "{change}");
@@ -297,8 +305,11 @@ async fn a_failed_insert_refuses_and_closes() {
     let log = filled(dir.path(), &["a"]).await;
     tampered(
         &dir,
-        "create trigger boom before insert on palinode_record when new.key = 'boom'
-         begin select raise(abort, 'no such luck'); end",
+        &format!(
+            "create trigger boom before insert on {} when new.key = 'boom'
+             begin select raise(abort, 'no such luck'); end",
+            table(&dir)
+        ),
     );
     let boom = palinode::Record::ours("boom".into(), b"boom".to_vec(), Micros(0));
 
@@ -318,10 +329,13 @@ async fn a_failed_commit_is_unknown_and_closes() {
     let mut member = log.join(SERVICE).await.unwrap();
     tampered(
         &dir,
-        "create table parent (x integer primary key);
-         create table child (x integer references parent deferrable initially deferred);
-         create trigger boom after insert on palinode_record when new.key = 'boom'
-         begin insert into child values (1); end",
+        &format!(
+            "create table parent (x integer primary key);
+             create table child (x integer references parent deferrable initially deferred);
+             create trigger boom after insert on {} when new.key = 'boom'
+             begin insert into child values (1); end",
+            table(&dir)
+        ),
     );
     let boom = palinode::Record::ours("boom".into(), b"boom".to_vec(), Micros(0));
 

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may be blunt")]
 
+use futures_util::future::BoxFuture;
 use palinode::{
+    checkpoint::{ApplyError, Tables},
     snapshots::{Saved, Section, SnapshotStore},
     store::{
-        conformance::{self, position, row, save},
-        memory::{Fault, MemoryDb, MemoryStore},
+        conformance::{self, position, row, save, versions::Rows},
+        memory::{Fault, MemoryDb, MemoryStore, MemoryTx},
     },
 };
 
@@ -46,6 +48,65 @@ checkpoint_promises! {
     checkpoints_are_apart,
     failed_work_changes_nothing,
     a_dropped_caller_splits_nothing,
+}
+
+macro_rules! parking_promises {
+    ($($name:ident),+ $(,)?) => { $(
+        #[tokio::test]
+        async fn $name() {
+
+            conformance::parking::$name(&MemoryDb::default()).await.unwrap();
+        }
+    )+ };
+}
+
+parking_promises! {
+    a_key_is_parked_once,
+    held_events_come_back_in_order,
+    a_key_that_holds_nothing_is_free,
+    parked_keys_are_apart,
+    failed_work_parks_nothing,
+    acts_are_recorded_in_order,
+}
+
+macro_rules! version_promises {
+    ($($name:ident $(with $rows:expr)?),+ $(,)?) => { $(
+        #[tokio::test]
+        async fn $name() {
+
+            conformance::versions::$name(&MemoryDb::default() $(, &$rows)?).await.unwrap();
+        }
+    )+ };
+}
+
+version_promises! {
+    readers_see_the_first_version with Texts,
+    a_table_belongs_to_one_version_of_one_projection,
+    readers_move_by_compare_and_set with Texts,
+    a_removed_version_begins_anew with Texts,
+    versions_know_how_far_they_are,
+    versions_are_compared with Texts,
+}
+
+/// Rows that are one text each.
+#[derive(Clone)]
+struct Texts;
+
+impl Rows<MemoryDb> for Texts {
+    fn make<'t>(
+        &'t self,
+        tx: &'t mut MemoryTx,
+        tables: &'t Tables,
+        stable: &'static str,
+        text: &'t str,
+    ) -> BoxFuture<'t, Result<(), ApplyError>> {
+        tx.put(&tables.name(stable), text, text);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn seen<'d>(&'d self, db: &'d MemoryDb, stable: &'static str) -> BoxFuture<'d, Vec<String>> {
+        Box::pin(async move { db.table(stable).await.into_values().collect() })
+    }
 }
 
 #[tokio::test]

@@ -4,15 +4,17 @@
 
 use std::task::Poll;
 
+use futures_util::future::BoxFuture;
 use palinode::{
+    checkpoint::{ApplyError, Tables},
     log::Advice,
     snapshots::{Saved, Section, SnapshotStore},
     store::{
-        conformance::{self, position, row, save},
+        conformance::{self, position, row, save, versions::Rows},
         sqlite::{SqliteDb, SqliteStore},
     },
 };
-use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 
 async fn open(folder: &TempDir) -> SqliteDb {
@@ -65,6 +67,74 @@ checkpoint_promises! {
     checkpoints_are_apart,
     failed_work_changes_nothing,
     a_dropped_caller_splits_nothing,
+}
+
+macro_rules! parking_promises {
+    ($($name:ident),+ $(,)?) => { $(
+        #[tokio::test]
+        async fn $name() {
+            let folder = tempfile::tempdir().unwrap();
+            conformance::parking::$name(&open(&folder).await).await.unwrap();
+        }
+    )+ };
+}
+
+parking_promises! {
+    a_key_is_parked_once,
+    held_events_come_back_in_order,
+    a_key_that_holds_nothing_is_free,
+    parked_keys_are_apart,
+    failed_work_parks_nothing,
+    acts_are_recorded_in_order,
+}
+
+macro_rules! version_promises {
+    ($($name:ident $(with $rows:expr)?),+ $(,)?) => { $(
+        #[tokio::test]
+        async fn $name() {
+            let folder = tempfile::tempdir().unwrap();
+            conformance::versions::$name(&open(&folder).await $(, &$rows)?).await.unwrap();
+        }
+    )+ };
+}
+
+version_promises! {
+    readers_see_the_first_version with Texts,
+    a_table_belongs_to_one_version_of_one_projection,
+    readers_move_by_compare_and_set with Texts,
+    a_removed_version_begins_anew with Texts,
+    versions_know_how_far_they_are,
+    versions_are_compared with Texts,
+}
+
+/// Rows that are one text each.
+#[derive(Clone)]
+struct Texts;
+
+impl Rows<SqliteDb> for Texts {
+    fn make<'t>(
+        &'t self,
+        tx: &'t mut SqliteConnection,
+        tables: &'t Tables,
+        stable: &'static str,
+        text: &'t str,
+    ) -> BoxFuture<'t, Result<(), ApplyError>> {
+        Box::pin(async move {
+            let table = tables.name(stable);
+            let sql = format!("create table if not exists {table} (t text) strict");
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await?;
+            let sql = format!("insert into {table} values (?1)");
+            sqlx::query(AssertSqlSafe(sql)).bind(text).execute(tx).await?;
+            Ok(())
+        })
+    }
+
+    fn seen<'d>(&'d self, db: &'d SqliteDb, stable: &'static str) -> BoxFuture<'d, Vec<String>> {
+        Box::pin(async move {
+            let sql = AssertSqlSafe(format!("select t from {stable} order by t"));
+            sqlx::query_scalar(sql).fetch_all(db.readers()).await.unwrap()
+        })
+    }
 }
 
 #[tokio::test]

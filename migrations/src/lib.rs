@@ -18,8 +18,13 @@ pub struct Migration {
 pub const SQLITE_LOG: &[Migration] =
     &[Migration { number: 1, name: "log", sql: include_str!("../sqlite/0001_log.sql") }];
 
-/// Tables of everything derived from the log (`read.db`): snapshots and checkpoints.
+/// The table of one lane's records in `log.db`, made together with the lane: `{lane}` stands for its number.
+pub const SQLITE_RECORD: &str = include_str!("../sqlite/record.sql");
+
+/// Tables of everything derived from the log (`read.db`): snapshots, checkpoints, versions and parked keys of projections.
 pub const SQLITE_READ: &[Migration] = &[
     Migration { number: 2, name: "snapshots", sql: include_str!("../sqlite/0002_snapshots.sql") },
     Migration { number: 3, name: "checkpoints", sql: include_str!("../sqlite/0003_checkpoints.sql") },
+    Migration { number: 4, name: "versions", sql: include_str!("../sqlite/0004_versions.sql") },
+    Migration { number: 5, name: "parked", sql: include_str!("../sqlite/0005_parked.sql") },
 ];

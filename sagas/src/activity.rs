@@ -1,37 +1,41 @@
-//! Running activities: the attempt's timeout, the bulkhead of the participant, panics. What an outcome means to a saga
+//! Running activities: the attempt's timeout, the limits of the participant, panics. What an outcome means to a saga
 //! is the coordinator's business; here an attempt only gets one of the six outcomes, whatever the user code does.
+
+mod turnstile;
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::Either};
 use palinode::{
     Activity, Attempt, Perform,
-    activity::{Performer, performer},
+    activity::{Performer, Traffic, performer},
     entity::{AttemptOutcome, panicked},
 };
-use tokio::sync::Semaphore;
+
+use self::turnstile::Turnstile;
+use crate::limit::{Breaker, Limits, Rate, RetryBudget};
 
 /// How attempts of an activity are run.
 ///
-/// Activities of one participant share its bulkhead by cloning the policy.
+/// Activities of one participant share its limits by cloning the policy after the limits are set.
 ///
 /// ```
 /// use palinode_sagas::Policy;
 /// use std::time::Duration;
-/// let payment = Policy::default().timeout(Duration::from_secs(3)).bulkhead(8);
+/// let payment = Policy::default().timeout(Duration::from_secs(3)).bulkhead(8).rate(50, Duration::from_secs(1));
 /// let same_participant = payment.clone().timeout(Duration::from_secs(30));
 /// # let _ = same_participant;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Policy {
     timeout: Duration,
-    bulkhead: Arc<Semaphore>,
+    turnstile: Arc<Turnstile>,
 }
 
 impl Default for Policy {
-    /// 10 seconds an attempt, 64 attempts at a time.
+    /// 10 seconds an attempt; the limits are those of [`Limits::default`].
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(10), bulkhead: Arc::new(Semaphore::new(64)) }
+        Self { timeout: Duration::from_secs(10), turnstile: Turnstile::new(Limits::default()) }
     }
 }
 
@@ -45,8 +49,45 @@ impl Policy {
 
     /// How many attempts may run at a time in this process. The others wait, and their timeout does not run meanwhile.
     #[must_use]
-    pub fn bulkhead(mut self, attempts: usize) -> Self {
-        self.bulkhead = Arc::new(Semaphore::new(attempts.clamp(1, Semaphore::MAX_PERMITS)));
+    pub fn bulkhead(self, attempts: usize) -> Self {
+        self.limited(|limits| limits.running = attempts.max(1))
+    }
+
+    /// How many attempts may wait for their turn. Those beyond are not begun and count as transient.
+    #[must_use]
+    pub fn waiting(self, attempts: usize) -> Self {
+        self.limited(|limits| limits.waiting = attempts.max(1))
+    }
+
+    /// At most so many attempts begin in any such stretch of time, in this process. The others wait.
+    #[must_use]
+    pub fn rate(self, calls: u32, per: Duration) -> Self {
+        self.limited(|limits| limits.rate = Some(Rate { calls, per }))
+    }
+
+    /// When the participant is left alone, because too many attempts failed; `None`: never. Attempts wait meanwhile, within
+    /// the budget of their step.
+    #[must_use]
+    pub fn breaker(self, breaker: impl Into<Option<Breaker>>) -> Self {
+        self.limited(|limits| limits.breaker = breaker.into())
+    }
+
+    /// How many attempts may be repetitions; `None`: all. The others wait.
+    #[must_use]
+    pub fn retry_budget(self, budget: impl Into<Option<RetryBudget>>) -> Self {
+        self.limited(|limits| limits.retries = budget.into())
+    }
+
+    /// What waits and runs under this policy and its clones, and how the participant's breaker stands.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.turnstile.traffic()
+    }
+
+    fn limited(mut self, change: impl FnOnce(&mut Limits)) -> Self {
+        let mut limits = self.turnstile.limits();
+        change(&mut limits);
+        self.turnstile = Turnstile::new(limits);
         self
     }
 }
@@ -57,17 +98,12 @@ pub fn performer_with<A: Activity, P: Perform<A>>(provider: P, policy: Policy) -
     Arc::new(move |request, attempt| {
         let (bare, policy) = (Arc::clone(&bare), policy.clone());
         Box::pin(async move {
-            let cancelled = std::pin::pin!(attempt.cancel.cancelled());
-            let entered = std::pin::pin!(policy.bulkhead.acquire());
-            let permit = match futures_util::future::select(entered, cancelled).await {
-                Either::Left((Ok(permit), _)) => permit,
-                Either::Left((Err(_), _)) => {
-                    return AttemptOutcome::Transient("the bulkhead is closed".into());
-                }
-                Either::Right(_) => return AttemptOutcome::Transient("nobody waits for it any more".into()),
+            let pass = match policy.turnstile.enter(&attempt).await {
+                Ok(pass) => pass,
+                Err(why) => return AttemptOutcome::Transient(why.into()),
             };
             let outcome = within(policy.timeout, &attempt, bare(request, attempt.clone())).await;
-            drop(permit);
+            pass.end(&outcome);
             outcome
         })
     })

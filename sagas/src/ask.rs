@@ -95,9 +95,12 @@ impl Work<'_> {
     /// Hands the ask, or the undo, to the engine.
     pub(crate) fn send(&mut self, id: NodeId, direction: Direction, data: &Raw) {
         let (node, def) = (&self.state[id], &self.def[id]);
-        let (tries, key) = match direction {
-            Direction::Do => (node.tries, &def.do_key),
-            Direction::Undo => (node.undo_tries, &def.undo_key),
+        let (tries, key, budget) = match direction {
+            Direction::Do if def.class == Class::Pivot && node.tries.unsure => {
+                (node.tries, &def.do_key, DOUBT)
+            }
+            Direction::Do => (node.tries, &def.do_key, def.retry.within),
+            Direction::Undo => (node.undo_tries, &def.undo_key, def.undo_retry.within),
         };
         let data = (**data).to_owned();
         match &node.to {
@@ -116,6 +119,7 @@ impl Work<'_> {
                     attempt: tries.attempt,
                     activity: Arc::clone(activity),
                     request: data,
+                    begin_by: tries.at.unwrap_or(self.cx.time).plus(budget),
                 });
             }
             None => {}

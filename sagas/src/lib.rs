@@ -28,6 +28,7 @@ pub mod definition;
 pub mod entity;
 pub mod event;
 pub mod fence;
+pub mod limit;
 pub mod outcome;
 mod reply;
 pub mod retry;
@@ -50,6 +51,7 @@ pub use define::{
 pub use definition::{Class, Definition, Problem};
 pub use entity::{End, SagaKind};
 pub use event::Event;
+pub use limit::{Breaker, Limits, Rate, RetryBudget};
 pub use outcome::Outcome;
 pub use retry::Retry;
 pub use saga::{Data, Saga, Signal};

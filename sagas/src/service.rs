@@ -36,6 +36,8 @@ impl SagaService for Service {
     }
 
     fn perform_with<A: Activity>(self, provider: impl Perform<A>, policy: Policy) -> Self {
+        let watched = policy.clone();
         self.performer(A::NAME, performer_with::<A, _>(provider, policy))
+            .watch(A::NAME, Arc::new(move || watched.traffic()))
     }
 }

@@ -11,7 +11,7 @@ pub mod rows;
 
 use palinode::{
     commit::EventRecord,
-    projection::{ApplyError, EventSet, Projection, Recorded},
+    projection::{ApplyError, EventSet, Projection, Recorded, Tables},
     store::sqlite::SqliteDb,
 };
 use sqlx::SqliteConnection;
@@ -59,11 +59,12 @@ impl EventSet for Entry {
 impl Projection<SqliteDb> for SagaRows {
     const NAME: &'static str = "palinode-sagas";
     const VERSION: u32 = 1;
+    const TABLES: &'static [&'static str] = &["palinode_saga"];
     type Event = Entry;
     type Batch = Changes;
 
-    async fn prepare(&self, tx: &mut SqliteConnection) -> Result<(), ApplyError> {
-        sqlx::raw_sql(include_str!("view/schema.sql")).execute(tx).await?;
+    async fn prepare(&self, tx: &mut SqliteConnection, tables: &Tables) -> Result<(), ApplyError> {
+        sqlx::raw_sql(tables.sql(include_str!("view/schema.sql"))).execute(tx).await?;
         Ok(())
     }
 
@@ -73,9 +74,14 @@ impl Projection<SqliteDb> for SagaRows {
     }
 
     /// One statement, which reads the changes as one JSON array and the rows they change by their key.
-    async fn write(&self, tx: &mut SqliteConnection, batch: Changes) -> Result<(), ApplyError> {
+    async fn write(
+        &self,
+        tx: &mut SqliteConnection,
+        tables: &Tables,
+        batch: Changes,
+    ) -> Result<(), ApplyError> {
         let changes = serde_json::to_string(&batch)?;
-        sqlx::query(include_str!("view/write.sql")).bind(changes).execute(tx).await?;
+        sqlx::query(tables.sql(include_str!("view/write.sql"))).bind(changes).execute(tx).await?;
         Ok(())
     }
 }

@@ -59,9 +59,9 @@ fn lanes(db: &mut Connection) -> Result<Vec<Lane>, rusqlite::Error> {
         let Some(service) = topic.strip_suffix(".events") else { continue };
         let (first, after) = ids(number);
         let last: Option<i64> = moment
-            .prepare_cached(
-                "select id from palinode_record where id >= ?1 and id < ?2 order by id desc limit 1",
-            )?
+            .prepare(&format!(
+                "select id from palinode_record_{number} where id >= ?1 and id < ?2 order by id desc limit 1"
+            ))?
             .query_row([first, after], |r| r.get(0))
             .optional()?;
         let end = last.map_or(0, |id| offset(id, number).saturating_add(1));
@@ -91,10 +91,13 @@ impl Source for Log {
         let Some(lane) = self.lanes.iter().find(same) else { return Ok(Vec::new()) };
         let (first, _) = ids(lane.number);
         let id = |offset: u64| first.saturating_add(i64::try_from(offset).unwrap_or(i64::MAX));
-        let sql = "select id, mark, crc, sum, time_us, key, value from palinode_record \
-                   where id >= ?1 and id < ?2 order by id limit ?3";
+        let sql = format!(
+            "select id, mark, crc, sum, time_us, key, value from palinode_record_{} \
+             where id >= ?1 and id < ?2 order by id limit ?3",
+            lane.number
+        );
         let read = || -> Result<Vec<Stored>, rusqlite::Error> {
-            let mut rows = self.db.prepare_cached(sql)?;
+            let mut rows = self.db.prepare_cached(&sql)?;
             rows.query_map([id(from), id(partition.end), PAGE], |r| stored(r, lane.number))?.collect()
         };
         read().map_err(|e| {

@@ -10,6 +10,7 @@ cargo xtask lint             formatting, clippy, docs, each feature alone; warni
 cargo xtask test [ARGS..]    every test, doc tests included; ARGS go to cargo test
 cargo xtask sim [ARGS..]     whole worlds with seeded faults: [--seeds N] [--from S] [--minutes M] [--twice] [--json]
                              [--shrink SEED], or planted bugs: --zoo [--bug NAME]; --help tells all
+cargo xtask bench [ARGS..]   the speed of the engine beside its limits; --quick, --only W2, --json
 ";
 
 fn main() -> ExitCode {
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         "lint" => lint(),
         "test" => test(&rest),
         "sim" => sim(&rest),
+        "bench" => bench(&rest),
         _ => {
             say(USAGE);
             return ExitCode::from(2);
@@ -58,6 +60,12 @@ fn sim(rest: &[String]) -> Result<()> {
         args.extend(["--features", "zoo"]);
     }
     args.push("--");
+    args.extend(rest.iter().map(String::as_str));
+    run("cargo", &args, &[])
+}
+
+fn bench(rest: &[String]) -> Result<()> {
+    let mut args = vec!["run", "--release", "--package", "palinode-bench", "--"];
     args.extend(rest.iter().map(String::as_str));
     run("cargo", &args, &[])
 }

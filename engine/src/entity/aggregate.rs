@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Decision, Entity, EntityInput, Kind, Unfit};
+use super::{Decision, Entity, EntityInput, Kind, Unfit, tagged::tagged};
 use crate::{
     aggregate::{Aggregate, Context},
     codec::{MAX_EVENT, MAX_EVENTS, upcast::Upcasters},
@@ -144,14 +144,6 @@ fn code_of(data: &RawValue) -> Arc<str> {
     }
 }
 
-#[derive(Deserialize)]
-struct Adjacent<'a> {
-    #[serde(rename = "type", borrow)]
-    tag: std::borrow::Cow<'a, str>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-}
-
 fn encode<A: Aggregate>(events: &[A::Event], upcasters: &Upcasters) -> Result<Vec<EventRecord>, String> {
     if events.len() > MAX_EVENTS {
         return Err(format!("{} events of one command; at most {MAX_EVENTS}", events.len()));
@@ -168,18 +160,12 @@ pub fn encode_event<E: Serialize>(
     upcasters: &Upcasters,
     event: &E,
 ) -> Result<EventRecord, String> {
-    let text = serde_json::to_string(event).map_err(|e| format!("event of a {kind}: {e}"))?;
-    if text.len() > MAX_EVENT {
-        return Err(format!("an event of {} bytes; at most {MAX_EVENT}", text.len()));
+    let (tag, data) = tagged(event).map_err(|e| format!("event of a {kind}: {e}"))?;
+    let bytes = tag.len() + data.get().len();
+    if bytes > MAX_EVENT {
+        return Err(format!("an event of {bytes} bytes; at most {MAX_EVENT}"));
     }
-    let shape =
-        |e| format!("event of a {kind}: {e}; it must be an enum with tag = \"type\", content = \"data\"");
-    let Adjacent { tag, data } = serde_json::from_str(&text).map_err(shape)?;
-    Ok(EventRecord {
-        name: format!("{kind}.{tag}").into(),
-        schema: upcasters.current(&tag),
-        data: data.unwrap_or(RawValue::NULL).to_owned(),
-    })
+    Ok(EventRecord { name: [kind, ".", &tag].concat().into(), schema: upcasters.current(&tag), data })
 }
 
 /// A recorded event as its type, raised to the present schema.

@@ -101,6 +101,7 @@ impl SqliteLog {
         let path = folder.database();
         let lock = folder.lock()?;
         let before = recover::Before::look(&folder)?;
+        before.renew_wal(&folder)?;
         let db = database::open(&folder, clock.now().0)?;
         before.settle(&db, &folder)?;
         let lanes = load(&db, &path)?;

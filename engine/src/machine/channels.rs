@@ -112,15 +112,19 @@ impl Channels {
         }
     }
 
-    /// Keeps an early message until what is missing has come. False when there is no room.
+    /// Keeps an early message until what is missing has come. False when there is no room. Of two copies the first stays,
+    /// with the place in the inbox that either has: a new owner must not resume behind it.
     pub fn hold(&mut self, message: Arc<Message>, digest: Digest, offset: Option<u64>) -> bool {
         let at = self.incoming.entry(message.from.clone()).or_default();
+        if let Some(held) = at.held.get_mut(&message.seq) {
+            held.offset = held.offset.or(offset);
+            return true;
+        }
         if at.held.len() >= HELD {
             return false;
         }
-        if at.held.insert(message.seq, Held { message, digest, offset }).is_none() {
-            self.held += 1;
-        }
+        at.held.insert(message.seq, Held { message, digest, offset });
+        self.held += 1;
         true
     }
 

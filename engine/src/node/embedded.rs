@@ -60,7 +60,7 @@ impl EmbeddedBuilder {
         self
     }
 
-    /// How many shards a new service gets (8 when not said).
+    /// How many shards a new service gets (4 when not said).
     pub fn partitions(mut self, partitions: u32) -> Self {
         self.node = self.node.partitions(partitions);
         self

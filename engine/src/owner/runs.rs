@@ -38,7 +38,7 @@ impl Running {
         run: RunRequest,
         time: Micros,
     ) {
-        let RunRequest { key, round, attempt, activity, request } = run;
+        let RunRequest { key, round, attempt, activity, request, begin_by } = run;
         let cancel = CancellationToken::new();
         let id = run_id(&entity, &RunRef { key: Arc::clone(&key), round, attempt });
         self.cancels.insert(id, cancel.clone());
@@ -58,6 +58,7 @@ impl Running {
             round,
             attempt,
             time,
+            begin_by,
             clock: Arc::clone(&ports.clock),
             cancel,
         };

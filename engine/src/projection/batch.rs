@@ -1,15 +1,16 @@
-//! From records to a batch: the fold rule, the subscription, the user's fold. Pure but for user code, whose panics are
-//! caught. Knows no database and no clock.
+//! From records to a batch: the fold rule, the subscription, the user's fold, and what parked keys hold back. Pure but
+//! for user code, whose panics are caught. Knows no database and no clock.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
-use super::{EventSet, Projection, Recorded};
+use super::{EventSet, Projection, Recorded, meter::Meter, poison::Poison};
 use crate::{
     address::EntityKey,
-    checkpoint::{ApplyError, Class, Db},
+    checkpoint::{ApplyError, Db, Held, Parked},
     commit::{Commit, EventRecord},
     entity::panicked,
     log::Stored,
@@ -25,8 +26,12 @@ const MAX_BYTES: usize = 1024 * 1024;
 
 /// What one transaction will write.
 pub(super) struct Batch<B> {
-    /// Pieces in order, each with the event that it is about when the pieces are single events.
-    pub(super) pieces: Vec<(Option<String>, B)>,
+    /// Pieces in order.
+    pub(super) pieces: Vec<Piece<B>>,
+    /// Keys that are set aside with it.
+    pub(super) parks: Vec<Parked>,
+    /// Events that parked keys hold back.
+    pub(super) holds: BTreeMap<String, Vec<Held>>,
     /// Where the checkpoint goes; `None` while nothing counted.
     pub(super) to: Option<Position>,
     /// Time of the last commit in it.
@@ -37,9 +42,57 @@ pub(super) struct Batch<B> {
     bytes: usize,
 }
 
+/// A part of a batch that is written at once.
+pub(super) struct Piece<B> {
+    pub(super) batch: B,
+    /// The event it is, when it is a single one.
+    pub(super) about: Option<About>,
+}
+
+/// An event that may have to be named.
+#[derive(Debug, Clone)]
+pub(super) struct About {
+    pub(super) held: Held,
+    pub(super) name: Arc<str>,
+    /// In the words of a person.
+    pub(super) label: String,
+}
+
+/// Why a record was not taken.
+pub(super) enum Untaken {
+    /// One of its events, which is looked for one by one.
+    Poison,
+    /// It is impossible; nothing of it was taken.
+    Violation(ApplyError),
+    /// The projection cannot be trusted.
+    Broken(ApplyError),
+}
+
+/// What the runner knows while it reads.
+pub(super) struct Reading<'a, P> {
+    pub(super) projection: &'a P,
+    pub(super) service: &'a Arc<str>,
+    pub(super) shard: u32,
+    /// The keys that are parked.
+    pub(super) parked: &'a BTreeMap<String, Parked>,
+    /// Events that could not be written.
+    pub(super) unwritten: &'a BTreeMap<(u64, u32), Poison>,
+    pub(super) meter: &'a mut Meter,
+    pub(super) now: Micros,
+}
+
 impl<B: Default> Batch<B> {
     pub(super) fn new(single: bool) -> Self {
-        Self { pieces: Vec::new(), to: None, time: None, single, events: 0, bytes: 0 }
+        Self {
+            pieces: Vec::new(),
+            parks: Vec::new(),
+            holds: BTreeMap::new(),
+            to: None,
+            time: None,
+            single,
+            events: 0,
+            bytes: 0,
+        }
     }
 
     /// Whether it should be written before it takes another record. Batches of single events hold one commit.
@@ -50,34 +103,29 @@ impl<B: Default> Batch<B> {
     /// Takes the next record of the partition.
     pub(super) fn take<D: Db, P: Projection<D, Batch = B>>(
         &mut self,
-        projection: &P,
-        place: &Place<'_>,
+        reading: &mut Reading<'_, P>,
         fold: &mut Fold,
         stored: &Stored,
-    ) -> Result<(), ApplyError> {
-        let verdict =
-            fold.take(stored.offset, &stored.record).map_err(|e| ApplyError::broken(e.to_string()))?;
+    ) -> Result<(), Untaken> {
+        let verdict = fold
+            .take(stored.offset, &stored.record)
+            .map_err(|e| Untaken::Violation(ApplyError::broken(e.to_string())))?;
         self.bytes = self.bytes.saturating_add(stored.record.value.len());
         match verdict {
             Verdict::Dead(_) if zoo!("dead-records-projected") => {
                 if let Ok(Some(crate::codec::Entry::Commit(commit))) = crate::codec::decode(&stored.record) {
-                    self.commit(projection, place, stored.offset, &commit)?;
+                    self.commit(reading, stored.offset, &commit)?;
                 }
                 return Ok(());
             }
             Verdict::Dead(why) => {
-                tracing::debug!(
-                    service = place.service.as_ref(),
-                    shard = place.shard,
-                    stored.offset,
-                    ?why,
-                    "dead"
-                );
+                let (service, shard) = (reading.service.as_ref(), reading.shard);
+                tracing::debug!(service, shard, stored.offset, ?why, "dead");
                 return Ok(());
             }
             Verdict::Genesis(_) | Verdict::Claim(_) => {}
             Verdict::Commit(commit) => {
-                self.commit(projection, place, stored.offset, &commit)?;
+                self.commit(reading, stored.offset, &commit)?;
                 self.time = Some(commit.time);
             }
         }
@@ -87,67 +135,120 @@ impl<B: Default> Batch<B> {
 
     fn commit<D: Db, P: Projection<D, Batch = B>>(
         &mut self,
-        projection: &P,
-        place: &Place<'_>,
+        reading: &mut Reading<'_, P>,
         offset: u64,
         commit: &Commit,
-    ) -> Result<(), ApplyError> {
+    ) -> Result<(), Untaken> {
         for (idx, event) in (0u32..).zip(&commit.events) {
             if !P::Event::wants(&event.name) {
                 continue;
             }
-            let label = || place.label(offset, commit, idx, event);
-            let fresh = self.single || self.pieces.is_empty();
-            if fresh {
-                self.pieces.push((self.single.then(label), B::default()));
-            }
-            let Some((_, piece)) = self.pieces.last_mut() else { continue };
-            let taken = catch_unwind(AssertUnwindSafe(|| {
-                let recorded = record::<P::Event>(place, commit, idx, event)?;
-                projection.fold(piece, &recorded)
-            }));
-            let taken = taken.unwrap_or_else(|panic| Err(ApplyError::poison(panicked("fold", &*panic))));
-            // `fold` has no business with a database: whatever it says, trying again gives the same.
-            taken.map_err(|e| ApplyError::new(Class::Poison, format!("{}: {e}", label())))?;
+            let held = Held { pseq: commit.pseq, idx, offset };
+            let head = head(reading.service, reading.shard, commit, held).map_err(Untaken::Broken)?;
+            reading.meter.met(&head.entity);
             self.events = self.events.saturating_add(1);
+            let about = || about(&head, held);
+            let key = if self.single || !reading.parked.is_empty() {
+                Some(key_of(reading.projection, &head).map_err(Untaken::Broken)?)
+            } else {
+                None
+            };
+            if let Some(key) = key.as_ref().filter(|key| self.holds_back(reading.parked, key)) {
+                self.holds.entry(key.clone()).or_default().push(held);
+                continue;
+            }
+            let poison = match reading.unwritten.get(&(held.pseq, held.idx)) {
+                Some(poison) => poison.clone(),
+                None => {
+                    let fresh = self.single || self.pieces.is_empty();
+                    if fresh {
+                        let about = self.single.then(about);
+                        self.pieces.push(Piece { batch: B::default(), about });
+                    }
+                    let Some(piece) = self.pieces.last_mut() else { continue };
+                    match fold_one(reading.projection, &mut piece.batch, &head, event) {
+                        Ok(()) => continue,
+                        Err(poison) if self.single => {
+                            self.pieces.pop();
+                            poison
+                        }
+                        Err(_) => return Err(Untaken::Poison),
+                    }
+                }
+            };
+            let Some(key) = key else { return Err(Untaken::Poison) };
+            self.parks.push(poison.parked(reading.shard, key.clone(), &about(), reading.now));
+            self.holds.entry(key).or_default().push(held);
         }
         Ok(())
     }
-}
 
-/// The partition that is read.
-pub(super) struct Place<'a> {
-    pub(super) service: &'a Arc<str>,
-    pub(super) shard: u32,
-}
-
-impl Place<'_> {
-    fn label(&self, offset: u64, commit: &Commit, idx: u32, event: &EventRecord) -> String {
-        let entity = commit.entity.as_ref().map_or_else(String::new, |e| format!(" of {}/{}", e.kind, e.id));
-        format!(
-            "{}/{}, record {offset}, commit {}, event {idx} ({}{entity})",
-            self.service, self.shard, commit.pseq, event.name
-        )
+    fn holds_back(&self, parked: &BTreeMap<String, Parked>, key: &str) -> bool {
+        parked.contains_key(key) || self.holds.contains_key(key)
     }
 }
 
-fn record<E: EventSet>(
-    place: &Place<'_>,
+/// An event in the words of a person.
+pub(super) fn about(head: &Recorded<()>, held: Held) -> About {
+    let label = format!(
+        "{}/{}, record {}, commit {}, event {} ({} of {})",
+        head.service, head.shard, held.offset, held.pseq, held.idx, head.name, head.entity
+    );
+    About { held, name: Arc::clone(&head.name), label }
+}
+
+/// Where an event stands, without the event.
+pub(super) fn head(
+    service: &Arc<str>,
+    shard: u32,
     commit: &Commit,
-    idx: u32,
-    event: &EventRecord,
-) -> Result<Recorded<E>, ApplyError> {
-    let entity = commit.entity.as_ref();
-    let entity = entity.ok_or_else(|| ApplyError::poison("its commit names no entity"))?;
+    at: Held,
+) -> Result<Recorded<()>, ApplyError> {
+    let idx = at.idx;
+    let damaged = |what: &str| {
+        ApplyError::broken(format!(
+            "{service}/{shard}, record {}, commit {}, event {idx}: {what}",
+            at.offset, at.pseq
+        ))
+    };
+    let entity = commit.entity.as_ref().ok_or_else(|| damaged("its commit names no entity"))?;
+    let event = usize::try_from(idx).ok().and_then(|idx| commit.events.get(idx));
+    let event = event.ok_or_else(|| damaged("the commit has no such event"))?;
     Ok(Recorded {
-        event: E::decode(event).map_err(ApplyError::poison)?,
+        event: (),
         name: Arc::clone(&event.name),
-        service: Arc::clone(place.service),
-        shard: place.shard,
+        service: Arc::clone(service),
+        shard,
         pseq: commit.pseq,
         idx,
         entity: EntityKey { kind: Arc::clone(&entity.kind), id: Arc::clone(&entity.id) },
         version: entity.version.saturating_add(u64::from(idx)).saturating_add(1),
         time: commit.time,
     })
+}
+
+fn key_of<D: Db, P: Projection<D>>(projection: &P, head: &Recorded<()>) -> Result<String, ApplyError> {
+    catch_unwind(AssertUnwindSafe(|| projection.key(head))).map_err(|panic| {
+        let what = panicked("key", &*panic);
+        ApplyError::broken(format!(
+            "projection {} cannot name the key of event {}: {what}",
+            P::NAME,
+            head.id()
+        ))
+    })
+}
+
+/// Reads an event and takes it into a batch. What fails leaves the batch unusable.
+pub(super) fn fold_one<D: Db, P: Projection<D>>(
+    projection: &P,
+    batch: &mut P::Batch,
+    head: &Recorded<()>,
+    event: &EventRecord,
+) -> Result<(), Poison> {
+    let taken = catch_unwind(AssertUnwindSafe(|| {
+        let event = P::Event::decode(event).map_err(|why| Poison::new("reading", why))?;
+        // `fold` has no business with a database: whatever it says, trying again gives the same.
+        projection.fold(batch, &head.with(event)).map_err(|e| Poison::new("fold", e.what))
+    }));
+    taken.unwrap_or_else(|panic| Err(Poison::new("fold", panicked("fold", &*panic))))
 }

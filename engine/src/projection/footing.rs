@@ -1,14 +1,17 @@
 //! Where a runner stands before it reads: its checkpoint, taken over in a new epoch, and the log compared with it.
 //! A log that was recreated, restored or cut short is refused here, never misread.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use super::{
     Projection,
-    runner::{Halt, Runner, superseded},
+    runner::{Halt, READ, Runner, superseded},
 };
 use crate::{
-    checkpoint::{ApplyError, Checkpoint, Db, Transacted},
+    checkpoint::{ApplyError, Checkpoint, Parked, ReadDb, Transacted},
     log::Stored,
     machine::fold::{Expected, Fold, matches},
     position::Position,
@@ -22,24 +25,50 @@ pub(super) struct Footing {
     pub(super) fold: Fold,
     /// Read and not yet taken.
     pub(super) ahead: VecDeque<Stored>,
-    /// Where the log is read next.
-    pub(super) next: u64,
+    /// The last record that was read: it is read again with the next ones, and must be the same.
+    pub(super) last: Stored,
+    /// The keys that are parked.
+    pub(super) parked: BTreeMap<String, Parked>,
     /// Whether the last read came to the end of the log.
     pub(super) at_end: bool,
 }
 
-impl<D: Db, P: Projection<D>> Runner<D, P> {
+impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     /// Takes over, or finds its own checkpoint again, and compares the log with it.
     pub(super) async fn footing(&mut self) -> Result<Footing, Halt> {
         let start = self.genesis().await?;
-        let checkpoint = match self.epoch {
+        let (checkpoint, parked) = match self.epoch {
             None => self.take(start).await?,
             Some(mine) => self.find(mine).await?,
         };
-        self.compare(&checkpoint.position).await?;
+        let last = self.compare(&checkpoint.position).await?;
         let fold = Fold::resume(self.key.shard, self.expected(), checkpoint.position.clone());
-        let next = fold.next_offset();
-        Ok(Footing { checkpoint, fold, ahead: VecDeque::new(), next, at_end: false })
+        let parked = parked.into_iter().map(|parked| (parked.key.clone(), parked)).collect();
+        Ok(Footing { checkpoint, fold, ahead: VecDeque::new(), last, parked, at_end: false })
+    }
+
+    /// What follows the last record that was read. A log that only grows shows that record again, unchanged.
+    pub(super) async fn read_on(&self, at: &Footing) -> Result<Vec<Stored>, Halt> {
+        let last = &at.last;
+        let mut read = self.read(last.offset, READ.saturating_add(1)).await?;
+        match read.first() {
+            Some(again) if again.offset == last.offset && again.record.value == last.record.value => {
+                read.remove(0);
+                Ok(read)
+            }
+            Some(other) if other.offset == last.offset => {
+                let position = &at.checkpoint.position;
+                let what = (position.offset == last.offset).then(|| matches(position, &other.record).err());
+                let what =
+                    what.flatten().unwrap_or_else(|| "it was read before and has changed since".into());
+                Err(self.refused(&format!("record {}: {what}", last.offset)))
+            }
+            Some(other) => Err(self.refused(&format!(
+                "record {}, which was read before and is gone: the next one in the log is {}",
+                last.offset, other.offset
+            ))),
+            None => Err(self.short(&at.checkpoint.position).await),
+        }
     }
 
     fn expected(&self) -> Expected {
@@ -70,38 +99,44 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
         }
     }
 
-    async fn take(&mut self, start: Position) -> Result<Checkpoint, Halt> {
+    async fn take(&mut self, start: Position) -> Result<(Checkpoint, Vec<Parked>), Halt> {
         let (key, reader) = (self.key.clone(), Arc::clone(&self.source.reader));
-        let taken = self
-            .db
-            .transact(Box::new(move |tx| Box::pin(async move { D::take(tx, &key, &start, &reader).await })));
-        let checkpoint = settled(taken.await)?;
+        let taken = self.db.transact(Box::new(move |tx| {
+            Box::pin(async move {
+                let checkpoint = D::take(tx, &key, &start, &reader).await?;
+                Ok((checkpoint, D::parked(tx, &key).await?))
+            })
+        }));
+        let (checkpoint, parked) = settled(taken.await)?;
         self.epoch = Some(checkpoint.epoch);
-        Ok(checkpoint)
+        self.meter.found(parked.iter().map(|parked| parked.at));
+        Ok((checkpoint, parked))
     }
 
-    async fn find(&self, mine: u64) -> Result<Checkpoint, Halt> {
+    async fn find(&self, mine: u64) -> Result<(Checkpoint, Vec<Parked>), Halt> {
         let key = self.key.clone();
-        let found =
-            self.db.transact(Box::new(move |tx| Box::pin(async move { D::checkpoint(tx, &key).await })));
+        let found = self.db.transact(Box::new(move |tx| {
+            Box::pin(async move { Ok((D::checkpoint(tx, &key).await?, D::parked(tx, &key).await?)) })
+        }));
         match settled(found.await)? {
-            Some(checkpoint) if checkpoint.epoch == mine => Ok(checkpoint),
-            Some(_) | None => Err(superseded(&self.key).into()),
+            (Some(checkpoint), parked) if checkpoint.epoch == mine => Ok((checkpoint, parked)),
+            _ => Err(superseded(&self.key).into()),
         }
     }
 
-    /// Reads the checkpoint's record again.
-    async fn compare(&self, at: &Position) -> Result<(), Halt> {
+    /// Reads the checkpoint's record again, and compares it.
+    async fn compare(&self, at: &Position) -> Result<Stored, Halt> {
         if at.log_id != self.source.log_id {
             let what =
                 format!("record {} of log {}; the log read is {}", at.offset, at.log_id, self.source.log_id);
             return Err(self.refused(&what));
         }
         let read = self.read(at.offset, 1).await?;
-        match read.first() {
-            Some(found) if found.offset == at.offset => {
-                matches(at, &found.record).map_err(|what| self.refused(&what))
-            }
+        match read.into_iter().next() {
+            Some(found) if found.offset == at.offset => match matches(at, &found.record) {
+                Ok(()) => Ok(found),
+                Err(what) => Err(self.refused(&what)),
+            },
             Some(found) => Err(self.refused(&format!(
                 "record {} (commit {}), which is gone: the next one in the log is {}",
                 at.offset, at.pseq, found.offset
@@ -133,8 +168,8 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
     fn refused(&self, what: &str) -> Halt {
         let what = format!(
             "projection {} stands at a record that its log does not have: {what}. The log was recreated, restored or \
-             cut short. To build the read model from this log, raise the projection's VERSION, or delete its tables \
-             and its rows in palinode_checkpoint",
+             cut short. Bring the right log back; or delete the database of the read models, and they are built \
+             from this log",
             self.key
         );
         ApplyError::broken(what).into()
@@ -142,7 +177,7 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
 }
 
 /// The end of a transaction that may simply be tried again.
-fn settled<T>(end: Transacted<T>) -> Result<T, ApplyError> {
+pub(super) fn settled<T>(end: Transacted<T>) -> Result<T, ApplyError> {
     match end {
         Transacted::Committed(value) => Ok(value),
         Transacted::RolledBack(e) => Err(e),

@@ -1,5 +1,5 @@
-//! The handle on a running projection: how far each shard is, waiting for one's own writes, stopping. Holds no
-//! database; runners tell it where they are.
+//! The handle on a running projection: how far each shard is, waiting for one's own writes, what is parked, stopping.
+//! Runners tell it where they are, and do what it asks of parked keys.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,11 +10,20 @@ use tokio_util::{
 };
 use uuid::Uuid;
 
+use super::{
+    Source,
+    desk::Desk,
+    parking::{Door, What},
+};
 use crate::{
+    checkpoint::{Act, ApplyError, Class, Parked, Said, ShardStatus, State},
     clock::Clock,
-    position::{Position, Token},
+    position::Token,
     time::Micros,
 };
+
+/// How long a question to a database that is away waits to be asked again.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// A running projection. Cheap to clone; when the last clone is dropped, it stops.
 #[derive(Clone)]
@@ -22,54 +31,27 @@ pub struct ReadModel(Arc<Shared>);
 
 struct Shared {
     name: &'static str,
-    service: Arc<str>,
-    log_id: Uuid,
-    shards: Vec<watch::Receiver<ShardStatus>>,
-    clock: Arc<dyn Clock>,
+    version: u32,
+    source: Source,
+    shards: Vec<Shard>,
+    desk: Arc<dyn Desk>,
     stop: CancellationToken,
     _stop_when_dropped: DropGuard,
     tasks: TaskTracker,
 }
 
-/// How far a projection is in one shard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShardStatus {
-    /// The shard.
-    pub shard: u32,
-    /// What its runner does.
-    pub state: State,
-    /// The last record that is in the tables; `None` until the checkpoint was read and compared with the log.
-    pub position: Option<Position>,
-    /// Time of the last commit that is in the tables; zero before the first.
-    pub time: Micros,
-}
-
-/// What the runner of a shard does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// It takes over.
-    Starting,
-    /// It is behind the log and reads as fast as it can.
-    CatchingUp,
-    /// It has reached the end of the log and waits for more.
-    Live,
-    /// Something is away; it tries again.
-    Retrying {
-        /// What.
-        why: Arc<str>,
-    },
-    /// It stands still until it is started again.
-    Stopped {
-        /// Why, and what to do.
-        why: Arc<str>,
-    },
+/// The runner of one shard, seen from the handle.
+#[derive(Clone)]
+pub(super) struct Shard {
+    pub(super) status: watch::Receiver<ShardStatus>,
+    pub(super) door: Door,
 }
 
 /// The end of a wait for one's own writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "the read model may not show the write yet"]
 pub enum Waited {
-    /// The tables hold everything up to the token.
+    /// The tables hold everything up to the token, and the token's own commit.
     Reached,
     /// Not within the time given.
     NotYet {
@@ -79,6 +61,11 @@ pub enum Waited {
         lag: u64,
         /// What the shard's runner does.
         state: State,
+    },
+    /// The tables are past the token, and its commit is not in them: an event before it, or of it, cannot be taken.
+    Parked {
+        /// The key that is set aside.
+        key: String,
     },
     /// The token is not of the log that this read model follows: it is dead, not late.
     WrongLog {
@@ -94,15 +81,15 @@ pub enum Waited {
 
 impl ReadModel {
     pub(super) fn new(
-        name: &'static str,
-        (service, log_id): (Arc<str>, Uuid),
-        shards: Vec<watch::Receiver<ShardStatus>>,
-        clock: Arc<dyn Clock>,
+        (name, version): (&'static str, u32),
+        source: Source,
+        shards: Vec<Shard>,
+        desk: Arc<dyn Desk>,
         stop: CancellationToken,
         tasks: TaskTracker,
     ) -> Self {
         let _stop_when_dropped = stop.clone().drop_guard();
-        Self(Arc::new(Shared { name, service, log_id, shards, clock, stop, _stop_when_dropped, tasks }))
+        Self(Arc::new(Shared { name, version, source, shards, desk, stop, _stop_when_dropped, tasks }))
     }
 
     /// The projection's name.
@@ -111,46 +98,172 @@ impl ReadModel {
         self.0.name
     }
 
+    /// Its version.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.0.version
+    }
+
+    pub(super) fn desk(&self) -> &dyn Desk {
+        &*self.0.desk
+    }
+
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.0.source.clock)
+    }
+
     /// The service it follows.
     #[must_use]
     pub fn service(&self) -> &Arc<str> {
-        &self.0.service
+        &self.0.source.service
     }
 
     /// Where each shard is, in order.
     #[must_use]
     pub fn status(&self) -> Vec<ShardStatus> {
-        self.0.shards.iter().map(|shard| shard.borrow().clone()).collect()
+        self.0.shards.iter().map(|shard| shard.status.borrow().clone()).collect()
     }
 
-    /// Waits until the tables hold the effects of the answer that gave this token, at most `within`.
+    /// Waits until the tables that readers see hold the effects of the answer that gave this token, at most `within`.
+    /// When readers are moved to another version, it goes on waiting for that one.
     pub async fn wait_for(&self, token: &Token, within: Duration) -> Waited {
-        let wrong_log = || Waited::WrongLog { follows: (Arc::clone(&self.0.service), self.0.log_id) };
-        if token.service != self.0.service || token.log_id != self.0.log_id {
-            return wrong_log();
+        let Source { service, log_id, clock, .. } = &self.0.source;
+        let known = token.service == *service && token.log_id == *log_id && self.shard(token.shard).is_ok();
+        if !known {
+            return Waited::WrongLog { follows: (Arc::clone(service), *log_id) };
         }
-        let shard = usize::try_from(token.shard).ok().and_then(|n| self.0.shards.get(n));
-        let Some(mut shard) = shard.cloned() else { return wrong_log() };
-        let until = self.0.clock.now().plus(within);
+        let until = clock.now().plus(within);
+        let mut active = self.0.desk.board().active(self.0.name, self.0.version);
         loop {
-            let now = shard.borrow_and_update().clone();
+            let version = *active.borrow_and_update();
+            tokio::select! {
+                biased;
+                // The board lives as long as the database.
+                Ok(()) = active.changed() => {}
+                waited = self.wait_in(version, token, until) => if *active.borrow() == version { return waited },
+            }
+        }
+    }
+
+    /// The same, of one version.
+    async fn wait_in(&self, version: u32, token: &Token, until: Micros) -> Waited {
+        let Source { service, clock, .. } = &self.0.source;
+        let stopped = |why: &str| {
+            let reason = format!("readers see version {version} of {}, on {service}: {why}", self.0.name);
+            Waited::Stopped { reason: reason.into() }
+        };
+        let Some(mut status) = self.status_of(version, token.shard) else {
+            return stopped("it does not run here");
+        };
+        loop {
+            let now = status.borrow_and_update().clone();
             let pseq = now.position.map_or(0, |p| p.pseq);
             match now.state {
-                _ if pseq >= token.pseq => return Waited::Reached,
-                State::Stopped { why } => return Waited::Stopped { reason: why },
-                state if self.0.clock.now() >= until => {
+                _ if pseq >= token.pseq && now.parked == 0 => return Waited::Reached,
+                _ if pseq >= token.pseq => return self.past(version, token, until).await,
+                State::Stopped { why } => return stopped(&why),
+                state if clock.now() >= until => {
                     return Waited::NotYet { pseq, lag: token.pseq.saturating_sub(pseq), state };
                 }
                 _ => {}
             }
             tokio::select! {
                 biased;
-                told = shard.changed() => if told.is_err() {
-                    return Waited::Stopped { reason: "the runner is gone: its task has ended".into() };
+                told = status.changed() => if told.is_err() {
+                    return stopped("the runner is gone: its task has ended");
                 },
-                () = self.0.clock.wait_until(until) => {}
+                () = clock.wait_until(until) => {}
             }
         }
+    }
+
+    fn status_of(&self, version: u32, shard: u32) -> Option<watch::Receiver<ShardStatus>> {
+        if version == self.0.version {
+            return Some(self.shard(shard).ok()?.status);
+        }
+        self.0.desk.board().shard(self.0.name, version, &self.0.source.service, shard)
+    }
+
+    /// The tables are past the token: whether its commit is in them, or is held back.
+    async fn past(&self, version: u32, token: &Token, until: Micros) -> Waited {
+        let clock = &self.0.source.clock;
+        loop {
+            match self.0.desk.holder(version, token.shard, token.pseq).await {
+                Ok(Some(key)) => return Waited::Parked { key },
+                Ok(None) => return Waited::Reached,
+                Err(e) if e.class != Class::Outage => return Waited::Stopped { reason: e.what },
+                Err(e) if clock.now() >= until => {
+                    let state = State::Retrying { why: e.what };
+                    return Waited::NotYet { pseq: token.pseq, lag: 0, state };
+                }
+                Err(_) => clock.wait_until(clock.now().plus(AGAIN).min(until)).await,
+            }
+        }
+    }
+
+    /// The keys that are parked, by shard and key.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn parked(&self) -> Result<Vec<Parked>, ApplyError> {
+        self.0.desk.parked().await
+    }
+
+    /// What people did to this projection, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn acts(&self) -> Result<Vec<Act>, ApplyError> {
+        self.0.desk.acts().await
+    }
+
+    /// Tries a parked key again: its events are taken from the log, in order, while later ones are held, until none is.
+    /// Returns when that is decided and recorded, not when it is done.
+    ///
+    /// # Errors
+    /// When the key is not parked there, the database is away, or the shard's runner stands still.
+    pub async fn retry(&self, shard: u32, key: &str, said: &Said) -> Result<(), ApplyError> {
+        self.ask(shard, What::Retry(key.to_owned()), said).await.map(|_| ())
+    }
+
+    /// Tries all keys again that are parked for this cause, in all shards: how many they are.
+    ///
+    /// # Errors
+    /// When the database is away or a shard's runner stands still. The shards before that one were asked.
+    pub async fn retry_cause(&self, cause: &str, said: &Said) -> Result<usize, ApplyError> {
+        let mut keys: usize = 0;
+        for shard in 0..self.0.source.partitions {
+            let more = self.ask(shard, What::RetryCause(cause.to_owned()), said).await?;
+            keys = keys.saturating_add(more);
+        }
+        Ok(keys)
+    }
+
+    /// Leaves one event out of the tables for good, the first one that the key holds, and tries the rest.
+    ///
+    /// # Errors
+    /// As [`ReadModel::retry`]; and when it is not the first one any more.
+    pub async fn skip(&self, parked: &Parked, said: &Said) -> Result<(), ApplyError> {
+        let what = What::Skip(parked.key.clone(), (parked.first.pseq, parked.first.idx));
+        self.ask(parked.shard, what, said).await.map(|_| ())
+    }
+
+    /// Leaves everything out of the tables, for good, that the key holds now. Its later events are taken again.
+    ///
+    /// # Errors
+    /// As [`ReadModel::retry`].
+    pub async fn discard(&self, shard: u32, key: &str, said: &Said) -> Result<(), ApplyError> {
+        self.ask(shard, What::Discard(key.to_owned()), said).await.map(|_| ())
+    }
+
+    async fn ask(&self, shard: u32, what: What, said: &Said) -> Result<usize, ApplyError> {
+        self.shard(shard)?.door.ask(what, said.clone()).await
+    }
+
+    fn shard(&self, shard: u32) -> Result<Shard, ApplyError> {
+        let found = usize::try_from(shard).ok().and_then(|n| self.0.shards.get(n));
+        let none = || ApplyError::broken(format!("{} has no shard {shard}", self.0.source.service));
+        found.cloned().ok_or_else(none)
     }
 
     /// Waits until the shard's status satisfies the condition; `None` when its runner is gone before that. For tests
@@ -160,8 +273,8 @@ impl ReadModel {
         shard: u32,
         mut condition: impl FnMut(&ShardStatus) -> bool,
     ) -> Option<ShardStatus> {
-        let mut shard = self.0.shards.get(usize::try_from(shard).ok()?)?.clone();
-        let found = shard.wait_for(|status| condition(status)).await.ok()?;
+        let mut status = self.shard(shard).ok()?.status;
+        let found = status.wait_for(|status| condition(status)).await.ok()?;
         Some(found.clone())
     }
 

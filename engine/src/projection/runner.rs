@@ -5,31 +5,48 @@
 //! |---|---|
 //! | nothing new | waits for the tail, or half a second |
 //! | an outage of log or database, an unknown end of a transaction | waits longer each time, reads its checkpoint again, goes on from there |
-//! | an event that cannot be taken | goes back to the checkpoint and takes one commit at a time, each event on its own, until it meets it again: stops there, with everything before it written |
+//! | an event that cannot be taken | goes back to the checkpoint and takes one commit at a time, each event on its own, until it meets it again: parks its key there, with everything before it written |
+//! | an event of a parked key | holds it back: its place is written with the batch it would have been in |
+//! | a parked key that is to be resumed | takes its events from the log, in turns with those of the tail |
+//! | too many parked keys | stops: the code is wrong, not the data |
 //! | another offset or epoch than its own in the checkpoint | stops: another runner has taken over |
 //! | a log that is not the one it read before | stops, naming both records |
 
-use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Projection, ShardStatus, Source, State,
-    batch::{Batch, Place},
+    Projection, Source,
+    batch::{About, Batch, Piece, Reading, Untaken},
     footing::Footing,
+    meter::Meter,
+    parking::Asks,
+    poison::Poison,
 };
 use crate::{
     address::Topic,
-    checkpoint::{ApplyError, Checkpoint, Class, Db, Key, Transacted},
+    checkpoint::{ApplyError, Checkpoint, Class, Go, Key, ReadDb, ShardStatus, State, Tables, Transacted},
     entity::panicked,
     log::Stored,
     tail::TailWatch,
 };
 
 /// How many records are read at once.
-const READ: usize = 500;
+pub(super) const READ: usize = 500;
+/// How many times in turn parked keys are resumed before the tail is read again.
+const TURNS: u32 = 4;
 /// How long a batch gathers before it is written.
 const GATHER: Duration = Duration::from_millis(200);
 /// How long an idle runner trusts the tail before it looks itself.
@@ -37,9 +54,10 @@ const POLL: Duration = Duration::from_millis(500);
 /// The first wait after an outage, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(30));
 
-pub(super) struct Runner<D: Db, P> {
+pub(super) struct Runner<D: ReadDb, P> {
     pub(super) key: Key,
-    projection: Arc<P>,
+    pub(super) projection: Arc<P>,
+    pub(super) tables: Tables,
     pub(super) source: Source,
     topic: Topic,
     pub(super) db: D,
@@ -50,6 +68,15 @@ pub(super) struct Runner<D: Db, P> {
     pub(super) epoch: Option<u64>,
     /// Up to this offset every commit is written alone, because one of them cannot be taken.
     single_until: Option<u64>,
+    /// Events that could not be written, by commit and index, until the checkpoint is past them.
+    unwritten: BTreeMap<(u64, u32), Poison>,
+    /// The parked key of which one event at a time is taken, because one of so many cannot be written.
+    pub(super) careful: Option<(String, usize)>,
+    /// How often in turn parked keys were resumed.
+    turns: u32,
+    pub(super) meter: Meter,
+    pub(super) asks: Asks,
+    go: Go,
     backoff: Duration,
 }
 
@@ -69,14 +96,15 @@ impl From<ApplyError> for Halt {
     }
 }
 
-impl<D: Db, P: Projection<D>> Runner<D, P> {
+impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     pub(super) fn new(
         key: Key,
-        projection: Arc<P>,
+        (projection, tables): (Arc<P>, Tables),
         source: Source,
         db: D,
         status: watch::Sender<ShardStatus>,
         stop: CancellationToken,
+        (meter, asks, go): (Meter, Asks, Go),
     ) -> Self {
         let topic = Topic::events(Arc::clone(&source.service));
         let tail = source.tail.watch(key.shard);
@@ -84,6 +112,7 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
         Self {
             key,
             projection,
+            tables,
             source,
             topic,
             db,
@@ -92,6 +121,12 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
             tail,
             epoch: None,
             single_until: None,
+            unwritten: BTreeMap::new(),
+            careful: None,
+            turns: 0,
+            meter,
+            asks,
+            go,
             backoff,
         }
     }
@@ -111,13 +146,25 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
 
     async fn follow(&mut self) -> Result<Infallible, Halt> {
         let mut at = self.footing().await?;
-        self.tell_position(&at.checkpoint);
+        self.tell_position(&at);
         loop {
             if self.stop.is_cancelled() {
                 return Err(Halt::Asked);
             }
+            while let Some(ask) = self.asks.next() {
+                self.obey(&mut at, ask).await?;
+            }
+            let resuming = at.parked.values().find(|parked| parked.resuming).map(|parked| parked.key.clone());
+            if let Some(key) = &resuming {
+                self.resume(&mut at, key).await?;
+                self.turns = self.turns.wrapping_add(1);
+                if !self.turns.is_multiple_of(TURNS) {
+                    continue;
+                }
+            }
             match self.gather(&mut at).await? {
                 Some(batch) => self.write(&mut at, batch).await?,
+                None if resuming.is_some() => self.caught_up(),
                 None => self.idle().await,
             }
         }
@@ -130,9 +177,27 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
         let until = self.source.clock.now().plus(GATHER);
         loop {
             while let Some(stored) = at.ahead.pop_front() {
-                let place = Place { service: &self.source.service, shard: self.key.shard };
-                if let Err(e) = batch.take(&*self.projection, &place, &mut at.fold, &stored) {
-                    return Err(self.cannot_take(e, single, stored.offset));
+                let mut reading = Reading {
+                    projection: &*self.projection,
+                    service: &self.source.service,
+                    shard: self.key.shard,
+                    parked: &at.parked,
+                    unwritten: &self.unwritten,
+                    meter: &mut self.meter,
+                    now: self.source.clock.now(),
+                };
+                match batch.take(&mut reading, &mut at.fold, &stored) {
+                    Ok(()) => {}
+                    Err(Untaken::Poison) => {
+                        self.single_until = Some(stored.offset);
+                        return Err(Halt::Again);
+                    }
+                    Err(Untaken::Violation(_)) if batch.to.is_some() => {
+                        // What comes before it is written first; then it is met again.
+                        at.ahead.push_front(stored);
+                        return Ok(Some(batch));
+                    }
+                    Err(Untaken::Violation(e) | Untaken::Broken(e)) => return Err(e.into()),
                 }
                 if batch.full() {
                     return Ok(Some(batch));
@@ -142,28 +207,51 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
                 return Ok(Some(batch));
             }
             self.tail.seen();
-            let read = self.read(at.next, READ).await?;
+            let read = self.read_on(at).await?;
             at.at_end = read.len() < READ;
             let Some(last) = read.last() else { return Ok(batch.to.is_some().then_some(batch)) };
-            at.next = last.offset.saturating_add(1);
+            at.last = last.clone();
             at.ahead.extend(read);
         }
     }
 
-    /// The checkpoint first, then the rows, in one transaction.
+    /// Waits while readers are about to be moved away from this version.
+    async fn may_write(&mut self) -> Result<(), Halt> {
+        if self.go.stands_still() {
+            self.tell(State::Retrying { why: "it stands still until readers are moved".into() });
+        }
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Halt::Asked),
+            () = self.go.ahead() => Ok(()),
+        }
+    }
+
+    /// The checkpoint first, then what is held back, then the rows, in one transaction.
     async fn write(&mut self, at: &mut Footing, batch: Batch<P::Batch>) -> Result<(), Halt> {
-        let Batch { pieces, to: Some(to), time, single, .. } = batch else { return Ok(()) };
+        let Batch { pieces, parks, holds, to: Some(to), time, .. } = batch else { return Ok(()) };
+        self.may_park(&parks)?;
+        self.may_write().await?;
         let time = time.unwrap_or(at.checkpoint.time);
         let next = Checkpoint { position: to, time, epoch: at.checkpoint.epoch };
         let (key, from, to) = (self.key.clone(), at.checkpoint.clone(), next.position.clone());
-        let projection = Arc::clone(&self.projection);
+        let (projection, tables) = (Arc::clone(&self.projection), self.tables);
+        let abouts: Vec<Option<About>> = pieces.iter().map(|piece| piece.about.clone()).collect();
+        let writing = Arc::new(AtomicUsize::new(usize::MAX));
+        let (written, parked, held) = (Arc::clone(&writing), parks.clone(), holds.clone());
         let end = self.db.transact(Box::new(move |tx| {
             Box::pin(async move {
                 if !D::advance(tx, &key, &from, &to, time).await? && !zoo!("rows-without-checkpoint") {
                     return Err(superseded(&key));
                 }
-                for (label, piece) in pieces {
-                    write_piece(&*projection, tx, piece).await.map_err(|e| about(label.as_deref(), e))?;
+                for parked in &parked {
+                    D::park(tx, &key, parked).await?;
+                }
+                for (parked, events) in &held {
+                    D::hold(tx, &key, parked, events).await?;
+                }
+                for (n, Piece { batch, .. }) in pieces.into_iter().enumerate() {
+                    written.store(n, Ordering::Relaxed);
+                    write_piece(&*projection, tx, &tables, batch).await?;
                 }
                 Ok(())
             })
@@ -171,34 +259,28 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
         match end.await {
             Transacted::Committed(()) => {
                 self.backoff = BACKOFF.0;
+                self.unwritten.retain(|(pseq, _), _| *pseq > next.position.pseq);
                 at.checkpoint = next;
-                self.tell_position(&at.checkpoint);
+                self.held_back(at, parks, holds);
+                self.tell_position(at);
                 Ok(())
             }
-            Transacted::RolledBack(e) => Err(self.cannot_take(e, single, next.position.offset)),
+            Transacted::RolledBack(e) if e.class == Class::Poison => {
+                let about = abouts.get(writing.load(Ordering::Relaxed)).ok_or(e.clone())?;
+                if let Some(about) = about {
+                    let place = (about.held.pseq, about.held.idx);
+                    self.unwritten.insert(place, Poison::new("write", e.what));
+                } else {
+                    self.single_until = Some(next.position.offset);
+                }
+                Err(Halt::Again)
+            }
+            Transacted::RolledBack(e) => Err(e.into()),
             Transacted::Unknown(e) => {
                 sometimes!("rows unknown");
                 Err(ApplyError::outage(e.what).into())
             }
         }
-    }
-
-    /// After an error in records up to `offset`: data that cannot be taken is looked for one commit at a time.
-    fn cannot_take(&mut self, e: ApplyError, single: bool, offset: u64) -> Halt {
-        if e.class != Class::Poison {
-            return e.into();
-        }
-        if !single {
-            self.single_until = Some(offset);
-            return Halt::Again;
-        }
-        let what = format!(
-            "projection {} stopped at an event it cannot take: {e}. Everything before it is in the tables and nothing \
-             was skipped. Repair the projection, or give the event an upcaster, and start again: it goes on with this \
-             event",
-            self.key
-        );
-        ApplyError::poison(what).into()
     }
 
     pub(super) async fn read(&self, from: u64, limit: usize) -> Result<Vec<Stored>, Halt> {
@@ -213,24 +295,34 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
 
     async fn idle(&mut self) {
         self.backoff = BACKOFF.0;
+        self.caught_up();
         self.tell(State::Live);
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {}
             () = self.tail.changed() => {}
+            () = self.asks.wait() => {}
             () = self.source.clock.pass(POLL) => {}
         }
     }
 
+    /// Nobody is answered by somebody who waits for an outage to end.
     async fn back_off(&mut self, e: ApplyError) {
         tracing::warn!(projection = %self.key, error = %e, "a projection waits and tries again");
-        self.tell(State::Retrying { why: e.what });
-        let pause = self.backoff;
+        self.tell(State::Retrying { why: Arc::clone(&e.what) });
+        let clock = Arc::clone(&self.source.clock);
+        let mut pause = clock.pass(self.backoff);
         self.backoff = self.backoff.saturating_mul(2).min(BACKOFF.1);
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => {}
-            () = self.source.clock.pass(pause) => {}
+        loop {
+            while let Some(ask) = self.asks.next() {
+                ask.refuse(&e);
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                () = &mut pause => return,
+                () = self.asks.wait() => {}
+            }
         }
     }
 
@@ -257,10 +349,22 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
         });
     }
 
-    fn tell_position(&self, checkpoint: &Checkpoint) {
+    /// It has seen the end of the log.
+    fn caught_up(&self) {
+        let now = self.source.clock.now();
+        self.status.send_if_modified(|status| {
+            status.caught_up = Some(now);
+            false
+        });
+    }
+
+    pub(super) fn tell_position(&self, at: &Footing) {
+        let seen_the_end = (at.at_end && at.ahead.is_empty()).then(|| self.source.clock.now());
         self.status.send_modify(|status| {
-            status.position = Some(checkpoint.position.clone());
-            status.time = checkpoint.time;
+            status.position = Some(at.checkpoint.position.clone());
+            status.time = at.checkpoint.time;
+            status.parked = at.parked.len();
+            status.caught_up = seen_the_end.or(status.caught_up);
             if status.state != State::Live {
                 status.state = State::CatchingUp;
             }
@@ -268,20 +372,14 @@ impl<D: Db, P: Projection<D>> Runner<D, P> {
     }
 }
 
-async fn write_piece<D: Db, P: Projection<D>>(
+pub(super) async fn write_piece<D: ReadDb, P: Projection<D>>(
     projection: &P,
     tx: &mut D::Tx,
+    tables: &Tables,
     piece: P::Batch,
 ) -> Result<(), ApplyError> {
-    let written = AssertUnwindSafe(async { projection.write(tx, piece).await }).catch_unwind().await;
+    let written = AssertUnwindSafe(async { projection.write(tx, tables, piece).await }).catch_unwind().await;
     written.unwrap_or_else(|panic| Err(ApplyError::poison(panicked("write", &*panic))))
-}
-
-fn about(label: Option<&str>, e: ApplyError) -> ApplyError {
-    match label {
-        Some(label) => ApplyError::new(e.class, format!("{label}: {e}")),
-        None => e,
-    }
 }
 
 pub(super) fn superseded(key: &Key) -> ApplyError {

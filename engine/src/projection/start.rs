@@ -7,14 +7,20 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use super::{Projection, ReadModel, ShardStatus, State, runner::Runner};
+use super::{
+    Projection, ReadModel,
+    desk::{Desk, Files},
+    meter::{Meter, Recent},
+    parking::asks,
+    read_model::Shard,
+    runner::Runner,
+};
 use crate::{
     address::check_name,
-    checkpoint::{ApplyError, Db, Key, Transacted},
+    checkpoint::{ApplyError, Key, ReadDb, Running, ShardStatus, Tables, Transacted},
     clock::Clock,
     log::Log,
     tail::Tail,
-    time::Micros,
 };
 
 /// What is read: the log of one service.
@@ -40,19 +46,21 @@ pub struct Source {
 ///
 /// # Errors
 /// When the name is none or the tables cannot be created. What goes wrong later is in [`ReadModel::status`].
-pub async fn start<D: Db, P: Projection<D>>(
+pub async fn start<D: ReadDb, P: Projection<D>>(
     projection: Arc<P>,
     source: Source,
     db: D,
 ) -> Result<ReadModel, ApplyError> {
     check_name("projection", P::NAME).map_err(|e| ApplyError::broken(e.to_string()))?;
-    prepare(&projection, &db).await?;
+    let tables = Tables::new(P::TABLES, P::VERSION)?;
+    prepare(&projection, tables, &db).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let mut shards = Vec::new();
+    let (mut shards, recent) = (Vec::new(), Recent::default());
     for shard in 0..source.partitions {
-        let starting = ShardStatus { shard, state: State::Starting, position: None, time: Micros(0) };
-        let (status, seen) = watch::channel(starting);
-        shards.push(seen);
+        let (status, seen) = watch::channel(ShardStatus::starting(shard));
+        let (door, asks) = asks();
+        shards.push(Shard { status: seen, door });
+        let (meter, go) = (Meter::new(recent.clone()), db.board().go(P::NAME, P::VERSION));
         let key = Key {
             projection: P::NAME.into(),
             version: P::VERSION,
@@ -60,15 +68,37 @@ pub async fn start<D: Db, P: Projection<D>>(
             shard,
         };
         let (projection, source, db) = (Arc::clone(&projection), source.clone(), db.clone());
-        tasks.spawn(Runner::new(key, projection, source, db, status, stop.clone()).run());
+        tasks.spawn(
+            Runner::new(key, (projection, tables), source, db, status, stop.clone(), (meter, asks, go)).run(),
+        );
     }
     tasks.close();
-    Ok(ReadModel::new(P::NAME, (source.service, source.log_id), shards, source.clock, stop, tasks))
+    let running = Running {
+        shards: shards.iter().map(|shard| shard.status.clone()).collect(),
+        stop: stop.clone(),
+        tasks: tasks.clone(),
+    };
+    db.board().post(P::NAME, P::VERSION, &source.service, running);
+    let desk: Arc<dyn Desk> = Arc::new(Files::new(db, P::NAME, P::VERSION, &source));
+    Ok(ReadModel::new((P::NAME, P::VERSION), source, shards, desk, stop, tasks))
 }
 
-async fn prepare<D: Db, P: Projection<D>>(projection: &Arc<P>, db: &D) -> Result<(), ApplyError> {
-    let projection = Arc::clone(projection);
-    let prepared = db.transact(Box::new(move |tx| async move { projection.prepare(tx).await }.boxed()));
+async fn prepare<D: ReadDb, P: Projection<D>>(
+    projection: &Arc<P>,
+    tables: Tables,
+    db: &D,
+) -> Result<(), ApplyError> {
+    let (projection, board) = (Arc::clone(projection), db.board().clone());
+    let prepared = db.transact(Box::new(move |tx| {
+        async move {
+            projection.prepare(tx, &tables).await?;
+            let active = D::register(tx, P::NAME, &tables).await?;
+            // Inside, so that a swap comes before it as a whole, or after.
+            board.show(P::NAME, active);
+            Ok(())
+        }
+        .boxed()
+    }));
     match prepared.await {
         Transacted::Committed(()) => Ok(()),
         Transacted::RolledBack(e) | Transacted::Unknown(e) => {

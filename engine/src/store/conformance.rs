@@ -2,6 +2,8 @@
 //! as the sentence that says so. Each promise uses a service name of its own, so one store can be asked all of them.
 
 pub mod checkpoints;
+pub mod parking;
+pub mod versions;
 
 use uuid::Uuid;
 

@@ -8,9 +8,12 @@
 //! transactions, and their checkpoints go with them.
 
 mod checkpoint;
+mod compare;
 mod errors;
 mod migrations;
+mod parked;
 mod snapshots;
+mod versions;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -30,7 +33,7 @@ use uuid::Uuid;
 pub use snapshots::SqliteStore;
 
 use crate::{
-    checkpoint::{ApplyError, Transacted, Work},
+    checkpoint::{ApplyError, Board, Transacted, Work},
     entity::panicked,
 };
 
@@ -62,6 +65,7 @@ struct Inner {
     path: PathBuf,
     writer: Mutex<Writer>,
     readers: SqlitePool,
+    board: Board,
 }
 
 /// The one connection that writes.
@@ -84,15 +88,28 @@ impl SqliteDb {
         let mut writer = connect(&path).await?;
         check_version(&version(&mut writer).await?)?;
         migrations::run(&mut writer).await?;
-        let options = SqliteConnectOptions::new().filename(&path).read_only(true).busy_timeout(BUSY);
+        // sqlx asks for the columns of a statement when it is prepared. A connection prepares by the schema that it saw
+        // last, so after a swap `select *` from a view could give more columns than that, which ends the connection's
+        // thread with a panic. So nothing prepared is kept, and the schema is looked at before each use.
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .read_only(true)
+            .statement_cache_capacity(0)
+            .busy_timeout(BUSY);
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(BUSY)
             .max_lifetime(None)
             .idle_timeout(None)
             .test_before_acquire(false)
+            .before_acquire(|conn, _| Box::pin(seen(conn)))
             .connect_lazy_with(options.disable_statement_logging());
-        Ok(Self(Arc::new(Inner { path, writer: Mutex::new(Writer::Open(writer)), readers })))
+        Ok(Self(Arc::new(Inner {
+            path,
+            writer: Mutex::new(Writer::Open(writer)),
+            readers,
+            board: Board::default(),
+        })))
     }
 
     /// Where the file is.
@@ -205,6 +222,11 @@ async fn connect(path: &Path) -> Result<SqliteConnection, ApplyError> {
 
 async fn version(conn: &mut SqliteConnection) -> Result<String, ApplyError> {
     Ok(sqlx::query_scalar("select sqlite_version()").fetch_one(conn).await?)
+}
+
+/// Looks at the file, so that the connection knows its tables and views as they are now.
+async fn seen(conn: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query("select 1 from sqlite_schema limit 1").fetch_optional(conn).await.map(|_| true)
 }
 
 /// Versions of SQLite before 3.51.3 can corrupt a file in WAL mode (the WAL-reset bug); 3.52.0 was withdrawn.

@@ -6,7 +6,9 @@ mod following;
 #[path = "../projection_support/journal.rs"]
 mod journal;
 mod outages;
-mod poison;
+mod parked;
+
+mod rebuild;
 mod records;
 mod waiting;
 mod world;

@@ -29,6 +29,8 @@ async fn an_outage_of_the_database_is_waited_out() {
     // then the event is written once
     reached_in_time(&world, &model, &token).await;
     assert_eq!(world.table().await["a"], (1, "bank/0/1/0=1".into()));
+    // and nothing was parked
+    assert_eq!(model.parked().await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -43,4 +45,5 @@ async fn an_outage_of_the_log_is_waited_out() {
     }
     reached_in_time(&world, &model, &token).await;
     assert_eq!(world.table().await["a"].0, 1);
+    assert_eq!(model.parked().await.unwrap(), []);
 }

@@ -34,10 +34,15 @@ async fn waiting_for_a_token_answers_with_a_reason() {
     ] {
         assert_eq!(model.wait_for(&wrong, LONG).await, Waited::WrongLog { follows: follows.clone() });
     }
+    // parked while waiting
+    let next = Token { pseq: token.pseq + 1, ..token.clone() };
+    let hurt = async { world.journal.deposit(0, "a", &[HURTING[0]]) };
+    let (waited, _) = tokio::join!(model.wait_for(&next, LONG), hurt);
+    assert_eq!(waited, Waited::Parked { key: "account/a".into() });
+    assert_eq!(model.wait_for(&token, LONG).await, Waited::Reached);
     // stopped while waiting; what is in the tables is still reached
-    let (waited, _) =
-        tokio::join!(model.wait_for(&later, LONG), async { world.journal.deposit(0, "a", &[HURTING[0]]) });
-    assert!(matches!(&waited, Waited::Stopped { reason } if reason.contains("hurts")), "{waited:?}");
+    let (waited, ()) = tokio::join!(model.wait_for(&later, LONG), async { world.damage(0) });
+    assert!(matches!(&waited, Waited::Stopped { reason } if reason.contains("record 4")), "{waited:?}");
     assert_eq!(model.wait_for(&token, LONG).await, Waited::Reached);
     // stopped on purpose
     let other = Token { shard: 1, ..later };

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::journal::{Balances, Journal, Table, tables};
 use palinode::{
-    ManualClock, Token,
+    ManualClock, Record, Token,
     projection::{ReadModel, ShardStatus, State, Waited, start},
     store::sqlite::SqliteDb,
 };
@@ -34,6 +34,13 @@ impl World {
         start(projection, journal.source(&self.clock), self.db.clone()).await.unwrap()
     }
 
+    /// Appends a record of ours that cannot be read.
+    pub(crate) fn damage(&self, shard: u32) {
+        let last = usize::try_from(self.journal.end(shard)).unwrap() - 1;
+        let record = self.journal.record(shard, last);
+        self.journal.append_raw(shard, Record { value: vec![b'{'; 40].into(), ..record });
+    }
+
     pub(crate) async fn table(&self) -> Table {
         tables(&self.db).await.0
     }
@@ -45,6 +52,12 @@ pub(crate) async fn reached(model: &ReadModel, token: &Token) {
 
 /// Waits while time passes, so that every backoff ends whenever it began.
 pub(crate) async fn reached_in_time(world: &World, model: &ReadModel, token: &Token) {
+    let wait = model.wait_for(token, Duration::from_secs(u64::from(u32::MAX)));
+    assert_eq!(in_time(world, wait).await, Waited::Reached);
+}
+
+/// The end of something that happens while time passes.
+pub(crate) async fn in_time<T>(world: &World, future: impl Future<Output = T>) -> T {
     let time = async {
         loop {
             world.clock.advance(Duration::from_millis(10));
@@ -53,8 +66,8 @@ pub(crate) async fn reached_in_time(world: &World, model: &ReadModel, token: &To
     };
     tokio::select! {
         biased;
-        waited = model.wait_for(token, Duration::from_secs(u64::from(u32::MAX))) => assert_eq!(waited, Waited::Reached),
-        () = time => {}
+        end = future => end,
+        () = time => unreachable!("time has no end"),
     }
 }
 
@@ -90,4 +103,9 @@ pub(crate) async fn writer(world: &World) -> sqlx::SqliteConnection {
     use sqlx::Connection;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(world.db.path());
     sqlx::SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+/// No key of the shard is parked any more.
+pub(crate) async fn free(model: &ReadModel, shard: u32) {
+    model.wait_until(shard, |status| status.parked == 0 && status.position.is_some()).await.unwrap();
 }

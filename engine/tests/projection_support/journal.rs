@@ -13,7 +13,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
@@ -26,7 +26,7 @@ use palinode::{
     commit::{Cause, Claim, Commit, EntityRef, EventRecord, FORMAT, Genesis, Outcome, TimerChanges},
     entity::encode_event,
     log::{Created, LogError, Membership, Stored},
-    projection::{ApplyError, Of, Projection, Recorded, Source},
+    projection::{ApplyError, Of, Projection, Recorded, Source, Tables},
     store::sqlite::SqliteDb,
     tail::Tail,
 };
@@ -77,6 +77,12 @@ impl Journal {
         let inner = self.0.lock().unwrap();
         let copy = Inner { log_id: inner.log_id, partitions: inner.partitions.clone() };
         Self(Arc::new(Mutex::new(copy)), Tail::new(SHARDS), Arc::default())
+    }
+
+    /// The log is set back to this one under its readers; the tail does not know.
+    pub(crate) fn set_back(&self, to: &Self) {
+        let partitions = to.0.lock().unwrap().partitions.clone();
+        self.0.lock().unwrap().partitions = partitions;
     }
 
     /// What a node gives a projection to read.
@@ -248,7 +254,7 @@ impl Aggregate for Account {
 #[derive(Default)]
 pub(crate) struct Balances {
     /// Cannot take what hurts.
-    pub(crate) fragile: bool,
+    pub(crate) fragile: AtomicBool,
     /// Cannot write more events than this at a time.
     pub(crate) at_most: Option<usize>,
     /// So many writes find the database away.
@@ -260,7 +266,16 @@ pub(crate) const HURTING: [i64; 4] = [-1, -2, -3, -4];
 
 impl Balances {
     pub(crate) fn fragile() -> Arc<Self> {
-        Arc::new(Self { fragile: true, ..Self::default() })
+        Arc::new(Self { fragile: AtomicBool::new(true), ..Self::default() })
+    }
+
+    /// What hurt does not hurt any more.
+    pub(crate) fn mend(&self) {
+        self.fragile.store(false, Ordering::SeqCst);
+    }
+
+    fn is_fragile(&self) -> bool {
+        self.fragile.load(Ordering::SeqCst)
     }
 }
 
@@ -270,46 +285,52 @@ pub(crate) struct Changes(BTreeMap<String, (i64, Vec<String>)>);
 impl Projection<SqliteDb> for Balances {
     const NAME: &'static str = "balances";
     const VERSION: u32 = 1;
+    const TABLES: &'static [&'static str] = &["balance"];
     type Event = Of<Account>;
     type Batch = Changes;
 
-    async fn prepare(&self, tx: &mut SqliteConnection) -> Result<(), ApplyError> {
-        let sql = "create table if not exists balance (account text primary key, cents integer not null, \
+    async fn prepare(&self, tx: &mut SqliteConnection, tables: &Tables) -> Result<(), ApplyError> {
+        let sql = "create table if not exists {balance} (account text primary key, cents integer not null, \
                    events text not null, last integer not null check (last <> -3)) strict";
-        sqlx::raw_sql(sql).execute(tx).await?;
+        sqlx::raw_sql(tables.sql(sql)).execute(tx).await?;
         Ok(())
     }
 
     fn fold(&self, batch: &mut Changes, e: &Recorded<Of<Account>>) -> Result<(), ApplyError> {
         let Event::Deposited(cents) = *e.event else { return Ok(()) };
-        if self.fragile && cents == -1 {
+        if self.is_fragile() && cents == -1 {
             return Err(ApplyError::poison("minus one hurts"));
         }
-        assert!(!self.fragile || cents != -2, "minus two hurts");
+        assert!(!self.is_fragile() || cents != -2, "minus two hurts");
         let row = batch.0.entry(e.entity.id.to_string()).or_default();
         row.0 += cents;
         row.1.push(format!("{}={cents}", e.id()));
         Ok(())
     }
 
-    async fn write(&self, tx: &mut SqliteConnection, batch: Changes) -> Result<(), ApplyError> {
+    async fn write(
+        &self,
+        tx: &mut SqliteConnection,
+        tables: &Tables,
+        batch: Changes,
+    ) -> Result<(), ApplyError> {
         let events = batch.0.values().map(|row| row.1.len()).sum::<usize>();
         if self.at_most.is_some_and(|most| events > most) {
             return Err(ApplyError::poison(format!("{events} events hurt together")));
         }
         for (account, (cents, events)) in batch.0 {
-            let last = if self.fragile && events.iter().any(|e| e.ends_with("=-3")) { -3 } else { 0 };
-            sqlx::query(
-                "insert into balance values (?1, ?2, ?3, ?4) on conflict do update set cents = cents + ?2, \
+            let last = if self.is_fragile() && events.iter().any(|e| e.ends_with("=-3")) { -3 } else { 0 };
+            sqlx::query(tables.sql(
+                "insert into {balance} values (?1, ?2, ?3, ?4) on conflict do update set cents = cents + ?2, \
                  events = events || ' ' || ?3, last = ?4",
-            )
+            ))
             .bind(account)
             .bind(cents)
             .bind(events.join(" "))
             .bind(last)
             .execute(&mut *tx)
             .await?;
-            assert!(!self.fragile || !events.iter().any(|e| e.ends_with("=-4")), "minus four hurts");
+            assert!(!self.is_fragile() || !events.iter().any(|e| e.ends_with("=-4")), "minus four hurts");
             if self.outages.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok() {
                 return Err(ApplyError::outage("the database is away"));
             }

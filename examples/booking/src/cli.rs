@@ -1,6 +1,6 @@
 //! The command line: what each command is called, and where it goes. Every command is a file of its own.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
@@ -9,10 +9,12 @@ mod book;
 mod crash;
 mod drive;
 mod folder;
+mod load;
 mod progress;
 mod replay;
 mod report;
 mod say;
+mod serve;
 mod show;
 mod stop;
 mod tally;
@@ -102,6 +104,10 @@ enum Command {
     Crash(CrashArgs),
     /// Compute everything again from the log by other code, and compare
     Verify,
+    /// Serve trips over HTTP
+    Serve(serve::ServeArgs),
+    /// Book trips over HTTP, with many clients at a time, and look what became of them
+    Load(load::LoadArgs),
     /// Show one trip as a timeline
     Show {
         /// The trip's id, 16 digits
@@ -155,8 +161,14 @@ struct WorkArgs {
 /// Runs the command that was asked for.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
-    let level = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
+    let level =
+        if matches!(cli.command, Some(Command::Serve(_))) { LevelFilter::INFO } else { LevelFilter::WARN };
+    let level = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(level)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     let done = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -175,6 +187,8 @@ async fn command(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Replay(args)) => replay::run(&args, &common).await,
         Some(Command::Crash(args)) => crash::run(&args, &common).await,
         Some(Command::Verify) => verify::run(&common),
+        Some(Command::Serve(args)) => serve::run(&args, &common).await,
+        Some(Command::Load(args)) => load::run(&args, &common).await,
         Some(Command::Show { id }) => show::run(&id, &common),
         Some(Command::Work(args)) => work::run(&args, &common).await,
     }

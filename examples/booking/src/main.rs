@@ -6,6 +6,7 @@ mod audit;
 mod cli;
 mod desk;
 mod domain;
+mod http;
 mod numbers;
 mod payment;
 mod read;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use palinode::projection::ApplyError;
+use palinode::projection::{ApplyError, Sql};
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 use sqlx::SqliteConnection;
@@ -10,6 +10,7 @@ use sqlx::SqliteConnection;
 use crate::domain::TripId;
 
 mod cars;
+pub(crate) mod pages;
 mod rooms;
 mod seats;
 mod trips;
@@ -20,7 +21,7 @@ pub(crate) use seats::Seats;
 pub(crate) use trips::Trips;
 
 /// Writes all rows of a batch by one statement, which reads them as one JSON array.
-async fn add(tx: &mut SqliteConnection, sql: &'static str, rows: &impl Serialize) -> Result<(), ApplyError> {
+async fn add(tx: &mut SqliteConnection, sql: Sql, rows: &impl Serialize) -> Result<(), ApplyError> {
     let rows = serde_json::to_string(rows).map_err(|e| ApplyError::broken(e.to_string()))?;
     sqlx::query(sql).bind(rows).execute(tx).await?;
     Ok(())

@@ -22,9 +22,25 @@ use crate::{
 /// How long a trip may take beside the wait for its guest.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long stopping in order may take.
-const STOP: Duration = Duration::from_secs(20);
+pub(crate) const STOP: Duration = Duration::from_secs(20);
 
-/// The services, running on the data of one folder.
+/// The services, running on the data of one folder, and their read models.
+pub(crate) struct Services {
+    /// The node they run on.
+    pub(crate) node: Node,
+    /// The trips.
+    pub(crate) trips: Sagas<Trip>,
+    /// How every trip stands.
+    pub(crate) trips_model: ReadModel,
+    /// Rooms taken.
+    pub(crate) rooms_model: ReadModel,
+    /// Seats taken.
+    pub(crate) seats_model: ReadModel,
+    /// Cars taken.
+    pub(crate) cars_model: ReadModel,
+}
+
+/// The services with everything that plays the guests' part in one process.
 pub(crate) struct World {
     node: Node,
     trips: Sagas<Trip>,
@@ -49,13 +65,13 @@ pub(crate) enum Ended {
     Killed,
 }
 
-impl World {
+impl Services {
     /// Starts everything on the data of a folder, which is made when it is not there; trips wait `hold` for their
     /// guests.
     ///
     /// # Errors
     /// When the folder is in use or cannot be used; the error says by whom, and what to do.
-    pub(crate) async fn open(folder: &Path, hold: Duration) -> anyhow::Result<Self> {
+    pub(crate) async fn start(folder: &Path, hold: Duration) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         let saga = book_trip(hold);
         let bank = Bank::open(&folder.join("payments.db")).context("payments.db cannot be opened")?;
@@ -71,11 +87,22 @@ impl World {
             .start()
             .await?;
         let trips_model = node.project("trip", read::Trips).await?;
-        node.project("hotel", read::RoomNights).await?;
-        node.project("flight", read::Seats).await?;
-        node.project("car", read::Cars).await?;
-        caught_up(&trips_model).await;
+        let rooms_model = node.project("hotel", read::RoomNights).await?;
+        let seats_model = node.project("flight", read::Seats).await?;
+        let cars_model = node.project("car", read::Cars).await?;
         let trips = node.client().sagas("trip", &saga);
+        Ok(Self { node, trips, trips_model, rooms_model, seats_model, cars_model })
+    }
+}
+
+impl World {
+    /// Starts the services, opens the desk, and looks which trips are known.
+    ///
+    /// # Errors
+    /// As [`Services::start`]; and when the read models cannot be read.
+    pub(crate) async fn open(folder: &Path, hold: Duration) -> anyhow::Result<Self> {
+        let Services { node, trips, trips_model, .. } = Services::start(folder, hold).await?;
+        caught_up(&trips_model).await;
         let known = read::known(&read::open(folder)?)?;
         let desk = Desk::open(folder)?;
         Ok(Self { node, trips, desk, known, patience: hold + PATIENCE })
@@ -165,7 +192,7 @@ impl World {
 }
 
 /// Waits until every shard of a read model has met the end of the log, or stands still.
-async fn caught_up(model: &ReadModel) {
+pub(crate) async fn caught_up(model: &ReadModel) {
     let behind = |status: &ShardStatus| matches!(status.state, State::Starting | State::CatchingUp);
     for shard in model.status() {
         model.wait_until(shard.shard, |status| !behind(status)).await;

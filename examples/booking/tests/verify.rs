@@ -42,12 +42,12 @@ fn a_charge_that_is_missing_or_doubled_or_too_high_is_found() {
 fn a_read_model_that_drifted_is_found() {
     let data = booked();
     let first = "(select min(id) from trip)";
-    let said = after(&data, "read.db", &format!("update trip set phase = 'running' where id = {first}"));
+    let said = after(&data, "read.db", &format!("update trip_v1 set phase = 'running' where id = {first}"));
     assert!(said.contains("read model trip"), "{said}");
     let said = after(
         &data,
         "read.db",
-        "update room_night set taken = taken + 1 where (room, night) = (select min(room), night from room_night)",
+        "update room_night_v1 set taken = taken + 1 where (room, night) = (select min(room), night from room_night)",
     );
     assert!(said.contains("read model room_night"), "{said}");
 }
@@ -55,8 +55,8 @@ fn a_read_model_that_drifted_is_found() {
 #[test]
 fn a_commit_that_was_changed_is_found() {
     let data = booked();
-    let sql = "update palinode_record set value = cast(replace(cast(value as text), 'a', 'b') as blob) \
-        where id = (select max(id) from palinode_record)";
+    let sql = "update palinode_record_0 set value = cast(replace(cast(value as text), 'a', 'b') as blob) \
+        where id = (select max(id) from palinode_record_0)";
     let said = after(&data, "log.db", sql);
     assert!(said.contains(".events/"), "{said}");
 }

@@ -7,7 +7,7 @@ use std::{path::Path, time::Duration};
 
 use palinode::{
     Aggregate, Answer, Client, Node, Service, Token,
-    projection::{ApplyError, Of, Projection, ReadModel, Recorded, Waited},
+    projection::{ApplyError, Of, Projection, ReadModel, Recorded, Tables, Waited},
     store::sqlite::SqliteDb,
 };
 use sqlx::SqliteConnection;
@@ -74,14 +74,15 @@ struct Holders;
 impl Projection<SqliteDb> for Holders {
     const NAME: &'static str = "holders";
     const VERSION: u32 = 1;
+    const TABLES: &'static [&'static str] = &["holder"];
     type Event = Of<Stock>;
     /// Changes in the order in which they happened: the stock, the guest, and its number unless it was given back.
     type Batch = Vec<(String, String, Option<i64>)>;
 
-    async fn prepare(&self, tx: &mut SqliteConnection) -> Result<(), ApplyError> {
-        let table = "create table if not exists holder (stock text, guest text, taken integer, \
+    async fn prepare(&self, tx: &mut SqliteConnection, tables: &Tables) -> Result<(), ApplyError> {
+        let table = "create table if not exists {holder} (stock text, guest text, taken integer, \
                      primary key (stock, guest)) strict";
-        sqlx::raw_sql(table).execute(tx).await?;
+        sqlx::raw_sql(tables.sql(table)).execute(tx).await?;
         Ok(())
     }
 
@@ -94,13 +95,18 @@ impl Projection<SqliteDb> for Holders {
         Ok(())
     }
 
-    async fn write(&self, tx: &mut SqliteConnection, batch: Self::Batch) -> Result<(), ApplyError> {
+    async fn write(
+        &self,
+        tx: &mut SqliteConnection,
+        tables: &Tables,
+        batch: Self::Batch,
+    ) -> Result<(), ApplyError> {
         for (stock, guest, taken) in batch {
             let sql = match taken {
-                Some(_) => "insert into holder (stock, guest, taken) values (?1, ?2, ?3)",
-                None => "delete from holder where stock = ?1 and guest = ?2 and ?3 is null",
+                Some(_) => "insert into {holder} (stock, guest, taken) values (?1, ?2, ?3)",
+                None => "delete from {holder} where stock = ?1 and guest = ?2 and ?3 is null",
             };
-            sqlx::query(sql).bind(stock).bind(guest).bind(taken).execute(&mut *tx).await?;
+            sqlx::query(tables.sql(sql)).bind(stock).bind(guest).bind(taken).execute(&mut *tx).await?;
         }
         Ok(())
     }

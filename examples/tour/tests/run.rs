@@ -58,6 +58,39 @@ fn read_model() {
 }
 
 #[test]
+fn read_your_writes() {
+    let out = run("read_your_writes");
+    let seen: Vec<&str> = out.lines().filter_map(|line| line.trim().strip_prefix("and sees: ")).collect();
+    assert_eq!(seen, ["rooms 1", "rooms 3, seats 1"], "{out}");
+    ends(
+        "read_your_writes",
+        &[
+            "A wait never just hangs: it says why it was not reached.",
+            "not within 50 ms: 98 commits behind",
+            "a token of another log: wrong log, it is dead and not late",
+            "a read model that was stopped: stopped, it will not be reached",
+        ],
+    );
+}
+
+#[test]
+fn rebuild() {
+    let out = run("rebuild");
+    let seen: Vec<&str> = out.lines().filter_map(|line| line.trim().strip_prefix("readers see: ")).collect();
+    let rooms = [3, 3, 2, 4, 3].map(|n| format!("{n} rooms taken"));
+    assert_eq!(seen, rooms, "{out}");
+    ends(
+        "rebuild",
+        &[
+            "swap from version 1 to 2 (ada: version 1 forgets what is given back)",
+            "swap from version 2 to 1 (ada: just to show it)",
+            "swap from version 1 to 2 (ada: shown)",
+            "remove version 1 (ada: nobody wants it back)",
+        ],
+    );
+}
+
+#[test]
 fn trip() {
     ends(
         "trip",
@@ -70,6 +103,29 @@ fn trip() {
             r#"stock.held         "grace""#,
             r#"stock.released     "grace""#,
         ],
+    );
+}
+
+#[test]
+fn signals() {
+    ends(
+        "signals",
+        &[
+            "ada, wish 1: Buffered",
+            "ada, wish 1: Duplicate",
+            "The rooms are clean. Ada has spoken; Grace never does.",
+            "ada: Completed, with a view of the sea",
+            "grace: Compensated, with no wish",
+            "grace, too late: no, it has come to its end",
+        ],
+    );
+}
+
+#[test]
+fn timers() {
+    ends(
+        "timers",
+        &["set:     @deadline, sleep-on-it", "fired:   sleep-on-it", "early:   0", "cleared: @deadline"],
     );
 }
 

@@ -237,14 +237,14 @@ fn read(rows: &[SqliteRow]) -> Result<Vec<SagaRow>, ApplyError> {
 mod tests {
     use futures_util::FutureExt;
     use palinode::{
-        checkpoint::{Db, Transacted},
-        projection::Projection,
+        checkpoint::{Db, Transacted, Versions},
+        projection::{Projection, Tables},
     };
 
     use super::*;
     use crate::SagaRows;
 
-    async fn plan(db: &SqliteDb, sql: &'static str) -> String {
+    async fn plan(db: &SqliteDb, sql: &str) -> String {
         let explain = sqlx::AssertSqlSafe(format!("explain query plan {sql}"));
         let rows = sqlx::query(explain).fetch_all(db.readers()).await.unwrap();
         rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
@@ -254,10 +254,17 @@ mod tests {
     async fn every_query_is_one_range_of_an_index_in_its_order() {
         let folder = tempfile::tempdir().unwrap();
         let db = SqliteDb::open(folder.path().join("read.db")).await.unwrap();
-        let prepared = db.transact(Box::new(|tx| async move { SagaRows.prepare(tx).await }.boxed())).await;
-        assert_eq!(prepared, Transacted::Committed(()));
-        let by_status = "SEARCH palinode_saga USING INDEX palinode_saga_status";
-        let by_key = "SEARCH palinode_saga USING PRIMARY KEY";
+        let tables = Tables::new(SagaRows::TABLES, SagaRows::VERSION).unwrap();
+        let prepared = db.transact(Box::new(move |tx| {
+            async move {
+                SagaRows.prepare(tx, &tables).await?;
+                SqliteDb::register(tx, SagaRows::NAME, &tables).await
+            }
+            .boxed()
+        }));
+        assert_eq!(prepared.await, Transacted::Committed(SagaRows::VERSION));
+        let by_status = "SEARCH palinode_saga_v1 USING INDEX palinode_saga_v1_status";
+        let by_key = "SEARCH palinode_saga_v1 USING PRIMARY KEY";
         for (sql, expected) in [
             (AT, format!("{by_key} (service=? AND id=? AND definition=?)")),
             (FIND, format!("{by_key} (service=? AND id=?)")),
@@ -265,7 +272,7 @@ mod tests {
             (LIST_OF, format!("{by_status} (status=? AND definition=? AND (service,id)>(?,?))")),
             (
                 PARKED,
-                "SEARCH palinode_saga USING INDEX palinode_saga_parked ((definition,service,id)>(?,?,?))"
+                "SEARCH palinode_saga_v1 USING INDEX palinode_saga_v1_parked ((definition,service,id)>(?,?,?))"
                     .into(),
             ),
             (
@@ -277,7 +284,7 @@ mod tests {
             assert_eq!(plan(&db, sql).await, expected, "{sql}");
         }
         // and a batch finds the rows it changes by their key
-        let plan = plan(&db, include_str!("write.sql")).await;
+        let plan = plan(&db, tables.sql(include_str!("write.sql")).as_str()).await;
         assert!(
             plan.contains("SEARCH old USING PRIMARY KEY (service=? AND id=? AND definition=?)"),
             "{plan}"

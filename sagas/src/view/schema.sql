@@ -1,4 +1,4 @@
-create table if not exists palinode_saga (
+create table if not exists {palinode_saga} (
   service       text not null,
   definition    text not null,     -- the kind of the instance
   id            text not null,
@@ -26,6 +26,6 @@ create table if not exists palinode_saga (
   primary key (service, id, definition)
 ) strict, without rowid;
 
-create index if not exists palinode_saga_status on palinode_saga (status, definition, service, id);
+create index if not exists {palinode_saga}_status on {palinode_saga} (status, definition, service, id);
 
-create index if not exists palinode_saga_parked on palinode_saga (definition, service, id) where parked is not null;
+create index if not exists {palinode_saga}_parked on {palinode_saga} (definition, service, id) where parked is not null;

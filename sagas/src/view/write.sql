@@ -1,5 +1,5 @@
 -- ?1: a JSON array of changes, one an instance; what a change leaves null stays as it is.
-insert or replace into palinode_saga (
+insert or replace into {palinode_saga} (
   service, definition, id, version, phase, stuck, parked, since, started_at, ended_at, attempts, retries,
   last_error, why, why_node, exceptions, shard, pseq, nodes, node, waiting_for, waiting_since, waiting_until)
 with
@@ -22,7 +22,7 @@ row as (
     c.value ->> 'pseq' as pseq,
     iif(c.value ->> 'ended_at' is null, json_patch(coalesce(old.nodes, '{}'), c.value -> 'nodes'), '{}') as nodes
   from json_each(?1) as c
-  left join palinode_saga as old
+  left join {palinode_saga} as old
     on old.service = c.value ->> 'service' and old.id = c.value ->> 'id' and old.definition = c.value ->> 'definition'
 ),
 open as (

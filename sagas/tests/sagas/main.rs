@@ -12,6 +12,7 @@
 mod activities;
 mod definitions;
 mod journal;
+mod limits;
 mod linear;
 mod parked;
 mod performing;

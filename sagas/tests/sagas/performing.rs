@@ -1,4 +1,4 @@
-//! Attempts as they are run: timeout, panic, bulkhead, cancel.
+//! Attempts as they are run: timeout, panic, bulkhead, cancel. The other limits are in `limits.rs`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,6 +32,7 @@ fn attempt(clock: &ManualClock) -> Attempt {
         round: 1,
         attempt: 1,
         time: Micros(1),
+        begin_by: Micros(i64::MAX),
         clock: Arc::new(clock.clone()),
         cancel: tokio_util::sync::CancellationToken::new(),
     }

@@ -262,6 +262,7 @@ fn u8_an_answer_to_a_pivot_in_doubt_decides_it() {
             attempt: 1,
             activity: "pay".into(),
             request: serde_json::value::RawValue::NULL.to_owned(),
+            begin_by: palinode::Micros(0),
         };
         in_doubt().attempt(&run, fate)
     };

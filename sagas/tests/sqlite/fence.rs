@@ -33,6 +33,7 @@ fn attempt(key: &str, round: u32) -> Attempt {
         round,
         attempt: 1,
         time: Micros(1),
+        begin_by: Micros(i64::MAX),
         clock: Arc::new(ManualClock::at(Micros(1))),
         cancel: tokio_util::sync::CancellationToken::new(),
     }

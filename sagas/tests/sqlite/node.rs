@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use palinode::activity::{Circuit, Traffic};
 use palinode::{
     Activity, Aggregate, Answer, Attempt, Context, Failure, Limits, NoUndo, Node, Perform, Service,
 };
@@ -200,6 +201,9 @@ async fn an_attempt_lost_with_its_owner_is_made_again_by_the_next_one() {
     let orders = node.client().sagas("shop", &order(false));
     orders.start("hangs", data("hangs", 1)).await.accepted().unwrap();
     bank.hanging.notified().await;
+    let seen = node.activities();
+    assert_eq!((&*seen[0].service, &*seen[0].activity, seen.len()), ("shop", "pay", 1));
+    assert_eq!(seen[0].traffic, Traffic { waiting: 0, running: 1, circuit: Circuit::Closed });
     node.stop(Duration::ZERO).await;
 
     let node = start(folder.path(), &bank).await;

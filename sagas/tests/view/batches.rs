@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use futures_util::FutureExt;
 use palinode::{
     Address, Aggregate,
-    checkpoint::{Db, Transacted},
-    projection::{Projection, Recorded},
+    checkpoint::{Db, Transacted, Versions},
+    projection::{Projection, Recorded, Tables},
     store::sqlite::SqliteDb,
 };
 use palinode_sagas::{
@@ -117,8 +117,24 @@ impl Live {
     }
 }
 
+fn tables() -> Tables {
+    Tables::new(SagaRows::TABLES, SagaRows::VERSION).unwrap()
+}
+
+async fn prepare(db: &SqliteDb) {
+    let prepared = db.transact(Box::new(|tx| {
+        async move {
+            SagaRows.prepare(tx, &tables()).await?;
+            SqliteDb::register(tx, SagaRows::NAME, &tables()).await
+        }
+        .boxed()
+    }));
+    assert_eq!(prepared.await, Transacted::Committed(SagaRows::VERSION));
+}
+
 async fn write(db: &SqliteDb, changes: Changes) {
-    let written = db.transact(Box::new(|tx| async move { SagaRows.write(tx, changes).await }.boxed())).await;
+    let written =
+        db.transact(Box::new(|tx| async move { SagaRows.write(tx, &tables(), changes).await }.boxed())).await;
     assert_eq!(written, Transacted::Committed(()));
 }
 
@@ -126,8 +142,7 @@ async fn write(db: &SqliteDb, changes: Changes) {
 async fn rows_equal_the_fold_whatever_the_batches() {
     let folder = tempfile::tempdir().unwrap();
     let db = SqliteDb::open(folder.path().join("read.db")).await.unwrap();
-    let prepared = db.transact(Box::new(|tx| async move { SagaRows.prepare(tx).await }.boxed())).await;
-    assert_eq!(prepared, Transacted::Committed(()));
+    prepare(&db).await;
     let (mut dice, mut pseq) = (Dice(7), 0);
     let mut seen = BTreeSet::new();
     // given 250 instances of five sagas, ten at a time under way in turns

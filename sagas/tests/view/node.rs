@@ -10,7 +10,7 @@ use std::{
 use palinode::{
     Address, Answer, EntityKey, Log, Micros, Receipt, SystemClock,
     log::{Created, sqlite::SqliteLog},
-    projection::{ApplyError, Projection, Recorded, Source, State, start as follow},
+    projection::{ApplyError, Projection, Recorded, Source, State, Tables, start as follow},
     store::sqlite::SqliteDb,
     tail::Tail,
 };
@@ -235,6 +235,7 @@ struct Kept {
 impl Projection<SqliteDb> for Journals {
     const NAME: &'static str = "journals";
     const VERSION: u32 = 1;
+    const TABLES: &'static [&'static str] = &[];
     type Event = Entry;
     type Batch = Vec<Kept>;
 
@@ -244,7 +245,7 @@ impl Projection<SqliteDb> for Journals {
         Ok(())
     }
 
-    async fn write(&self, _: &mut SqliteConnection, batch: Vec<Kept>) -> Result<(), ApplyError> {
+    async fn write(&self, _: &mut SqliteConnection, _: &Tables, batch: Vec<Kept>) -> Result<(), ApplyError> {
         self.0.lock().unwrap().extend(batch);
         Ok(())
     }

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use palinode::projection::{ApplyError, Of, Projection, Recorded};
+use palinode::{
+    projection::{ApplyError, Of, Projection, Recorded, Tables},
+    store::memory::MemoryTx,
+};
 
 use crate::{
-    db::{SimDb, SimTx},
+    db::SimDb,
     domain::{Account, Moved, Placed, Slot},
 };
 
@@ -15,6 +18,7 @@ pub(crate) struct Balances;
 impl Projection<SimDb> for Balances {
     const NAME: &'static str = "balances";
     const VERSION: u32 = 1;
+    const TABLES: &'static [&'static str] = &["balances"];
     type Event = Of<Account>;
     type Batch = BTreeMap<String, i64>;
 
@@ -27,10 +31,11 @@ impl Projection<SimDb> for Balances {
         Ok(())
     }
 
-    async fn write(&self, tx: &mut SimTx, batch: Self::Batch) -> Result<(), ApplyError> {
+    async fn write(&self, tx: &mut MemoryTx, tables: &Tables, batch: Self::Batch) -> Result<(), ApplyError> {
+        let table = tables.name(Self::NAME).to_string();
         for (account, change) in batch {
-            let before: i64 = tx.get(Self::NAME, &account).and_then(|n| n.parse().ok()).unwrap_or(0);
-            tx.put(Self::NAME, &account, (before + change).to_string());
+            let before: i64 = tx.get(&table, &account).and_then(|n| n.parse().ok()).unwrap_or(0);
+            tx.put(&table, &account, (before + change).to_string());
         }
         Ok(())
     }
@@ -42,6 +47,7 @@ pub(crate) struct Holders;
 impl Projection<SimDb> for Holders {
     const NAME: &'static str = "holders";
     const VERSION: u32 = 1;
+    const TABLES: &'static [&'static str] = &["holders"];
     type Event = Of<Slot>;
     type Batch = Vec<(String, bool, String)>;
 
@@ -55,9 +61,10 @@ impl Projection<SimDb> for Holders {
         Ok(())
     }
 
-    async fn write(&self, tx: &mut SimTx, batch: Self::Batch) -> Result<(), ApplyError> {
+    async fn write(&self, tx: &mut MemoryTx, tables: &Tables, batch: Self::Batch) -> Result<(), ApplyError> {
+        let table = tables.name(Self::NAME).to_string();
         for (slot, held, by) in batch {
-            let row = tx.get(Self::NAME, &slot).unwrap_or_default();
+            let row = tx.get(&table, &slot).unwrap_or_default().to_owned();
             let mut holders: BTreeSet<&str> = row.split(' ').filter(|h| !h.is_empty()).collect();
             if held {
                 holders.insert(&by);
@@ -65,7 +72,7 @@ impl Projection<SimDb> for Holders {
                 holders.remove(by.as_str());
             }
             let row = holders.into_iter().collect::<Vec<_>>().join(" ");
-            tx.put(Self::NAME, &slot, row);
+            tx.put(&table, &slot, row);
         }
         Ok(())
     }

@@ -143,12 +143,12 @@ async fn settle(world: &World, end: Duration) {
 
 /// Whether the read models hold everything that is in their logs.
 fn projected(world: &World, truth: &Truth) -> bool {
-    let checkpoints = world.db.checkpoints();
+    let positions = world.db.positions();
     let followed = truth.shards.iter().filter(|((service, _), _)| service != "trip");
     let mut ends = followed.filter_map(|(at, commits)| Some((at, commits.last()?.offset)));
     ends.all(|((service, shard), end)| {
         let mine = |key: &Key| *key.service == **service && key.shard == *shard;
-        checkpoints.iter().any(|(key, at)| mine(key) && at.position.offset >= end)
+        positions.iter().any(|(key, at)| mine(key) && *at >= end)
     })
 }
 

@@ -9,6 +9,7 @@ use std::{
 
 use palinode::{
     Aggregate, Client, CountedIds, Ids, Limits, Node, NodeBuilder, Service, StartError, Topic,
+    checkpoint::Key,
     log::memory::MemoryCluster,
     machine::ids::WindowSize,
     node::Parts,
@@ -86,6 +87,19 @@ pub(crate) fn kind(program: usize) -> String {
     format!("p{program}")
 }
 
+/// The database of the read models, with the checkpoints and rows there can be.
+fn database(script: &Script) -> SimDb {
+    let (mut keys, mut rows) = (Vec::new(), Vec::new());
+    for (service, projection, id) in [("bank", "balances", "a"), ("stock", "holders", "s")] {
+        for shard in 0..script.shards {
+            let (projection, service) = (projection.into(), service.into());
+            keys.push(Key { projection, version: 1, service, shard });
+        }
+        rows.extend((0..3).map(|n| (format!("{projection}_v1"), format!("{id}-{n}"))));
+    }
+    SimDb::new(script.seed ^ 3, keys, rows)
+}
+
 impl World {
     pub(crate) fn new(script: &Script) -> Self {
         let time = Time::begin();
@@ -105,7 +119,7 @@ impl World {
             time,
             cluster: MemoryCluster::new(seed ^ 1),
             store: SharedStore::new(seed ^ 2),
-            db: SimDb::new(seed ^ 3),
+            db: database(script),
             participants: Participants::new(seed ^ 4),
             sagas,
             history: History::default(),
@@ -344,12 +358,13 @@ impl World {
     async fn follow<P: Projection<SimDb>>(&self, node: usize, running: &Node, of: &str, new: fn() -> P) {
         let stopped = |s: &ShardStatus| matches!(s.state, State::Stopped { .. });
         let projects = || self.place(node, |p| p.projector);
+        let db = self.db.of_process();
         loop {
             tokio::time::sleep(Duration::from_millis(500)).await;
             if !projects() {
                 continue;
             }
-            let Ok(model) = running.project_into(of, new(), self.db.clone()).await else { continue };
+            let Ok(model) = running.project_into(of, new(), db.clone()).await else { continue };
             while projects() && !model.status().iter().any(stopped) {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }

@@ -14,9 +14,16 @@ fn create(dir: &Path) -> Connection {
     db.pragma_update(None, "journal_mode", "wal").unwrap();
     db.execute_batch(include_str!("../../../migrations/sqlite/0001_log.sql")).unwrap();
     // A lane of another topic, which holds no truth.
-    db.execute("insert into palinode_lane values (1, 'trip.inbox', 0)", []).unwrap();
-    db.execute("insert into palinode_record values (1 << 40, 1, 0, 0, 0, '', null, x'00')", []).unwrap();
+    make(&db, 1, "trip.inbox", 0);
+    db.execute("insert into palinode_record_1 values (1 << 40, 1, 0, 0, 0, '', null, x'00')", []).unwrap();
     db
+}
+
+/// A lane with its table.
+fn make(db: &Connection, lane: i64, topic: &str, partition: u32) {
+    db.execute("insert into palinode_lane values (?1, ?2, ?3)", params![lane, topic, partition]).unwrap();
+    let table = include_str!("../../../migrations/sqlite/record.sql").replace("{lane}", &lane.to_string());
+    db.execute_batch(&table).unwrap();
 }
 
 const KEY: &str = "book-trip/t1";
@@ -29,15 +36,15 @@ fn sum(numbers: [i64; 4], key: &str) -> u32 {
 
 fn write(db: &Connection, history: &History, from: u64) {
     for (lane, ((service, shard), records)) in (2_i64..).zip(&history.0) {
-        let topic = format!("{service}.events");
-        db.execute("insert or ignore into palinode_lane values (?1, ?2, ?3)", params![lane, topic, shard])
-            .unwrap();
+        if from == 0 {
+            make(db, lane, &format!("{service}.events"), *shard);
+        }
         for r in records.iter().filter(|r| r.offset >= from) {
             let id = (lane << 40) + i64::try_from(r.offset).unwrap();
             let time = 1_760_000_000_000_000 + id % 1_000;
             let sum = sum([id, r.mark.unwrap().into(), r.crc.unwrap().into(), time], KEY);
             db.execute(
-                "insert into palinode_record values (?1, ?2, ?3, ?4, ?5, ?6, null, ?7)",
+                &format!("insert into palinode_record_{lane} values (?1, ?2, ?3, ?4, ?5, ?6, null, ?7)"),
                 params![id, r.mark, r.crc, sum, time, KEY, r.value],
             )
             .unwrap();
@@ -90,7 +97,7 @@ fn a_row_that_is_gone_is_a_gap() {
     let dir = tempfile::tempdir().unwrap();
     let db = create(dir.path());
     write(&db, &History::of(story()), 0);
-    db.execute("delete from palinode_record where id & ((1 << 40) - 1) = 3", []).unwrap();
+    db.execute("delete from palinode_record_4 where id & ((1 << 40) - 1) = 3", []).unwrap();
     let report = check(&Log::open(dir.path()).unwrap()).unwrap();
     assert!(report.findings.iter().any(|f| f.rule == Rule::Readable && f.offset == Some(3)), "{report}");
 }
@@ -107,7 +114,7 @@ fn damaged(statement: &str) -> Report {
 #[test]
 fn a_row_changed_beside_its_value_is_found_where_it_stands() {
     for change in ["time_us = time_us + 1", "key = 'book-trip/t2'", "mark = 2", "sum = sum + 1", "crc = 7"] {
-        let report = damaged(&format!("update palinode_record set {change}"));
+        let report = damaged(&format!("update palinode_record_4 set {change}"));
         let here = |f: &&Finding| f.rule == Rule::Readable && f.offset == Some(3) && &*f.service == "trip";
         assert_eq!(report.findings.iter().filter(here).count(), 1, "{change}: {report}");
     }
@@ -121,7 +128,7 @@ fn a_row_whose_bytes_moved_to_another_place_is_found() {
     write(&db, &History::of(story()), 0);
     let at = |offset: i64| (4_i64 << 40) + offset;
     for (from, to) in [(at(2), -1), (at(3), at(2)), (-1, at(3))] {
-        db.execute("update palinode_record set id = ?2 where id = ?1", [from, to]).unwrap();
+        db.execute("update palinode_record_4 set id = ?2 where id = ?1", [from, to]).unwrap();
     }
     // Then the first of them is where reading stops.
     let report = check(&Log::open(dir.path()).unwrap()).unwrap();

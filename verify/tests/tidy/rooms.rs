@@ -20,7 +20,7 @@ const ENGINE: [&str; 15] = [
     "machine",
     "retry",
 ];
-const SAGAS: [&str; 12] = [
+const SAGAS: [&str; 13] = [
     "define",
     "definition",
     "event",
@@ -33,6 +33,7 @@ const SAGAS: [&str; 12] = [
     "child",
     "outcome",
     "entity",
+    "limit",
 ];
 /// Words that name what a pure room must not have.
 const IMPURE: [&str; 22] = [

@@ -91,6 +91,7 @@ fn fresh(db: &Connection, shared: &Shared, service: &Arc<str>, partitions: u32, 
     let written = transact(db, &shared.name, || {
         register(db, &events, first, partitions)?;
         register(db, &inbox, first + partitions, partitions)?;
+        of_events.iter().chain(&of_inbox).try_for_each(|lane| lane.make(db))?;
         write_genesis(db, &of_events, &record)
     });
     match written.map_err(|failure| shared.failed(failure)) {
@@ -110,9 +111,9 @@ fn register(db: &Connection, topic: &Topic, first: u32, partitions: u32) -> rusq
 }
 
 fn write_genesis(db: &Connection, lanes: &[Arc<Lane>], record: &Record) -> rusqlite::Result<()> {
-    let mut one = insert(db, 1)?;
     let ours = Ours::of(record).ok_or(rusqlite::Error::InvalidQuery)?;
     lanes.iter().try_for_each(|lane| {
+        let mut one = insert(db, lane, 1)?;
         ours.bind(&mut one, 0, lane.id(0))?;
         one.raw_execute().map(|_| ())
     })

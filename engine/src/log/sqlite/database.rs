@@ -4,7 +4,7 @@
 use std::{path::Path, time::Duration};
 
 use palinode_migrations::{Migration, SQLITE_LOG};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, config::DbConfig, ffi};
 
 use super::{error::OpenError, folder::Folder, version::supported};
 use crate::digest::Digest;
@@ -82,6 +82,8 @@ pub(super) fn open_read_only(folder: &Folder) -> Result<Connection, OpenError> {
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY)?;
+    // Every lane has a table, so statements of its own.
+    db.set_prepared_statement_cache_capacity(128);
     // Dropping a log is a crash: only `close` may checkpoint and remove the -wal file.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     db.execute_batch("pragma trusted_schema = off; pragma cell_size_check = on;")?;
@@ -90,12 +92,27 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 
 /// What an acknowledgement rests on. Checkpoints are ours to start, because SQLite's own hides their errors.
 fn for_writing(db: &Connection) -> rusqlite::Result<()> {
-    db.query_row("pragma journal_mode = wal", [], |_| Ok(()))?;
+    if wal_mode(db)? != "wal" {
+        let why = String::from("it did not change to journal mode WAL, which an acknowledgement needs");
+        return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR), Some(why)));
+    }
     db.execute_batch(
         "pragma synchronous = full; pragma fullfsync = on; pragma checkpoint_fullfsync = on;
          pragma foreign_keys = on; pragma temp_store = memory; pragma cache_size = -16384;",
     )?;
     db.query_row("pragma wal_autocheckpoint = 0", [], |_| Ok(()))
+}
+
+/// Asks for WAL mode; the mode that it is now. SQLite answers before it commits the change, so an error comes after the
+/// row.
+fn wal_mode(db: &Connection) -> rusqlite::Result<String> {
+    let mut query = db.prepare("pragma journal_mode = wal")?;
+    let mut rows = query.query([])?;
+    let mut mode = String::new();
+    while let Some(row) = rows.next()? {
+        mode = row.get(0)?;
+    }
+    Ok(mode)
 }
 
 /// What a checkpoint reached.

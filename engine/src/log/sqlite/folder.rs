@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -17,7 +17,16 @@ pub(super) struct Folder {
 /// Held as long as this process may write. Released when it is dropped, or when the process dies.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Closing the file is too little: a program that is being started beside us has a copy of it for a moment.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "the log's lock was not released; it is when this process ends");
+        }
+    }
 }
 
 impl Folder {
@@ -44,7 +53,7 @@ impl Folder {
     /// Creates the folder if need be and takes the lock. The pid stands in a file of its own, because a locked file
     /// cannot be read everywhere.
     pub(super) fn lock(&self) -> Result<Lock, OpenError> {
-        fs::create_dir_all(&self.dir).map_err(|e| OpenError::io(&self.dir, &e))?;
+        self.create().map_err(|e| OpenError::io(&self.dir, &e))?;
         let path = self.dir.join("log.lock");
         let file = File::options()
             .create(true)
@@ -62,12 +71,34 @@ impl Folder {
             Err(TryLockError::Error(e)) => return Err(OpenError::io(&path, &e)),
         }
         fs::write(&pid, format!("{}\n", std::process::id())).map_err(|e| OpenError::io(&pid, &e))?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
+    }
+
+    /// A folder lasts when the one it stands in was synced, and so on upwards. Before there is a log, all are: an
+    /// earlier start may have made some of them and failed.
+    fn create(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.dir)?;
+        if self.database().exists() {
+            return Ok(());
+        }
+        for above in fs::canonicalize(&self.dir)?.ancestors().skip(1) {
+            match sync(above) {
+                // One that we may not open, or that cannot be synced, is not one that we made.
+                Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidInput) => {}
+                other => other?,
+            }
+        }
+        Ok(())
     }
 
     /// Makes new and renamed files of the folder last.
     pub(super) fn sync(&self) -> io::Result<()> {
-        // Windows has no such call and needs none.
-        if cfg!(unix) { File::open(&self.dir)?.sync_all() } else { Ok(()) }
+        sync(&self.dir)
     }
+}
+
+/// Makes the names in a folder last.
+fn sync(dir: &Path) -> io::Result<()> {
+    // Windows has no such call and needs none.
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }

@@ -1,5 +1,5 @@
-//! Lanes: one partition of one topic each, a range of 2^40 keys in the table of records. Knows where a record belongs
-//! and how far a lane reaches, never what is in it.
+//! Lanes: one partition of one topic each, a table and a range of 2^40 keys. Knows where a record belongs and how far a
+//! lane reaches, never what is in it.
 
 use std::{
     collections::BTreeMap,
@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use palinode_migrations::SQLITE_RECORD;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::address::{Stream, Topic};
@@ -26,6 +27,7 @@ pub(super) const MAX_LANES: u32 = 1 << (63 - OFFSET_BITS);
 pub(super) struct Lane {
     number: u32,
     name: String,
+    table: String,
     /// The offset after the last record known to be committed.
     end: AtomicU64,
     /// The offset the next record gets; the writer's own, ahead of `end` inside a transaction.
@@ -34,8 +36,23 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(number: u32, topic: &Topic, partition: u32, end: u64) -> Self {
-        let name = format!("{topic}/{partition}");
-        Self { number, name, end: end.into(), next: end.into() }
+        let (name, table) = (format!("{topic}/{partition}"), format!("palinode_record_{number}"));
+        Self { number, name, table, end: end.into(), next: end.into() }
+    }
+
+    /// Its number.
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The table of its records.
+    pub(super) fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// Makes the table of its records.
+    pub(super) fn make(&self, db: &Connection) -> rusqlite::Result<()> {
+        db.execute_batch(&SQLITE_RECORD.replace("{lane}", &self.number.to_string()))
     }
 
     /// The key of a record; past the last possible offset, the key after the lane.
@@ -142,9 +159,8 @@ impl Lanes {
 
 /// The highest key of a lane.
 pub(super) fn last(db: &Connection, lane: &Lane) -> rusqlite::Result<Option<i64>> {
-    db.prepare_cached("select id from palinode_record where id >= ?1 and id < ?2 order by id desc limit 1")?
-        .query_row([lane.id(0), lane.id_after()], |row| row.get(0))
-        .optional()
+    let sql = format!("select id from {} where id >= ?1 and id < ?2 order by id desc limit 1", lane.table());
+    db.prepare(&sql)?.query_row([lane.id(0), lane.id_after()], |row| row.get(0)).optional()
 }
 
 fn parse(topic: &str) -> Option<Topic> {

@@ -12,7 +12,7 @@ use super::{
     error::read_error,
     folder::Folder,
     lane::Lane,
-    row::{READ, record},
+    row::{read, record},
 };
 use crate::log::{LogError, Stored};
 
@@ -90,7 +90,7 @@ fn page(
 ) -> rusqlite::Result<Result<Vec<Stored>, LogError>> {
     let mut found = Vec::with_capacity(limit.min(1_024));
     let mut bytes = 0;
-    let mut query = db.prepare_cached(READ)?;
+    let mut query = db.prepare_cached(&read(lane))?;
     let rows = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows = query.query([lane.id(from), lane.id_after(), rows])?;
     let mut offset = from;

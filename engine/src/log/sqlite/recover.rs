@@ -4,10 +4,16 @@
 //! | found | done |
 //! |---|---|
 //! | closed in order | the last record of each lane is checked |
-//! | not closed in order | the -wal file is moved into the database and synced; every record after the witness is checked |
+//! | not closed in order | the -wal file is written over, moved into the database and synced; every record after the witness is checked |
 //! | not closed in order and no -wal file | refused |
 //! | a lane shorter than its witness, or with another record there | refused |
 //! | no witness (a backup, or removed on purpose) | the last 1 000 records of each lane are checked |
+
+use std::{
+    fs::File,
+    io::{self, Read as _, Seek as _, Write as _},
+    path::Path,
+};
 
 use rusqlite::Connection;
 
@@ -26,6 +32,8 @@ use crate::{
 
 /// Records checked at the end of a lane when there is no witness.
 const TAIL: u64 = 1_000;
+/// Bytes of the -wal file written over at a time.
+const PART: usize = 1024 * 1024;
 /// Records checked at a time.
 const PAGE: usize = 1_000;
 
@@ -55,13 +63,28 @@ impl Before {
         Ok(Self { witness, clean })
     }
 
+    /// After a crash: the -wal file is written over with what it holds, and synced with its name. After an fsync that
+    /// failed its pages only look written, and the next fsync says nothing of them; a checkpoint that began on such pages
+    /// and was cut off would leave a database that nobody can put together.
+    pub(super) fn renew_wal(&self, folder: &Folder) -> Result<(), OpenError> {
+        if self.clean {
+            return Ok(());
+        }
+        match write_over(&folder.wal()).and_then(|()| folder.sync()) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(OpenError::io(&folder.wal(), &e)),
+            _ => Ok(()),
+        }
+    }
+
     /// After a crash: everything the -wal file holds goes into the database and is synced, before anything is answered
-    /// from it. Pages that only look written, after an error nobody saw, are written again by this.
+    /// from it. Pages of the database that only look written are written again by this. SQLite does not say when the name
+    /// of the -wal file could not be synced, so that comes first.
     pub(super) fn settle(&self, db: &Connection, folder: &Folder) -> Result<(), OpenError> {
         if self.clean {
             return Ok(());
         }
         let path = folder.database();
+        folder.sync().map_err(|e| OpenError::io(&path, &e))?;
         match database::checkpoint_all(db).map_err(|e| OpenError::sqlite(&path, &e))? {
             Checkpoint::Complete => Ok(()),
             Checkpoint::Partial => {
@@ -103,13 +126,28 @@ impl Before {
         };
         let last = end.saturating_sub(1);
         let found: rusqlite::Result<(u32, u32)> = db
-            .prepare_cached("select sum, crc from palinode_record where id = ?1")
+            .prepare_cached(&format!("select sum, crc from {} where id = ?1", lane.table()))
             .and_then(|mut q| q.query_row([lane.id(last)], |row| Ok((row.get(0)?, row.get(1)?))));
         if found == Ok((seen.sum, seen.crc)) {
             return Ok(());
         }
         Err(format!("{name}, record {last}: it is not the one that was there"))
     }
+}
+
+/// Writes a file over with its own bytes.
+fn write_over(path: &Path) -> io::Result<()> {
+    let mut file = File::options().read(true).write(true).open(path)?;
+    let (mut part, mut at) = (vec![0; PART], 0);
+    loop {
+        file.seek(io::SeekFrom::Start(at))?;
+        let read = file.read(&mut part)?;
+        let Some(bytes) = part.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        file.seek(io::SeekFrom::Start(at))?;
+        file.write_all(bytes)?;
+        at = at.saturating_add(u64::try_from(read).unwrap_or(0));
+    }
+    file.sync_all()
 }
 
 /// Refuses a log whose last record lies further ahead of the clock than two machines may differ.

@@ -73,7 +73,7 @@ impl Seen {
     fn look(db: &Connection, lane: &Lane) -> rusqlite::Result<Self> {
         let end = lane.end();
         let (sum, crc) = db
-            .prepare_cached("select sum, crc from palinode_record where id = ?1")?
+            .prepare_cached(&format!("select sum, crc from {} where id = ?1", lane.table()))?
             .query_row([lane.id(end.saturating_sub(1))], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Self { lane: lane.to_string(), end, sum, crc })
     }

@@ -9,7 +9,11 @@
 //!
 //! Closed is for good: an fsync that failed is never tried again, because the pages look clean afterwards.
 
-use std::{sync::Arc, thread::JoinHandle};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+    thread::JoinHandle,
+};
 
 use rusqlite::{Connection, Statement, config::DbConfig};
 use tokio::sync::oneshot;
@@ -20,6 +24,7 @@ use super::{
     database::{self, Checkpoint},
     folder::Lock,
     keeper::Keeper,
+    lane::Lane,
     queue::{Waiting, Work},
     row::{MANY, Ours, insert},
     transaction::transact,
@@ -58,13 +63,7 @@ impl Writer {
     /// Runs until the log is closed, fails or is dropped.
     pub(super) fn run(self) {
         let _stop = StopOnUnwind(Arc::clone(&self.shared), Arc::clone(&self.keeper));
-        let end = match Inserts::prepare(&self.db) {
-            Ok(mut inserts) => self.serve(&mut inserts),
-            Err(e) => {
-                self.shared.fail(&e.to_string());
-                None
-            }
-        };
+        let end = self.serve(&mut Inserts::new(&self.db));
         self.keeper.stop();
         let Self { db, shared, keeping, lock, .. } = self;
         // A keeper that panicked has closed the log already.
@@ -153,12 +152,12 @@ fn close(db: Connection, shared: &Shared) -> Result<(), LogError> {
     let clean =
         matches!(database::checkpoint_all(&db).map_err(|e| fail(e.to_string()))?, Checkpoint::Complete);
     let witness = Witness::look(&db, &shared.lanes(), clean).map_err(|e| fail(e.to_string()))?;
+    // The witness first: a -wal file that is missing without one that says "clean" is a loss.
+    witness.write(&shared.folder).map_err(|e| fail(e.to_string()))?;
     if clean {
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
             .map_err(|e| fail(e.to_string()))?;
     }
-    // The witness first: a -wal file that is missing without one that says "clean" is a loss.
-    witness.write(&shared.folder).map_err(|e| fail(e.to_string()))?;
     db.close().map_err(|(_, e)| fail(e.to_string()))
 }
 
@@ -166,38 +165,55 @@ fn offsets(waiting: &Waiting) -> Vec<Option<u64>> {
     (waiting.first..).take(waiting.records.len()).map(Some).collect()
 }
 
-/// The prepared inserts: one row, and many rows at once.
+/// The prepared inserts of every lane that was written to.
 pub(super) struct Inserts<'a> {
+    db: &'a Connection,
+    lanes: BTreeMap<u32, Insert<'a>>,
+}
+
+/// The inserts of one lane: one row, and many rows at once.
+struct Insert<'a> {
     one: Statement<'a>,
     many: Statement<'a>,
 }
 
 impl<'a> Inserts<'a> {
-    pub(super) fn prepare(db: &'a Connection) -> rusqlite::Result<Self> {
-        Ok(Self { one: insert(db, 1)?, many: insert(db, MANY)? })
+    pub(super) fn new(db: &'a Connection) -> Self {
+        Self { db, lanes: BTreeMap::new() }
     }
 
     fn run(&mut self, batch: &[Waiting]) -> rusqlite::Result<()> {
-        let mut left: usize = batch.iter().map(|w| w.records.len()).sum();
-        let mut bound = 0;
-        for waiting in batch {
-            for (offset, record) in (waiting.first..).zip(&waiting.records) {
+        batch.iter().try_for_each(|waiting| self.of(&waiting.lane)?.run(waiting))
+    }
+
+    fn of(&mut self, lane: &Lane) -> rusqlite::Result<&mut Insert<'a>> {
+        Ok(match self.lanes.entry(lane.number()) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => {
+                place.insert(Insert { one: insert(self.db, lane, 1)?, many: insert(self.db, lane, MANY)? })
+            }
+        })
+    }
+}
+
+impl Insert<'_> {
+    fn run(&mut self, waiting: &Waiting) -> rusqlite::Result<()> {
+        let lane = &waiting.lane;
+        let mut offset = waiting.first;
+        for records in waiting.records.chunks(MANY) {
+            let whole = records.len() == MANY;
+            let statement = if whole { &mut self.many } else { &mut self.one };
+            for (nth, record) in records.iter().enumerate() {
                 // `append` let no other record in.
                 let Some(ours) = Ours::of(record) else { return Err(rusqlite::Error::InvalidQuery) };
-                let id = waiting.lane.id(offset);
-                if bound == 0 && left < MANY {
-                    ours.bind(&mut self.one, 0, id)?;
-                    self.one.raw_execute()?;
-                    left -= 1;
-                    continue;
+                ours.bind(statement, if whole { nth } else { 0 }, lane.id(offset))?;
+                offset = offset.saturating_add(1);
+                if !whole {
+                    statement.raw_execute()?;
                 }
-                ours.bind(&mut self.many, bound, id)?;
-                bound += 1;
-                if bound == MANY {
-                    self.many.raw_execute()?;
-                    left -= MANY;
-                    bound = 0;
-                }
+            }
+            if whole {
+                statement.raw_execute()?;
             }
         }
         Ok(())

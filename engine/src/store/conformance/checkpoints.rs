@@ -113,7 +113,7 @@ pub async fn a_dropped_caller_splits_nothing<D: Db>(db: &D) -> Kept {
     same("what is there", &find(db, &key).await?, &Some(at(20, 20, 1)))
 }
 
-fn key(name: &str) -> Key {
+pub(super) fn key(name: &str) -> Key {
     Key { projection: name.into(), version: 1, service: "bank".into(), shard: 0 }
 }
 
@@ -150,7 +150,7 @@ async fn advance<D: Db>(db: &D, key: &Key, from: &Checkpoint, to: u64) -> Result
     )
 }
 
-fn committed<T: std::fmt::Debug>(end: Transacted<T>) -> Result<T, String> {
+pub(super) fn committed<T: std::fmt::Debug>(end: Transacted<T>) -> Result<T, String> {
     match end {
         Transacted::Committed(value) => Ok(value),
         other => Err(format!("expected Committed, it is {other:?}")),

@@ -1,6 +1,9 @@
 //! A database of read models in maps: for simulation and tests. Transactions run one after the other; told to, their
 //! end is not known.
 
+mod parked;
+mod versions;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     panic::AssertUnwindSafe,
@@ -11,7 +14,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
-    checkpoint::{ApplyError, Checkpoint, Db, Key, Transacted, Work},
+    checkpoint::{Act, ApplyError, Board, Checkpoint, Db, Key, Transacted, Work},
     entity::panicked,
     position::Position,
     time::Micros,
@@ -43,12 +46,15 @@ pub enum TxFault {
 /// # });
 /// ```
 #[derive(Clone, Default)]
-pub struct MemoryDb(Arc<Mutex<Inner>>);
+pub struct MemoryDb(Arc<Mutex<Inner>>, Board);
 
 #[derive(Default)]
 struct Inner {
     rows: BTreeMap<(String, String), String>,
     checkpoints: BTreeMap<Key, Kept>,
+    shelves: BTreeMap<String, versions::Shelf>,
+    parked: BTreeMap<(Key, String), parked::Entry>,
+    acts: Vec<Act>,
     faults: VecDeque<TxFault>,
 }
 
@@ -56,6 +62,15 @@ struct Inner {
 struct Kept {
     checkpoint: Checkpoint,
     state: String,
+}
+
+impl Kept {
+    /// The state of a checkpoint whose version was taken away: only its epoch is left of it.
+    const REMOVED: &str = "removed";
+
+    fn removed(&self) -> bool {
+        self.state == Self::REMOVED
+    }
 }
 
 /// An open transaction. What it changed is taken back unless it is committed.
@@ -68,6 +83,9 @@ pub struct MemoryTx {
 enum Undo {
     Row((String, String), Option<String>),
     Checkpoint(Key, Option<Kept>),
+    Shelf(String, Option<versions::Shelf>),
+    Parked((Key, String), Option<parked::Entry>),
+    Act,
 }
 
 impl MemoryDb {
@@ -76,10 +94,11 @@ impl MemoryDb {
         self.0.lock().await.faults.push_back(fault);
     }
 
-    /// The rows of a table.
+    /// The rows of a table. By the name that readers use: those of the version that is active.
     pub async fn table(&self, table: &str) -> BTreeMap<String, String> {
         let inner = self.0.lock().await;
-        let rows = inner.rows.iter().filter(|((of, _), _)| of == table);
+        let table = inner.shown(table);
+        let rows = inner.rows.iter().filter(|((of, _), _)| *of == table);
         rows.map(|((_, key), value)| (key.clone(), value.clone())).collect()
     }
 
@@ -129,6 +148,11 @@ impl Drop for MemoryTx {
                 Undo::Row(row, None) => drop(self.inner.rows.remove(&row)),
                 Undo::Checkpoint(key, Some(before)) => drop(self.inner.checkpoints.insert(key, before)),
                 Undo::Checkpoint(key, None) => drop(self.inner.checkpoints.remove(&key)),
+                Undo::Shelf(projection, Some(before)) => drop(self.inner.shelves.insert(projection, before)),
+                Undo::Shelf(projection, None) => drop(self.inner.shelves.remove(&projection)),
+                Undo::Parked(place, Some(before)) => drop(self.inner.parked.insert(place, before)),
+                Undo::Parked(place, None) => drop(self.inner.parked.remove(&place)),
+                Undo::Act => drop(self.inner.acts.pop()),
             }
         }
     }
@@ -171,7 +195,8 @@ impl Db for MemoryDb {
         tx: &'t mut MemoryTx,
         key: &'t Key,
     ) -> BoxFuture<'t, Result<Option<Checkpoint>, ApplyError>> {
-        let found = tx.inner.checkpoints.get(key).map(|kept| kept.checkpoint.clone());
+        let found = tx.inner.checkpoints.get(key).filter(|kept| !kept.removed());
+        let found = found.map(|kept| kept.checkpoint.clone());
         std::future::ready(Ok(found)).boxed()
     }
 
@@ -181,9 +206,12 @@ impl Db for MemoryDb {
         start: &'t Position,
         _runner: &'t str,
     ) -> BoxFuture<'t, Result<Checkpoint, ApplyError>> {
-        let found = tx.inner.checkpoints.get(key).map(|kept| kept.checkpoint.clone());
-        let mut taken =
-            found.unwrap_or_else(|| Checkpoint { position: start.clone(), time: Micros(0), epoch: 0 });
+        let found = tx.inner.checkpoints.get(key);
+        let epoch = found.map_or(0, |kept| kept.checkpoint.epoch);
+        let mut taken = found.filter(|kept| !kept.removed()).map_or_else(
+            || Checkpoint { position: start.clone(), time: Micros(0), epoch },
+            |k| k.checkpoint.clone(),
+        );
         taken.epoch = taken.epoch.saturating_add(1);
         tx.keep(key, Kept { checkpoint: taken.clone(), state: "live".into() });
         std::future::ready(Ok(taken)).boxed()

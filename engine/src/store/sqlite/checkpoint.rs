@@ -28,7 +28,7 @@ impl Db for SqliteDb {
         async move {
             let row = sqlx::query(
                 "select * from palinode_checkpoint \
-                 where projection = ?1 and version = ?2 and service = ?3 and shard = ?4",
+                 where projection = ?1 and version = ?2 and service = ?3 and shard = ?4 and state <> 'removed'",
             )
             .bind(&*key.projection)
             .bind(key.version)
@@ -51,7 +51,10 @@ impl Db for SqliteDb {
             sqlx::query(
                 "insert into palinode_checkpoint (projection, version, service, shard, log_id, log_offset, term, \
                  claim_id, pseq, digest, time_us, epoch, runner, state) \
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, '', 'live') on conflict do nothing",
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, '', 'live') \
+                 on conflict do update set log_id = excluded.log_id, log_offset = excluded.log_offset, \
+                 term = excluded.term, claim_id = excluded.claim_id, pseq = excluded.pseq, \
+                 digest = excluded.digest, time_us = 0 where state = 'removed'",
             )
             .bind(&*key.projection)
             .bind(key.version)
@@ -138,7 +141,18 @@ impl Db for SqliteDb {
     }
 }
 
-fn read(key: &Key, row: &SqliteRow) -> Result<Checkpoint, ApplyError> {
+/// Whose checkpoint a row is.
+pub(super) fn key(row: &SqliteRow) -> Result<Key, ApplyError> {
+    Ok(Key {
+        projection: row.try_get::<&str, _>("projection")?.into(),
+        version: row.try_get("version")?,
+        service: row.try_get::<&str, _>("service")?.into(),
+        shard: row.try_get("shard")?,
+    })
+}
+
+/// How far the projection of a row has come.
+pub(super) fn read(key: &Key, row: &SqliteRow) -> Result<Checkpoint, ApplyError> {
     let damaged = |column: &str| {
         ApplyError::broken(format!(
             "the checkpoint of {key} is damaged ({column}): delete it and the tables of the projection, and they are \

@@ -47,10 +47,11 @@ pub(super) fn read(folder: &Path) -> anyhow::Result<ReadModels> {
     let mut db = read::open(folder)?;
     let moment = db.transaction()?;
     let present = names(&moment)?;
-    if !present.contains("palinode_checkpoint") {
+    if !present.contains("palinode_active") {
         return Ok(models);
     }
-    let mut rows = moment.prepare("select projection, shard, pseq from palinode_checkpoint")?;
+    let mut rows = moment
+        .prepare("select projection, shard, pseq from palinode_checkpoint natural join palinode_active")?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let pseq = u64::try_from(row.get::<_, i64>(2)?)?;
@@ -70,7 +71,7 @@ pub(super) fn read(folder: &Path) -> anyhow::Result<ReadModels> {
 }
 
 fn names(db: &Connection) -> rusqlite::Result<BTreeSet<String>> {
-    let mut query = db.prepare("select name from sqlite_schema where type = 'table'")?;
+    let mut query = db.prepare("select name from sqlite_schema where type in ('table', 'view')")?;
     query.query_map([], |row| row.get(0))?.collect()
 }
 

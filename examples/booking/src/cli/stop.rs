@@ -23,15 +23,14 @@ impl Stop {
     pub(super) fn listen() -> Self {
         let stop = Self::default();
         let asked = stop.clone();
-        tokio::spawn(async move {
-            if signal().await.is_ok() {
+        if let Ok(mut signals) = Signals::listen() {
+            tokio::spawn(async move {
+                signals.heard().await;
                 asked.0.store(true, Ordering::SeqCst);
                 say::aside("stopping: trips under way are booked to their end; once more ends at once");
-                if signal().await.is_ok() {
-                    process::exit(INTERRUPTED);
-                }
-            }
-        });
+                signals.end_when_heard().await;
+            });
+        }
         stop
     }
 
@@ -49,17 +48,59 @@ impl Stop {
     }
 }
 
+/// Ears for SIGTERM and Ctrl-C. Once there are any, a signal ends nothing by itself.
 #[cfg(unix)]
-async fn signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => interrupted,
+pub(super) struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// Listens from now on: what comes before it is waited for is heard.
+    ///
+    /// # Errors
+    /// When signals cannot be heard.
+    pub(super) fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Returns when the process is asked to stop.
+    pub(super) async fn heard(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
+/// Ears for Ctrl-C.
 #[cfg(not(unix))]
-async fn signal() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+pub(super) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    /// Listens as soon as it is waited for.
+    ///
+    /// # Errors
+    /// None here.
+    pub(super) fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Returns when the process is asked to stop; never, when that cannot be heard.
+    pub(super) async fn heard(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Signals {
+    /// Ends the process at once when it is asked to stop; never returns.
+    pub(super) async fn end_when_heard(&mut self) {
+        self.heard().await;
+        process::exit(INTERRUPTED);
+    }
 }

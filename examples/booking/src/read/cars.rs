@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use palinode::{
-    projection::{ApplyError, Of, Projection, Recorded},
+    projection::{ApplyError, Of, Projection, Recorded, Tables},
     store::sqlite::SqliteDb,
 };
 use sqlx::SqliteConnection;
@@ -16,13 +16,14 @@ pub(crate) struct Cars;
 impl Projection<SqliteDb> for Cars {
     const NAME: &'static str = "cars";
     const VERSION: u32 = 1;
+    const TABLES: &'static [&'static str] = &["rental"];
     type Event = Of<Car>;
     type Batch = BTreeMap<String, i64>;
 
-    async fn prepare(&self, tx: &mut SqliteConnection) -> Result<(), ApplyError> {
-        let table = "create table if not exists rental \
+    async fn prepare(&self, tx: &mut SqliteConnection, tables: &Tables) -> Result<(), ApplyError> {
+        let table = "create table if not exists {rental} \
             (station text primary key not null, taken integer not null) strict, without rowid";
-        sqlx::raw_sql(table).execute(tx).await?;
+        sqlx::raw_sql(tables.sql(table)).execute(tx).await?;
         Ok(())
     }
 
@@ -36,12 +37,19 @@ impl Projection<SqliteDb> for Cars {
         Ok(())
     }
 
-    async fn write(&self, tx: &mut SqliteConnection, batch: Self::Batch) -> Result<(), ApplyError> {
+    async fn write(
+        &self,
+        tx: &mut SqliteConnection,
+        tables: &Tables,
+        batch: Self::Batch,
+    ) -> Result<(), ApplyError> {
         let rows: Vec<_> = batch.iter().collect();
         super::add(
             tx,
-            "insert into rental select value ->> 0, value ->> 1 from json_each(?1) where true \
+            tables.sql(
+                "insert into {rental} select value ->> 0, value ->> 1 from json_each(?1) where true \
              on conflict do update set taken = taken + excluded.taken",
+            ),
             &rows,
         )
         .await

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use palinode::{
-    projection::{ApplyError, Of, Projection, Recorded},
+    projection::{ApplyError, Of, Projection, Recorded, Tables},
     store::sqlite::SqliteDb,
 };
 use sqlx::SqliteConnection;
@@ -19,14 +19,15 @@ pub(crate) struct RoomNights;
 impl Projection<SqliteDb> for RoomNights {
     const NAME: &'static str = "room-nights";
     const VERSION: u32 = 1;
+    const TABLES: &'static [&'static str] = &["room_night"];
     type Event = Of<RoomType>;
     type Batch = BTreeMap<(String, Day), i64>;
 
-    async fn prepare(&self, tx: &mut SqliteConnection) -> Result<(), ApplyError> {
-        let table = "create table if not exists room_night \
+    async fn prepare(&self, tx: &mut SqliteConnection, tables: &Tables) -> Result<(), ApplyError> {
+        let table = "create table if not exists {room_night} \
             (room text not null, night text not null, taken integer not null, primary key (room, night)) \
             strict, without rowid";
-        sqlx::raw_sql(table).execute(tx).await?;
+        sqlx::raw_sql(tables.sql(table)).execute(tx).await?;
         Ok(())
     }
 
@@ -42,12 +43,17 @@ impl Projection<SqliteDb> for RoomNights {
         Ok(())
     }
 
-    async fn write(&self, tx: &mut SqliteConnection, batch: Self::Batch) -> Result<(), ApplyError> {
+    async fn write(
+        &self,
+        tx: &mut SqliteConnection,
+        tables: &Tables,
+        batch: Self::Batch,
+    ) -> Result<(), ApplyError> {
         let rows: Vec<_> = batch.iter().map(|((room, night), more)| (room, night, more)).collect();
         super::add(
             tx,
-            "insert into room_night select value ->> 0, value ->> 1, value ->> 2 from json_each(?1) where true \
-             on conflict do update set taken = taken + excluded.taken",
+            tables.sql("insert into {room_night} select value ->> 0, value ->> 1, value ->> 2 from json_each(?1) where true \
+             on conflict do update set taken = taken + excluded.taken"),
             &rows,
         )
         .await

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use palinode::{
     commit::EventRecord,
-    projection::{ApplyError, EventSet, Projection, Recorded},
+    projection::{ApplyError, EventSet, Projection, Recorded, Tables},
     store::sqlite::SqliteDb,
 };
 use palinode_sagas::event::{Event, Why};
@@ -50,11 +50,12 @@ pub(crate) struct Change {
 impl Projection<SqliteDb> for Trips {
     const NAME: &'static str = "trips";
     const VERSION: u32 = 1;
+    const TABLES: &'static [&'static str] = &["trip", "trip_outcome"];
     type Event = Turn;
     type Batch = BTreeMap<Arc<str>, Change>;
 
-    async fn prepare(&self, tx: &mut SqliteConnection) -> Result<(), ApplyError> {
-        sqlx::raw_sql(include_str!("trips.sql")).execute(tx).await?;
+    async fn prepare(&self, tx: &mut SqliteConnection, tables: &Tables) -> Result<(), ApplyError> {
+        sqlx::raw_sql(tables.sql(include_str!("trips.sql"))).execute(tx).await?;
         Ok(())
     }
 
@@ -79,7 +80,12 @@ impl Projection<SqliteDb> for Trips {
         Ok(())
     }
 
-    async fn write(&self, tx: &mut SqliteConnection, batch: Self::Batch) -> Result<(), ApplyError> {
+    async fn write(
+        &self,
+        tx: &mut SqliteConnection,
+        tables: &Tables,
+        batch: Self::Batch,
+    ) -> Result<(), ApplyError> {
         let row = |(id, c): (&Arc<str>, &Change)| {
             (
                 id.to_string(),
@@ -91,7 +97,7 @@ impl Projection<SqliteDb> for Trips {
             )
         };
         let rows: Vec<_> = batch.iter().map(row).collect();
-        super::add(tx, include_str!("trips_write.sql"), &rows).await
+        super::add(tx, tables.sql(include_str!("trips_write.sql")), &rows).await
     }
 }
 

@@ -1,4 +1,4 @@
-create table if not exists trip (
+create table if not exists {trip} (
   id         text primary key not null,
   phase      text not null,  -- running, waiting, undoing, stuck, parked; completed, compensated, killed
   taken_back text,           -- why: refused, cancelled, expired
@@ -7,10 +7,10 @@ create table if not exists trip (
   ended_us   integer
 ) strict, without rowid;
 
-create index if not exists trip_waiting on trip (id) where phase = 'waiting';
+create index if not exists {trip}_waiting on {trip} (id) where phase = 'waiting';
 
-create view if not exists trip_outcome as
+create view if not exists {trip_outcome} as
 select id,
   case when phase <> 'compensated' or taken_back = 'refused' then phase else taken_back end as outcome,
   refused_at, began_us, ended_us
-from trip;
+from {trip};

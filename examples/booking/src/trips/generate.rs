@@ -17,8 +17,14 @@ const COUNTRIES: [&str; 16] = [
 /// The `n`-th trip of a seed.
 #[must_use]
 pub(crate) fn generated(seed: u64, n: u64) -> Plan {
-    let id = id::of_generated(seed, n);
-    let mut dice = Dice(seed ^ id.0);
+    let (form, guest) = form(seed, n);
+    Plan { trip: form.trip(id::of_generated(seed, n)), guest }
+}
+
+/// The form that its guest filled in, and the guest.
+#[must_use]
+pub(crate) fn form(seed: u64, n: u64) -> (Form<'static>, Guest) {
+    let mut dice = Dice(seed ^ id::of_generated(seed, n).0);
     let hotel = if dice.percent(70) { Hotel::Resort } else { Hotel::City };
     let later = n / ARRIVALS + dice.below(SPREAD);
     let parking = hotel == Hotel::Resort && dice.percent(12);
@@ -36,7 +42,7 @@ pub(crate) fn generated(seed: u64, n: u64) -> Plan {
             .unwrap_or("PRT"),
         parking,
     };
-    Plan { trip: form.trip(id), guest: guest(&mut dice) }
+    (form, guest(&mut dice))
 }
 
 fn room(dice: &mut Dice) -> char {

@@ -20,6 +20,18 @@ pub(crate) fn of_generated(seed: u64, n: u64) -> TripId {
     TripId(first_eight(&Sha256::digest(format!("generated/{seed}/{n}"))))
 }
 
+/// The trip of a client's key: the hash of `key/` and the key.
+#[must_use]
+pub(crate) fn of_key(key: &str) -> TripId {
+    TripId(first_eight(&Sha256::digest(format!("key/{key}"))))
+}
+
+/// The trip of a fresh id: the hash of `fresh/` and the id.
+#[must_use]
+pub(crate) fn of_fresh(id: impl std::fmt::Display) -> TripId {
+    TripId(first_eight(&Sha256::digest(format!("fresh/{id}"))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,6 +41,13 @@ mod tests {
         assert_eq!(of_row(2, b"a,b"), of_row(2, b"a,b"));
         assert_ne!(of_row(2, b"a,b"), of_row(3, b"a,b"));
         assert_ne!(of_row(2, b"a,b"), of_row(2, b"a,c"));
+    }
+
+    #[test]
+    fn a_key_is_always_the_same_trip() {
+        assert_eq!(of_key("a"), of_key("a"));
+        assert_ne!(of_key("a"), of_key("b"));
+        assert_ne!(of_key("a"), of_fresh("a"));
     }
 
     #[test]

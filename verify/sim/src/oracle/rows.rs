@@ -50,7 +50,7 @@ fn same(
         let id = entity.split_once('/').map_or("", |(_, id)| id);
         let state = states.iter().rev().find(|(offset, ..)| *offset <= upto).map(|(_, _, state)| state);
         let expected = state.map(row).unwrap_or_default();
-        let found = rows.get(&(key.projection.to_string(), id.to_owned())).cloned().unwrap_or_default();
+        let found = rows.get(&(format!("{}_v1", key.projection), id.to_owned())).cloned().unwrap_or_default();
         let blank = |row: &str| row.is_empty() || row == "0";
         if found != expected && !(blank(&found) && blank(&expected)) {
             let at = if upto == u64::MAX { "at the end".to_owned() } else { format!("at record {upto}") };

@@ -1,17 +1,12 @@
-//! Projections on the database in memory: ends of transactions that are not known, sets of events, stopping.
-
-#![allow(clippy::unwrap_used, reason = "tests may be blunt")]
-
-#[path = "projection_support/journal.rs"]
-mod journal;
+//! Ends of transactions that are not known, sets of events, stopping.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use journal::{Journal, deposited};
+use crate::journal::{Journal, deposited};
 use palinode::{
     ManualClock, Token,
     commit::EventRecord,
-    projection::{ApplyError, EventSet, Projection, ReadModel, Recorded, State, Waited, start},
+    projection::{ApplyError, EventSet, Projection, ReadModel, Recorded, State, Tables, Waited, start},
     store::memory::{MemoryDb, MemoryTx, TxFault},
 };
 
@@ -34,6 +29,7 @@ struct Journals;
 impl Projection<MemoryDb> for Journals {
     const NAME: &'static str = "journals";
     const VERSION: u32 = 3;
+    const TABLES: &'static [&'static str] = &["journal"];
     type Event = SagaEvent;
     type Batch = BTreeMap<String, String>;
 
@@ -44,10 +40,11 @@ impl Projection<MemoryDb> for Journals {
         Ok(())
     }
 
-    async fn write(&self, tx: &mut MemoryTx, batch: Self::Batch) -> Result<(), ApplyError> {
+    async fn write(&self, tx: &mut MemoryTx, tables: &Tables, batch: Self::Batch) -> Result<(), ApplyError> {
+        let table = tables.name("journal");
         for (entity, lines) in batch {
-            let before = tx.get("journal", &entity).unwrap_or_default().to_owned();
-            tx.put("journal", &entity, before + &lines);
+            let before = tx.get(&table, &entity).unwrap_or_default().to_owned();
+            tx.put(&table, &entity, before + &lines);
         }
         Ok(())
     }

@@ -1,0 +1,83 @@
+//! `booking serve`: the services behind HTTP, until somebody asks the process to stop.
+
+use std::{net::SocketAddr, path::Path, process::ExitCode};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::{Common, Seconds, say, stop::Signals};
+use crate::{
+    http::{Limits, Server},
+    world::Services,
+};
+
+/// The word before the address on stdout, once it listens: what a parent process waits for.
+pub(super) const LISTENING: &str = "listening on http://";
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct ServeArgs {
+    /// Where to listen; port 0 takes any that is free
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Seconds a trip waits for its guest's decision before it is taken back
+    #[arg(long, value_name = "SECONDS", default_value = "300")]
+    hold: Seconds,
+    /// Connections at a time; one more is told to come back later
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    connections: u32,
+    /// Seconds the head of a request may take to arrive, its body as well, and an answer to be taken
+    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    patience: Seconds,
+    /// Listen on an address that others reach, although anybody who reaches it may do everything
+    #[arg(long)]
+    insecure: bool,
+}
+
+/// Serves until it is asked to stop.
+///
+/// # Errors
+/// When the address or the data cannot be used.
+pub(super) async fn run(args: &ServeArgs, common: &Common) -> anyhow::Result<ExitCode> {
+    let folder = common.folder()?;
+    if !args.listen.ip().is_loopback() && !args.insecure {
+        bail!(
+            "{} is reached by others, and this server asks nobody who they are: listen on 127.0.0.1 behind something \
+             that does, or say --insecure",
+            args.listen
+        );
+    }
+    let listener = TcpListener::bind(args.listen).await.with_context(|| {
+        format!("{} cannot be listened on; another port is taken with --listen ADDRESS:PORT", args.listen)
+    })?;
+    // Before anybody can know that it serves.
+    let mut signals = Signals::listen()?;
+    let server = tokio::select! {
+        started = start(args, &folder, listener) => started?,
+        () = signals.heard() => {
+            say::aside("stopped before it served");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let address = server.address();
+    say::line(format_args!("{LISTENING}{address}"));
+    tracing::info!(%address, data = %folder.display(), "serving");
+    signals.heard().await;
+    tracing::info!("stopping: requests in flight are answered, new ones refused");
+    let orderly = tokio::select! {
+        orderly = server.stop() => orderly,
+        () = signals.end_when_heard() => false,
+    };
+    if orderly {
+        tracing::info!("stopped");
+        return Ok(ExitCode::SUCCESS);
+    }
+    say::aside("stopped, not everything within its time; nothing is lost by that");
+    Ok(ExitCode::FAILURE)
+}
+
+async fn start(args: &ServeArgs, folder: &Path, listener: TcpListener) -> anyhow::Result<Server> {
+    let services = Services::start(folder, args.hold.0).await?;
+    let limits = Limits { connections: usize::try_from(args.connections)?, patience: args.patience.0 };
+    Server::start(services, listener, limits).await
+}

@@ -1,0 +1,107 @@
+//! The HTTP face of the example: routes, their description, refusals, and a server that stops in order. Knows the
+//! services and their read models; knows nothing of the command line.
+//!
+//! A write is answered when it is durable, with a token; a query that brings the token sees the write. What cannot be
+//! known is said to be unknown, with the id to ask again with.
+
+#![expect(unused_qualifications, reason = "in the code that describes the routes, which is generated")]
+
+use std::{net::SocketAddr, time::Duration};
+
+use palinode::{Clock, SystemClock};
+use palinode_sagas::SagaRows;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::world::{STOP, Services, caught_up};
+
+mod app;
+mod body;
+mod connections;
+pub(crate) mod form;
+mod health;
+mod lists;
+mod openapi;
+mod patient;
+mod problem;
+mod query;
+mod routes;
+mod token;
+mod trips;
+
+use app::App;
+pub(crate) use connections::Limits;
+
+/// How long requests in flight may take once the server is asked to stop.
+const DRAIN: Duration = Duration::from_secs(15);
+
+/// A running server.
+pub(crate) struct Server {
+    app: App,
+    address: SocketAddr,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+    watching: JoinHandle<()>,
+}
+
+impl Server {
+    /// Serves these services on an address, within these limits. It answers at once; `readyz` says
+    /// when the read models have caught up.
+    ///
+    /// # Errors
+    /// When the address cannot be used, or the saga rows cannot be followed.
+    pub(crate) async fn start(
+        services: Services,
+        listener: TcpListener,
+        limits: Limits,
+    ) -> anyhow::Result<Self> {
+        let address = listener.local_addr()?;
+        let sagas_model = services.node.project("trip", SagaRows).await?;
+        let app = App::new(services, sagas_model, limits);
+        let (router, description) = routes::of(app.clone());
+        app.describe(description);
+        let stop = CancellationToken::new();
+        let serving = connections::serve(listener, router, limits, stop.clone());
+        let (serving, watching) = (tokio::spawn(serving), tokio::spawn(watch(app.clone(), stop.clone())));
+        Ok(Self { app, address, stop, serving, watching })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops in order: `readyz` says no, new requests are refused, those in flight are finished, then the services stop.
+    /// True when all of it ended within its time; what did not is dropped, which loses nothing.
+    pub(crate) async fn stop(self) -> bool {
+        let Self { app, stop, serving, watching, .. } = self;
+        app.drain();
+        let answered = within(DRAIN, app.answered()).await.is_some();
+        stop.cancel();
+        let closed = serving.await.is_ok() && watching.await.is_ok();
+        let Some(services) = app.into_services() else { return false };
+        services.node.stop(STOP).await && answered && closed
+    }
+}
+
+/// Notes when all read models have caught up for the first time.
+async fn watch(app: App, stop: CancellationToken) {
+    let all = async {
+        for model in app.models() {
+            caught_up(model).await;
+        }
+    };
+    tokio::select! {
+        () = all => app.caught_up(),
+        () = stop.cancelled() => {}
+    }
+}
+
+/// What comes of it within this time, if anything does.
+async fn within<T>(time: Duration, what: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        result = what => Some(result),
+        () = SystemClock.wait_until(SystemClock.now().plus(time)) => None,
+    }
+}

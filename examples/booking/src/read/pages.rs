@@ -1,0 +1,273 @@
+//! Queries on the read models, for pages of a list: each begins after a key and reads a bounded number of rows.
+
+use palinode::projection::ApplyError;
+use serde::{Deserialize, Serialize};
+use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+use utoipa::ToSchema;
+
+use crate::{domain::TripId, saga::BOOK_TRIP};
+
+/// Trips looked at for one page of those that stand in one way.
+const LOOKED_AT: i64 = 5_000;
+
+const TRIP: &str = "select id, outcome, refused_at, began_us, ended_us from trip_outcome where id = ?1";
+
+const TRIPS: &str = "select id, outcome, refused_at, began_us, ended_us from
+  (select * from trip_outcome where id > ?1 order by id limit ?2) where ?3 is null or outcome = ?3 limit ?4";
+
+/// The last of the trips that a page looked at, when all that may be looked at were there.
+const REACHED: &str = "select id from trip where id > ?1 order by id limit 1 offset ?2 - 1";
+
+const ROOMS: &str = "select room, night, taken from room_night
+  where (room, night) > (?1, ?2) order by room, night limit ?3";
+
+const ROOMS_OF: &str = "select room, night, taken from room_night
+  where room = ?4 and (room, night) > (?1, ?2) order by room, night limit ?3";
+
+const SEATS: &str = "select flight, taken from seat where flight > ?1 order by flight limit ?2";
+
+const SAGAS: &str = "select * from palinode_saga
+  where service = 'trip' and id > ?1 and definition = ?2 order by service, id limit ?3";
+
+const SAGAS_THAT: &str = "select * from palinode_saga
+  where status = ?4 and definition = ?2 and service = 'trip' and id > ?1 order by id limit ?3";
+
+/// How a trip stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TripStatus {
+    /// Something is asked
+    Running,
+    /// It waits for its guest
+    Waiting,
+    /// It is taken back
+    Undoing,
+    /// A person must decide
+    Stuck,
+    /// It is set aside
+    Parked,
+    /// The end: booked
+    Completed,
+    /// The end: refused somewhere, and taken back
+    Compensated,
+    /// The end: cancelled by the guest, and taken back
+    Cancelled,
+    /// The end: its guest never answered, and it was taken back
+    Expired,
+    /// The end: stopped by a person
+    Killed,
+}
+
+/// A trip.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct TripRow {
+    /// Its id
+    #[schema(value_type = String)]
+    pub(crate) id: TripId,
+    /// How it stands
+    pub(crate) status: TripStatus,
+    /// The step that was refused
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refused_at: Option<String>,
+    /// When it began, in microseconds since 1970
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) began_us: Option<i64>,
+    /// When it came to its end
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ended_us: Option<i64>,
+}
+
+/// The rooms of one type in one night.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct RoomRow {
+    /// The room type: hotel/letter
+    pub(crate) room: String,
+    /// The night
+    pub(crate) night: String,
+    /// How many are taken
+    pub(crate) taken: i64,
+}
+
+/// The seats of one flight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct SeatRow {
+    /// The flight: from-to/day
+    pub(crate) flight: String,
+    /// How many are taken
+    pub(crate) taken: i64,
+}
+
+/// Where a saga stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SagaStatus {
+    /// Set aside before it began
+    None,
+    /// Before the payment
+    Forward,
+    /// The payment is asked
+    Committing,
+    /// It is paid
+    Finishing,
+    /// It is taken back
+    Undoing,
+    /// A person must decide
+    Stuck,
+    /// The end: everything was done
+    Completed,
+    /// The end: everything was taken back
+    Compensated,
+    /// The end: stopped by a person
+    Killed,
+}
+
+/// A saga, as whoever runs it sees it: one for each trip.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct SagaRow {
+    /// The trip's id
+    pub(crate) id: String,
+    /// The version of its definition
+    pub(crate) version: Option<i64>,
+    /// Where it stands
+    pub(crate) status: SagaStatus,
+    /// Why it is set aside
+    pub(crate) parked: Option<String>,
+    /// The nodes that are open now
+    pub(crate) node: Option<String>,
+    /// What each of them waits for
+    pub(crate) waiting_for: Option<String>,
+    /// Since when the oldest of them waits, in microseconds since 1970
+    pub(crate) waiting_since_us: Option<i64>,
+    /// When the first of them ends without it
+    pub(crate) waiting_until_us: Option<i64>,
+    /// Asks made so far
+    pub(crate) attempts: i64,
+    /// Those that were made again
+    pub(crate) retries: i64,
+    /// The text of the last refusal or failure
+    pub(crate) last_error: Option<String>,
+    /// Why it is taken back
+    pub(crate) why: Option<String>,
+    /// The node that turned it back
+    pub(crate) why_node: Option<String>,
+}
+
+/// One trip.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub(crate) async fn trip(db: &SqlitePool, id: TripId) -> Result<Option<TripRow>, ApplyError> {
+    let found = sqlx::query(TRIP).bind(id.to_string()).fetch_optional(db).await?;
+    found.as_ref().map(trip_row).transpose()
+}
+
+/// Trips by id, beginning after this one; and where the next page begins, if there may be one.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub(crate) async fn trips(
+    db: &SqlitePool,
+    status: Option<TripStatus>,
+    limit: u32,
+    after: Option<TripId>,
+) -> Result<(Vec<TripRow>, Option<TripId>), ApplyError> {
+    let looked_at = status.map_or(i64::from(limit), |_| LOOKED_AT);
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    let page =
+        sqlx::query(TRIPS).bind(&after).bind(looked_at).bind(status.map(word).transpose()?).bind(limit);
+    let rows = page.fetch_all(db).await?;
+    let rows = rows.iter().map(trip_row).collect::<Result<Vec<_>, _>>()?;
+    if usize::try_from(limit).is_ok_and(|limit| rows.len() >= limit) {
+        let next = rows.last().map(|row| row.id);
+        return Ok((rows, next));
+    }
+    let reached: Option<String> =
+        sqlx::query_scalar(REACHED).bind(&after).bind(looked_at).fetch_optional(db).await?;
+    Ok((rows, reached.and_then(|id| id.parse().ok())))
+}
+
+/// Nights by room type, beginning after this one; of one room type only, when it is named.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub(crate) async fn rooms(
+    db: &SqlitePool,
+    room: Option<&str>,
+    limit: u32,
+    after: (&str, &str),
+) -> Result<Vec<RoomRow>, ApplyError> {
+    let query = sqlx::query(if room.is_some() { ROOMS_OF } else { ROOMS });
+    let query = query.bind(after.0).bind(after.1).bind(limit);
+    let query = if let Some(room) = room { query.bind(room) } else { query };
+    let read = |row: &SqliteRow| {
+        let (room, night, taken) = (row.try_get("room")?, row.try_get("night")?, row.try_get("taken")?);
+        Ok(RoomRow { room, night, taken })
+    };
+    query.fetch_all(db).await?.iter().map(read).collect()
+}
+
+/// Flights by name, beginning after this one.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub(crate) async fn seats(db: &SqlitePool, limit: u32, after: &str) -> Result<Vec<SeatRow>, ApplyError> {
+    let rows = sqlx::query(SEATS).bind(after).bind(limit).fetch_all(db).await?;
+    let read = |row: &SqliteRow| Ok(SeatRow { flight: row.try_get("flight")?, taken: row.try_get("taken")? });
+    rows.iter().map(read).collect()
+}
+
+/// Sagas by id, beginning after this one.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub(crate) async fn sagas(
+    db: &SqlitePool,
+    status: Option<SagaStatus>,
+    limit: u32,
+    after: &str,
+) -> Result<Vec<SagaRow>, ApplyError> {
+    let query = sqlx::query(if status.is_some() { SAGAS_THAT } else { SAGAS });
+    let query = query.bind(after).bind(BOOK_TRIP).bind(limit);
+    let query = if let Some(status) = status { query.bind(word(status)?) } else { query };
+    query.fetch_all(db).await?.iter().map(saga_row).collect()
+}
+
+fn trip_row(row: &SqliteRow) -> Result<TripRow, ApplyError> {
+    let id: String = row.try_get("id")?;
+    Ok(TripRow {
+        id: id.parse().map_err(|e| ApplyError::broken(format!("{e}")))?,
+        status: of_word(row, "outcome")?,
+        refused_at: row.try_get("refused_at")?,
+        began_us: row.try_get("began_us")?,
+        ended_us: row.try_get("ended_us")?,
+    })
+}
+
+fn saga_row(row: &SqliteRow) -> Result<SagaRow, ApplyError> {
+    Ok(SagaRow {
+        id: row.try_get("id")?,
+        version: row.try_get("version")?,
+        status: of_word(row, "status")?,
+        parked: row.try_get("parked")?,
+        node: row.try_get("node")?,
+        waiting_for: row.try_get("waiting_for")?,
+        waiting_since_us: row.try_get("waiting_since")?,
+        waiting_until_us: row.try_get("waiting_until")?,
+        attempts: row.try_get("attempts")?,
+        retries: row.try_get("retries")?,
+        last_error: row.try_get("last_error")?,
+        why: row.try_get("why")?,
+        why_node: row.try_get("why_node")?,
+    })
+}
+
+/// The word for a status, as its column has it.
+fn word(status: impl Serialize) -> Result<String, ApplyError> {
+    Ok(serde_json::from_value(serde_json::to_value(status)?)?)
+}
+
+/// The status of a row.
+fn of_word<T: for<'a> Deserialize<'a>>(row: &SqliteRow, column: &str) -> Result<T, ApplyError> {
+    let word: String = row.try_get(column)?;
+    Ok(serde_json::from_value(word.into())?)
+}
