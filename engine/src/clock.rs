@@ -22,6 +22,11 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Returns when the time of day is `until` or later.
     async fn wait_until(&self, until: Micros);
+
+    /// Lets a span pass. Setting the time of day neither lengthens nor shortens it, where the clock can tell.
+    async fn pass(&self, span: Duration) {
+        self.wait_until(self.now().plus(span)).await;
+    }
 }
 
 /// The machine's clock.
@@ -44,6 +49,10 @@ impl Clock for SystemClock {
             }
             tokio::time::sleep(left.max(Duration::from_millis(1))).await;
         }
+    }
+
+    async fn pass(&self, span: Duration) {
+        tokio::time::sleep(span).await;
     }
 }
 

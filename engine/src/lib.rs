@@ -98,6 +98,9 @@
 //! `sqlite` (default): the embedded log, snapshots and read models. `testing`: given/when/then, the stores in memory,
 //! and the suites that adapters must pass.
 
+#[macro_use]
+pub mod fault;
+
 pub mod activity;
 pub mod address;
 pub mod aggregate;

@@ -53,6 +53,9 @@ pub const MAX_LEAD: Duration = Duration::from_secs(60);
 #[must_use]
 pub fn hybrid(now: Micros, previous: Micros, cause: Option<Micros>) -> Micros {
     let after = |t: Micros| Micros(t.0.saturating_add(1));
+    if zoo!("time-by-the-wall") {
+        return now;
+    }
     let own = now.max(after(previous));
     cause.map_or(own, |c| own.max(after(c)))
 }

@@ -115,7 +115,7 @@ async fn within(
     run: impl Future<Output = AttemptOutcome>,
 ) -> AttemptOutcome {
     let run = std::pin::pin!(AssertUnwindSafe(run).catch_unwind());
-    let late = attempt.clock.wait_until(attempt.clock.now().plus(timeout));
+    let late = attempt.clock.pass(timeout);
     match futures_util::future::select(run, late).await {
         Either::Left((Ok(outcome), _)) => outcome,
         Either::Left((Err(panic), _)) => AttemptOutcome::Unknown(panicked("the activity", &*panic).into()),

@@ -216,7 +216,9 @@ impl Work<'_> {
         }
         let wait = def.retry.wait(tries.failures + 1, self.draw());
         let next = self.cx.time.plus(wait).since(tries.at.unwrap_or(self.cx.time));
-        let in_doubt = def.class == Class::Pivot && (tries.unsure || matches!(how, How::Unknown | How::Lost));
+        let in_doubt = !palinode::zoo!("pivot-guessed")
+            && def.class == Class::Pivot
+            && (tries.unsure || matches!(how, How::Unknown | How::Lost));
         let spent = if in_doubt { next > DOUBT } else { def.retry.spent(tries.failures + 1, next) };
         let overtaken = def.timeout.is_some_and(|within| next > within);
         (!spent && !overtaken).then(|| self.new_timer(self.cx.time.plus(wait)))
@@ -249,6 +251,9 @@ impl Work<'_> {
         let def = &self.def[id];
         match def.class {
             _ if def.late => self.emit(Event::Blocked { node: self.path(id), why: Arc::clone(why) }),
+            Class::Pivot if !sure && palinode::zoo!("pivot-guessed") => {
+                self.refuse(id, &Refused::new("guessed", Arc::clone(why)), false)
+            }
             Class::Compensatable | Class::Pivot if !sure => self.unknown(id, why),
             Class::Read if !sure => self.refuse(id, &Refused::new("unknown", Arc::clone(why)), false),
             _ => self.refuse(id, &Refused::new("transient", Arc::clone(why)), false),
@@ -265,6 +270,7 @@ impl Work<'_> {
             return self.emit(Event::InDoubt { node, why: text });
         }
         let round = self.state[id].tries.round;
+        palinode::sometimes!("unknown step");
         self.emit(Event::StepUnknown { node: Arc::clone(&node), round, why: Arc::clone(&text) })?;
         if self.state.phase == Phase::Undoing {
             return self.rewind();

@@ -97,7 +97,10 @@ impl Work<'_> {
         }
         let (reason, by) = (Arc::clone(&order.reason), Arc::clone(&order.by));
         match self.state.phase {
-            Phase::Finishing if self.state.cancel_too_late => return Ok(Err(No::TooLate)),
+            Phase::Finishing if self.state.cancel_too_late => {
+                palinode::sometimes!("cancel lost against the pivot");
+                return Ok(Err(No::TooLate));
+            }
             Phase::Finishing => return Ok(Err(No::PastPivot)),
             Phase::Forward if self.state.paused.is_none() => {
                 self.begin_undo(Why::Cancelled { reason, by })?;

@@ -247,6 +247,9 @@ impl Work<'_> {
             return Ok(());
         }
         let nodes: Vec<_> = self.state.needs_person().map(|id| self.path(id)).collect();
+        if !nodes.is_empty() {
+            palinode::sometimes!("saga stuck");
+        }
         if nodes.is_empty() { Ok(()) } else { self.emit(Event::Stuck { nodes }) }
     }
 

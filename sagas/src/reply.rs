@@ -90,6 +90,11 @@ impl Work<'_> {
     }
 
     pub(crate) fn late(&mut self, key: &str, round: u32, class: Late, answer: &Answer) -> Result<(), Broken> {
+        match class {
+            Late::AfterUndo => palinode::sometimes!("late reply after the undo"),
+            Late::Ended => palinode::sometimes!("late reply after the end"),
+            _ => palinode::sometimes!("reply nobody waits for"),
+        }
         self.emit(Event::LateReply { re: format!("{key}/{round}").into(), class, answer: answer.clone() })
     }
 }

@@ -28,6 +28,7 @@ impl Work<'_> {
     /// Row 4: from here on the saga is taken back.
     pub(crate) fn begin_undo(&mut self, why: Why) -> Result<(), Broken> {
         self.emit(Event::UndoBegan { why })?;
+        palinode::sometimes!("saga turned back");
         for (id, _) in self.def.nodes() {
             self.let_go(id)?;
         }
@@ -62,7 +63,8 @@ impl Work<'_> {
         let mut open = vec![false; self.state.nodes.len()];
         let mut any = false;
         for (id, def) in self.def.nodes().rev() {
-            let behind = def.next.iter().any(|next| open.get(next.0).copied().unwrap_or(false));
+            let behind = def.next.iter().any(|next| open.get(next.0).copied().unwrap_or(false))
+                && !palinode::zoo!("undone-all-at-once");
             if !behind && self.to_be_undone(id) {
                 self.ask_undo(id)?;
             }
@@ -72,7 +74,7 @@ impl Work<'_> {
                 *slot = is_open;
             }
         }
-        if any {
+        if any && !palinode::zoo!("compensated-before-the-undos") {
             return Ok(());
         }
         let exceptions = self.state.exceptions;
@@ -81,7 +83,8 @@ impl Work<'_> {
 
     fn to_be_undone(&self, id: NodeId) -> bool {
         let node = &self.state[id];
-        matches!(node.status, Status::Done | Status::Unknown) && node.undo.is_some()
+        let unknown = node.status == Status::Unknown && !palinode::zoo!("unknown-step-not-undone");
+        (node.status == Status::Done || unknown) && node.undo.is_some()
     }
 
     /// Whether nothing of a node stands any more.
@@ -89,6 +92,7 @@ impl Work<'_> {
         let node = &self.state[id];
         match node.status {
             Status::Idle | Status::Skipped | Status::Refused | Status::Undone => true,
+            Status::Unknown if palinode::zoo!("unknown-step-not-undone") => true,
             Status::Done | Status::Unknown => node.undo.is_none(),
             _ => false,
         }
@@ -118,6 +122,11 @@ impl Work<'_> {
                 self.emit(Event::Undone { node: self.path(id), round })?;
                 if self.state.phase.terminal() { Ok(()) } else { self.rewind() }
             }
+            Answer::Refused(_) if palinode::zoo!("refused-undo-is-done") => {
+                let round = self.state[id].undo_tries.round;
+                self.emit(Event::Undone { node: self.path(id), round })?;
+                self.rewind()
+            }
             Answer::Refused(refused) => self.undo_failed(id, How::Refused, &refused.text),
             Answer::Transient(why) => self.undo_failed(id, How::Transient, why),
             Answer::Unknown(why) => self.undo_failed(id, How::Unknown, why),
@@ -143,6 +152,7 @@ impl Work<'_> {
         if !spent {
             return Ok(());
         }
+        palinode::sometimes!("undo stuck");
         self.emit(Event::UndoStuck { node: self.path(id), why: Arc::clone(why) })
     }
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask lint` and `cargo xtask test`: the only two commands a contributor or a pipeline has to know. They need
-//! nothing but Rust and a C compiler.
+//! `cargo xtask lint`, `cargo xtask test` and `cargo xtask sim`: the only commands a contributor or a pipeline has to
+//! know. They need nothing but Rust and a C compiler.
 
 use std::process::{Command, ExitCode};
 
@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 const USAGE: &str = "\
 cargo xtask lint             formatting, clippy, docs, each feature alone; warnings are errors
 cargo xtask test [ARGS..]    every test, doc tests included; ARGS go to cargo test
+cargo xtask sim [ARGS..]     whole worlds with seeded faults: [--seeds N] [--from S] [--minutes M] [--twice] [--json]
+                             [--shrink SEED], or planted bugs: --zoo [--bug NAME]; --help tells all
 cargo xtask bench [ARGS..]   the speed of the engine beside its limits; --quick, --only W2, --json
 ";
 
@@ -18,6 +20,7 @@ fn main() -> ExitCode {
     let done = match task.as_str() {
         "lint" => lint(),
         "test" => test(&rest),
+        "sim" => sim(&rest),
         "bench" => bench(&rest),
         _ => {
             say(USAGE);
@@ -46,6 +49,17 @@ fn lint() -> Result<()> {
 
 fn test(rest: &[String]) -> Result<()> {
     let mut args = vec!["test", "--workspace", "--all-features"];
+    args.extend(rest.iter().map(String::as_str));
+    run("cargo", &args, &[])
+}
+
+/// The simulator; with planted bugs only when they are asked for.
+fn sim(rest: &[String]) -> Result<()> {
+    let mut args = vec!["run", "--quiet", "--package", "palinode-sim", "--bin", "sim"];
+    if rest.iter().any(|arg| arg == "--zoo") {
+        args.extend(["--features", "zoo"]);
+    }
+    args.push("--");
     args.extend(rest.iter().map(String::as_str));
     run("cargo", &args, &[])
 }

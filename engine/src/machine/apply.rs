@@ -75,6 +75,8 @@ impl Machine {
         let key = entity.map(|e| EntityKey { kind: Arc::clone(&e.kind), id: Arc::clone(&e.id) });
         let mut used = None;
         match &commit.cause {
+            Cause::Client { .. }
+                if zoo!("refusals-not-remembered") && commit.outcome != Outcome::Accepted => {}
             Cause::Client { id, digest } => used = Some((*id, Used { digest: *digest, pseq, offset })),
             Cause::Channel { from, seq, digest } => self.channels.accepted(from, *seq, *digest),
             Cause::Timer { node, serial } => {

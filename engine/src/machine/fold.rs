@@ -175,7 +175,9 @@ impl Fold {
     #[must_use]
     pub fn adjacent(&mut self, offset: u64, pseq: u64, digest: Digest) -> bool {
         match &mut self.at {
-            Some(at) if offset == self.next && pseq == at.pseq.saturating_add(1) => {
+            Some(at)
+                if (offset == self.next || zoo!("gap-not-read")) && pseq == at.pseq.saturating_add(1) =>
+            {
                 at.offset = offset;
                 at.pseq = pseq;
                 at.digest = digest;
@@ -224,20 +226,38 @@ impl Fold {
                 self.check_genesis(&g)?;
                 dead(Dead::GenesisAgain)
             }
-            Entry::Claim(c) if c.term <= at.term => dead(Dead::LateClaim),
+            Entry::Claim(c) if c.term == at.term && c.term > 0 && zoo!("claim-of-the-same-term") => {
+                let after = Position { offset, claim_id: c.claim_id, ..at.clone() };
+                Ok((Verdict::Claim(c), Some(after)))
+            }
+            Entry::Claim(c) if c.term <= at.term => {
+                sometimes!("claim dead");
+                dead(Dead::LateClaim)
+            }
             Entry::Claim(c) if c.term == at.term.saturating_add(1) => {
                 let after = Position { offset, term: c.term, claim_id: c.claim_id, ..at.clone() };
                 Ok((Verdict::Claim(c), Some(after)))
             }
             Entry::Claim(c) => Err(What::FutureClaim { found: c.term, expected: at.term.saturating_add(1) }),
-            Entry::Commit(c) if c.term < at.term => dead(Dead::LateCommit),
+            Entry::Commit(c) if c.term < at.term && !zoo!("zombie-commit-counts") => {
+                sometimes!("zombie commit dead");
+                dead(Dead::LateCommit)
+            }
             Entry::Commit(c) if c.term > at.term => {
                 Err(What::FutureCommit { found: c.term, current: at.term })
             }
-            Entry::Commit(c) if c.claim_id != at.claim_id => {
+            Entry::Commit(c) if c.claim_id != at.claim_id && !zoo!("zombie-commit-counts") => {
                 Err(What::OtherClaim { term: c.term, found: c.claim_id, current: at.claim_id })
             }
-            Entry::Commit(c) if c.pseq != at.pseq.saturating_add(1) => dead(Dead::OtherNumber),
+            Entry::Commit(c) if c.pseq > at.pseq && zoo!("number-skipped") => {
+                let digest = Digest::of(&record.value);
+                let after = Position { offset, pseq: c.pseq, digest, ..at.clone() };
+                Ok((Verdict::Commit(c), Some(after)))
+            }
+            Entry::Commit(c) if c.pseq != at.pseq.saturating_add(1) => {
+                sometimes!("doubled or skipped commit dead");
+                dead(Dead::OtherNumber)
+            }
             Entry::Commit(c) if c.prev != at.digest => {
                 Err(What::OtherParent { pseq: c.pseq, found: c.prev, expected: at.digest })
             }

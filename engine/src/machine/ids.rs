@@ -102,7 +102,9 @@ impl IdWindow {
             if birth > self.horizon && self.known.len() <= self.size.most {
                 break;
             }
-            self.horizon = self.horizon.max(birth);
+            if !zoo!("window-by-count-only") {
+                self.horizon = self.horizon.max(birth);
+            }
             self.known.remove(&id);
             self.dirty.push((id, pseq));
         }

@@ -62,7 +62,7 @@ impl Machine {
         match input {
             Input::Client(message) => self.ids.look(message.id, message.digest()) != Seen::New,
             Input::Channel(incoming) => self.channels.arrival(&incoming.message) != Arrival::Next,
-            Input::Timer(id) => !self.timers.is_set(id),
+            Input::Timer(id) => self.timers.due_at(id).is_none(),
             Input::Activity { .. } | Input::Barrier => false,
         }
     }

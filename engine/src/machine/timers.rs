@@ -50,10 +50,10 @@ impl Timers {
         }
     }
 
-    /// Whether this very setting is still to fire.
+    /// When this very setting is due; nothing when it is not set.
     #[must_use]
-    pub fn is_set(&self, id: &TimerId) -> bool {
-        self.set.contains_key(id)
+    pub fn due_at(&self, id: &TimerId) -> Option<Micros> {
+        self.set.get(id).copied()
     }
 
     /// When the next one is due.
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(timers.due(Micros(20), 9), vec![id(2), id(1)]);
         timers.clear(id(2), 4);
         assert_eq!(timers.due(Micros(99), 9), vec![id(1)]);
-        assert!(!timers.is_set(&id(2)));
+        assert_eq!((timers.due_at(&id(1)), timers.due_at(&id(2))), (Some(Micros(20)), None));
         assert_eq!(timers.next(), Some(Micros(20)));
     }
 

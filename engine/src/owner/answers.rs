@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     codec::{Entry, decode},
     machine::Quiet,
+    receipt::Invalid,
 };
 
 /// A commit as the answer to the client that caused it.
@@ -25,21 +26,40 @@ impl Owner<'_> {
     pub(super) fn quiet(&mut self, quiet: Quiet, waiter: Option<oneshot::Sender<Told>>) {
         match quiet {
             Quiet::Told(told) => {
-                if let Some(waiter) = waiter {
-                    drop(waiter.send(told));
+                let Some(waiter) = waiter else { return };
+                // What is said of an id or an entity holds only if everything in flight does.
+                let of_state =
+                    matches!(told, Told::Expired | Told::Parked(_) | Told::Invalid(Invalid::IdReused { .. }));
+                if matches!(told, Told::Expired) {
+                    sometimes!("id expired");
+                }
+                match self.pipeline.last().filter(|_| of_state && !zoo!("expired-by-what-dies")) {
+                    Some(flight) => flight.behind.push((waiter, told)),
+                    None => drop(waiter.send(told)),
                 }
             }
             Quiet::Again { pseq, offset } => {
                 let Some(waiter) = waiter else { return };
+                sometimes!("repeated id");
                 match (self.pipeline.find(pseq), offset) {
+                    (Some(flight), _) if zoo!("answered-from-flight") => {
+                        drop(waiter.send(told(&self.place.me, &flight.stepped.commit)));
+                    }
                     (Some(flight), _) => flight.waiters.push(waiter),
                     (None, Some(offset)) => self.answer_from_log(offset, waiter),
                     (None, None) => drop(waiter.send(Told::Unknown)),
                 }
             }
-            Quiet::Old { from } => self.acknowledge(from),
-            Quiet::Early { from, missing } => self.ask_once(from, missing),
+            Quiet::Old { from } => {
+                sometimes!("relayed again, dropped as old");
+                self.acknowledge(from);
+            }
+            Quiet::Early { from, missing } => {
+                sometimes!("message held back");
+                self.ask_once(from, missing);
+            }
             Quiet::Ahead { from } => {
+                sometimes!("message from ahead of the clock held back");
                 tracing::warn!(shard = %self.shard(), ?from, "a message from more than a minute ahead is held back: check the clocks");
             }
             Quiet::BrokenChannel { from } => {

@@ -51,6 +51,9 @@ impl Owner<'_> {
         }
         if !batch.is_empty() {
             self.ports.router.messages(to, batch);
+            if zoo!("closed-at-hand-over") {
+                self.machine.channels_mut().ack(to, most);
+            }
         }
     }
 
@@ -64,6 +67,9 @@ impl Owner<'_> {
     pub(super) fn advertise_all(&mut self) {
         let open = self.machine.channels().outgoing().filter(|(_, last, acked)| last > acked);
         let open: Vec<Peer> = open.map(|(to, ..)| to.clone()).collect();
+        if zoo!("tail-never-advertised") {
+            return;
+        }
         open.into_iter().for_each(|to| self.advertise(to));
     }
 
@@ -76,6 +82,9 @@ impl Owner<'_> {
                 stalled.push(to.clone());
             }
             link.acked_then = acked;
+        }
+        if zoo!("tail-never-advertised") {
+            return;
         }
         stalled.into_iter().for_each(|to| self.advertise(to));
     }
@@ -117,14 +126,18 @@ impl Owner<'_> {
                 }
             }
             Says::Advertise { highest } => {
+                // The last acknowledgement may be lost, and a sender whose window is full waits for it.
                 let missing = self.machine.channels().missing(&control.from);
+                if highest < missing || !zoo!("lost-acknowledgement-never-repeated") {
+                    self.acknowledge(control.from.clone());
+                }
                 if highest >= missing {
                     self.ask_once(control.from, missing);
-                } else {
-                    self.acknowledge(control.from);
                 }
             }
+            Says::Resend { .. } if zoo!("resend-ignored") => {}
             Says::Resend { from } => {
+                sometimes!("resend asked");
                 if let Some(link) = self.links.0.get_mut(&control.from) {
                     link.relayed = link.relayed.min(from.saturating_sub(1));
                     self.pump(&control.from);

@@ -1,6 +1,6 @@
 //! Taking a shard: read to the end, confirm, claim, read to the claim. Works only if that claim was met and counted.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     ports::{Limits, Place, Ports},
@@ -38,7 +38,10 @@ pub(crate) async fn take(
     }
     match confirm.confirm(place.me.shard).await {
         Confirmed::Yes => {}
-        Confirmed::Refused => return Ok(Taken::Lost),
+        Confirmed::Refused => {
+            sometimes!("claim not confirmed");
+            return Ok(Taken::Lost);
+        }
         Confirmed::Unknown => return Ok(Taken::NotYet("the group did not answer".into())),
     }
     let Some(at) = shard.fold.position() else {
@@ -47,7 +50,11 @@ pub(crate) async fn take(
     let now = ports.clock.now();
     let claim = Claim {
         term: at.term.saturating_add(1),
-        claim_id: ports.ids.fresh(now),
+        claim_id: if zoo!("claim-id-of-the-node") {
+            uuid::Uuid::from_u128(u128::from(at.term.saturating_add(1)))
+        } else {
+            ports.ids.fresh(now)
+        },
         owner: Arc::clone(&place.node),
         time: now,
     };
@@ -61,11 +68,11 @@ pub(crate) async fn take(
         // Unknown: it may be there all the same, so it is looked for.
         Append::Appended(_) | Append::Unknown(_) => {}
     }
-    let deadline = ports.clock.now().plus(limits.patience);
+    let (mut waited, pause) = (Duration::ZERO, limits.look / 50);
     loop {
         let claims = shard.read_on(place, ports).await?;
         match claims.last() {
-            Some(last) if last.claim_id == claim.claim_id => {
+            Some(last) if last.claim_id == claim.claim_id || zoo!("claim-not-compared") => {
                 let at = shard.fold.position();
                 if let (Some(at), Some(proven)) = (at, proven)
                     && at.offset <= proven.offset
@@ -82,12 +89,17 @@ pub(crate) async fn take(
                 shard.machine.claimed(claim.term, claim.claim_id);
                 return Ok(Taken::Ours);
             }
-            Some(last) => return Ok(Taken::NotYet(format!("{} claimed it first", last.owner))),
+            Some(last) => {
+                sometimes!("claim beaten by another");
+                return Ok(Taken::NotYet(format!("{} claimed it first", last.owner)));
+            }
             None => {}
         }
-        if ports.clock.now() >= deadline {
+        if waited >= limits.patience {
+            sometimes!("claim lost");
             return Ok(Taken::NotYet("its claim did not appear in the log".into()));
         }
-        ports.clock.wait_until(ports.clock.now().plus(limits.look / 50)).await;
+        ports.clock.pass(pause).await;
+        waited = waited.saturating_add(pause);
     }
 }

@@ -16,7 +16,8 @@ impl Owner<'_> {
         let mut acks: BTreeMap<Peer, u64> = BTreeMap::new();
         let mut touched: BTreeMap<Peer, ()> = BTreeMap::new();
         for (flight, offset) in proven {
-            let Flight { stepped, waiters, .. } = flight;
+            let Flight { stepped, waiters, behind, .. } = flight;
+            behind.into_iter().for_each(|(waiter, told)| drop(waiter.send(told)));
             let commit = &stepped.commit;
             match &commit.cause {
                 Cause::Client { id, .. } => self.machine.located(*id, offset),
@@ -57,13 +58,15 @@ impl Owner<'_> {
 
     /// Reads from the last proven record until the commit of this number was met, or a newer claim.
     pub(super) async fn read_back(&mut self, upto: u64) -> Result<(), Exit> {
-        let deadline = self.ports.clock.now().plus(self.limits.patience);
+        sometimes!("gap read before the answer");
+        let (mut waited, pause) = (Duration::ZERO, self.limits.look / 50);
         while self.pipeline.front().is_some_and(|flight| flight.stepped.commit.pseq <= upto) {
             if self.catch_up().await? == 0 {
-                if self.ports.clock.now() >= deadline {
+                if waited >= self.limits.patience {
                     return Err(End::Again("its own commit did not appear in the log".into()).into());
                 }
-                self.ports.clock.wait_until(self.ports.clock.now().plus(self.limits.look / 50)).await;
+                self.ports.clock.pass(pause).await;
+                waited = waited.saturating_add(pause);
             }
         }
         Ok(())
@@ -83,6 +86,7 @@ impl Owner<'_> {
                 let verdict = self.pipeline.fold().take(stored.offset, &stored.record);
                 match verdict.map_err(|v| Halt::Violation(Box::new(v)))? {
                     Verdict::Claim(claim) => {
+                        sometimes!("owner met a newer claim");
                         tracing::info!(shard = %self.shard(), owner = %claim.owner, "a newer claim was met");
                         return Err(End::Deposed.into());
                     }

@@ -18,6 +18,8 @@ pub(crate) struct Flight {
     pub(crate) stepped: Box<Stepped>,
     pub(crate) digest: Digest,
     pub(crate) waiters: Vec<oneshot::Sender<Told>>,
+    /// Answers of other inputs that are true only if this commit is effective.
+    pub(crate) behind: Vec<(oneshot::Sender<Told>, Told)>,
 }
 
 /// What a report proves.
@@ -72,6 +74,26 @@ impl Pipeline {
         let first = self.flights.front()?.stepped.commit.pseq;
         let index = usize::try_from(pseq.checked_sub(first)?).ok()?;
         self.flights.get_mut(index)
+    }
+
+    /// Tells everybody who waits that nothing was done: never true of what is not known.
+    #[cfg(feature = "zoo")]
+    pub(crate) fn refuse_all(&mut self) {
+        let text: std::sync::Arc<str> = "it failed".into();
+        for waiter in self.flights.iter_mut().flat_map(|flight| flight.waiters.drain(..)) {
+            drop(
+                waiter
+                    .send(Told::Invalid(crate::receipt::Invalid::Bug { text: std::sync::Arc::clone(&text) })),
+            );
+        }
+    }
+
+    #[cfg(not(feature = "zoo"))]
+    pub(crate) fn refuse_all(&mut self) {}
+
+    /// The last one that went in flight.
+    pub(crate) fn last(&mut self) -> Option<&mut Flight> {
+        self.flights.back_mut()
     }
 
     /// The next one to be proven.

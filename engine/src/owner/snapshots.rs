@@ -55,7 +55,7 @@ impl Owner<'_> {
             let old = commits > 0 && now >= self.snapshot.since.plus(self.limits.snapshot_after);
             self.snapshot.wanted = commits >= self.limits.snapshot_commits || old;
         }
-        if self.snapshot.wanted && self.pipeline.is_empty() {
+        if self.snapshot.wanted && (self.pipeline.is_empty() || zoo!("speculative-snapshot")) {
             self.capture()?;
         }
         Ok(())
@@ -67,18 +67,18 @@ impl Owner<'_> {
         let Some(position) = self.pipeline.fold().position().cloned() else { return Ok(()) };
         self.snapshot.at = position.pseq;
         match self.machine.capture(position) {
-            Ok(save) => self.store(save, self.snapshot.since),
+            Ok(save) => self.store(save, Duration::ZERO),
             Err(unfit) => tracing::error!(shard = %self.shard(), "no snapshot is taken: {unfit}"),
         }
         Ok(())
     }
 
-    /// Stores a snapshot, not before this time, in a task of its own: a transaction must not be dropped half way.
-    fn store(&mut self, save: Save, not_before: Micros) {
+    /// Stores a snapshot, after a while, in a task of its own: a transaction must not be dropped half way.
+    fn store(&mut self, save: Save, after: Duration) {
         let (store, clock) = (Arc::clone(&self.ports.store), Arc::clone(&self.ports.clock));
         let (me, base, next) = (self.place.me.clone(), self.snapshot.base.clone(), save.clone());
         let task = tokio::spawn(async move {
-            clock.wait_until(not_before).await;
+            clock.pass(after).await;
             store.save(&me.service, me.shard, base.as_ref(), next).await
         });
         let outcome = Box::pin(async move {
@@ -100,13 +100,15 @@ impl Owner<'_> {
             }
             Saved::Refused(error) => {
                 tracing::warn!(shard = %self.shard(), "a snapshot could not be stored, it is tried again: {error}");
-                self.store(saving.save, self.ports.clock.now().plus(self.limits.look));
+                self.store(saving.save, self.limits.look);
                 Ok(())
             }
             Saved::Lost => {
+                sometimes!("snapshot lost its race");
                 Err(End::Again("another owner stored a snapshot, or the database went back".into()).into())
             }
             Saved::Unknown(error) => {
+                sometimes!("snapshot unknown");
                 Err(End::Again(format!("whether a snapshot was stored is not known: {error}")).into())
             }
         }

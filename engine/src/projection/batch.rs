@@ -112,6 +112,12 @@ impl<B: Default> Batch<B> {
             .map_err(|e| Untaken::Violation(ApplyError::broken(e.to_string())))?;
         self.bytes = self.bytes.saturating_add(stored.record.value.len());
         match verdict {
+            Verdict::Dead(_) if zoo!("dead-records-projected") => {
+                if let Ok(Some(crate::codec::Entry::Commit(commit))) = crate::codec::decode(&stored.record) {
+                    self.commit(reading, stored.offset, &commit)?;
+                }
+                return Ok(());
+            }
             Verdict::Dead(why) => {
                 let (service, shard) = (reading.service.as_ref(), reading.shard);
                 tracing::debug!(service, shard, stored.offset, ?why, "dead");

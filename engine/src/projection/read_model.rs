@@ -168,6 +168,7 @@ impl ReadModel {
                 _ => {}
             }
             tokio::select! {
+                biased;
                 told = status.changed() => if told.is_err() {
                     return stopped("the runner is gone: its task has ended");
                 },

@@ -28,3 +28,20 @@ async fn cx15_messages_from_ahead_of_the_clock_wait_for_their_time() {
     assert_eq!(world.accepted(&clients(&[&b]), &world.add("c", 1)).await, 4);
     world.finish(vec![a, b]).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_clock_is_set_back_an_hour_works_on_at_once() {
+    // Given a receiver an hour ahead, that waits for its inbox, and for the next look
+    let world = World::of_two_services(1);
+    let wrong = world.clock.ahead(Duration::from_secs(3_600));
+    let parts = Parts { clock: Arc::new(wrong.clone()), ..world.parts("b") };
+    let (a, b) = (world.node("a").await, world.node_with("b", parts).await);
+    world.split().await;
+    // When its clock is set right, and messages come
+    wrong.set_right();
+    world.tell(&clients(&[&a]), &world.order("d", "c", 2)).await;
+    // Then it does not wait for the hour to come again
+    world.settle().await;
+    assert_eq!(world.accepted(&clients(&[&b]), &world.add("c", 1)).await, 3);
+    world.finish(vec![a, b]).await;
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use palinode::{
     log::memory::{Faults, Next},
+    machine::ids::WindowSize,
     receipt::Told,
 };
 
@@ -103,4 +104,28 @@ async fn cx36_a_report_that_does_not_say_where_is_read_back() {
         let truth = world.finish(vec![a]).await;
         assert_eq!(truth.shard("bank", 0).claims.len(), 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_is_not_called_expired_by_a_commit_that_is_still_in_flight() {
+    // Given a window of one id, and a command in flight that pushes the first id out of it
+    let mut world = World::of_one_shard();
+    world.limits.ids = WindowSize { most: 1, ..WindowSize::default() };
+    let a = world.node("a").await;
+    let client = clients(&[&a]);
+    let first = world.add("c", 1);
+    world.accepted(&client, &first).await;
+    world.pass(Duration::from_secs(1)).await;
+    world.cluster.next_append("a", Next::Hold);
+    let second = world.asking(&client[0], &world.add("c", 1));
+    world.until("it is in flight", |_| world.cluster.in_flight() == 1).await;
+    // When the first is asked again
+    let repeat = world.asking(&client[0], &first);
+    world.pass(Duration::from_secs(1)).await;
+    // Then nothing is said of it before the second is effective
+    assert!(!repeat.is_finished());
+    world.cluster.release("a");
+    assert_eq!(count(&second.await.unwrap()), 2);
+    assert!(matches!(repeat.await.unwrap(), Told::Expired));
+    world.finish(vec![a]).await;
 }

@@ -22,4 +22,5 @@ mod cx15_clocks;
 mod cx16_zombies;
 mod cx18_repeats;
 mod hand_over;
+mod lost_acknowledgement;
 mod plain;

@@ -35,6 +35,11 @@ impl WorldClock {
         Self { began: Instant::now(), wrong_by: Arc::default() }
     }
 
+    /// Sets it right.
+    pub(crate) fn set_right(&self) {
+        self.wrong_by.store(0, Ordering::SeqCst);
+    }
+
     /// Another clock, this far ahead of the world.
     pub(crate) fn ahead(&self, by: Duration) -> Self {
         let wrong_by = Arc::new(AtomicI64::new(i64::try_from(by.as_micros()).unwrap()));
@@ -52,6 +57,10 @@ impl Clock for WorldClock {
         while self.now() < until {
             tokio::time::sleep(until.since(self.now())).await;
         }
+    }
+
+    async fn pass(&self, span: Duration) {
+        tokio::time::sleep(span).await;
     }
 }
 

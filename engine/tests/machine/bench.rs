@@ -1,11 +1,11 @@
 //! A workbench: machines of one service over a counter and a sender, driven by hand.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use palinode::{
     Aggregate, Context, CountedIds, Ids, Micros,
     address::{Address, EntityKey},
-    commit::{EventRecord, Peer},
+    commit::{EventRecord, Peer, TimerSet},
     digest::Digest,
     entity::{AggregateKind, Decision, Entity, EntityInput, Kind, Kinds, SendRequest, Unfit},
     machine::{Directory, Encoded, Incoming, Input, Machine, Quiet, Step, Stepped, ids::WindowSize},
@@ -90,7 +90,7 @@ impl Aggregate for Counter {
 }
 
 /// A kind that sends `{"Add": n}` to a counter for every message, and keeps the answers; the one named `fragile` cannot
-/// take them, unless its code is mended.
+/// take them, unless its code is mended. A message for `later` sets a timer of ten seconds instead.
 #[derive(Default)]
 pub(crate) struct SenderKind {
     mended: bool,
@@ -122,6 +122,11 @@ impl Entity for Sender {
         match input {
             EntityInput::Message { data, .. } => {
                 let to: String = serde_json::from_str(data.get()).map_err(|e| Unfit::new(e.to_string()))?;
+                if to == "later" {
+                    let due = cx.time.plus(Duration::from_secs(10));
+                    decision.timers.set.push(TimerSet { node: "later".into(), serial: 1, due });
+                    return Ok(decision);
+                }
                 decision.sends.push(SendRequest {
                     to: Address::new("test", "counter", to),
                     name: "counter".into(),

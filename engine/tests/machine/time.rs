@@ -35,3 +35,16 @@ fn a_barrier_is_an_empty_commit() {
     assert_eq!((commit.pseq, commit.events.len()), (1, 0));
     assert!(commit.entity.is_none());
 }
+
+#[test]
+fn a_timer_that_was_due_is_not_fired_early_by_a_clock_that_is_set_back() {
+    let mut bench = Bench::single();
+    let message = bench.send_to("s", "later");
+    bench.client(&message);
+    let due = bench.machine.timers().next().unwrap();
+    let timer = bench.machine.timers().due(due, 1).remove(0);
+    // When the clock is set back between the look at the timers and the step
+    bench.now = NOW;
+    let fired = bench.commit(&Input::Timer(timer)).commit.time;
+    assert_eq!(fired, due);
+}

@@ -1,0 +1,143 @@
+//! Clients: each does its deeds one after the other, asks again with the same id while the outcome is unknown, at
+//! whichever node is there, and gives up after a while. What they ask and hear is in the history.
+
+use std::time::Duration;
+
+use palinode::{Address, Aggregate, Client, Ids, message::ClientMessage, receipt::Told};
+use palinode_sagas::{entity::name, verb::Verb};
+use serde_json::{json, value::to_raw_value};
+
+use crate::{
+    definition::Order,
+    domain::{Account, Money, Place, Slot},
+    history::Answered,
+    script::{Act, Deed},
+    world::{World, kind},
+};
+
+/// How long one call may take.
+const CALL: Duration = Duration::from_secs(4);
+
+/// All deeds of one client.
+pub(crate) async fn client(world: World, number: usize, acts: Vec<Act>) {
+    for act in acts {
+        world.time.reach(Duration::from_millis(act.at_ms)).await;
+        let message = message(&world, &act.what);
+        let patience = Duration::from_millis(act.patience_ms);
+        ask(&world, message, number, patience, act.doubled).await;
+    }
+}
+
+/// Asks until there is a definite answer, or patience ends.
+pub(crate) async fn ask(
+    world: &World,
+    message: ClientMessage,
+    mut turn: usize,
+    patience: Duration,
+    doubled: bool,
+) -> Option<Answered> {
+    let asked = world.history.invoke(&message, world.time.now().0);
+    let until = world.time.passed() + patience;
+    loop {
+        let clients = world.clients();
+        let pick = |n: usize| clients.get(n % clients.len().max(1)).cloned();
+        let (one, other) = (pick(turn), pick(turn + 1));
+        turn += 1;
+        if let Some(client) = one {
+            let second = async {
+                match other.filter(|_| doubled) {
+                    Some(other) => tell(&other, &message).await,
+                    None => None,
+                }
+            };
+            let (a, b) = futures_util::future::join(tell(&client, &message), second).await;
+            let now = world.time.now().0;
+            let answers: Vec<Answered> = [a, b].into_iter().flatten().collect();
+            for answer in &answers {
+                world.history.answer(asked, now, answer.clone());
+            }
+            if let Some(answer) = answers.into_iter().next() {
+                return Some(answer);
+            }
+        }
+        if world.time.passed() >= until {
+            world.history.give_up(asked);
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+}
+
+async fn tell(client: &Client, message: &ClientMessage) -> Option<Answered> {
+    let told = tokio::time::timeout(CALL, client.tell(message.clone())).await;
+    Answered::of(&told.unwrap_or(Told::Unknown))
+}
+
+fn message(world: &World, deed: &Deed) -> ClientMessage {
+    let account = |n: &u8| Account::at(format!("a-{n}")).address();
+    let instance = |program: &usize, id: &String| Address::new("trip", kind(*program), id.as_str());
+    let (to, name, data, expect_version) = match deed {
+        Deed::Deposit { account: n, amount } => {
+            (account(n), Account::KIND.into(), to_raw_value(&Money::Deposit(*amount)), None)
+        }
+        Deed::Withdraw { account: n, amount, expect_version } => {
+            (account(n), Account::KIND.into(), to_raw_value(&Money::Withdraw(*amount)), *expect_version)
+        }
+        Deed::Start { program, id, fates } => {
+            let order = Order { id: id.clone(), fates: fates.clone() };
+            (instance(program, id), name::START.into(), to_raw_value(&json!({ "data": order })), None)
+        }
+        Deed::Cancel { program, id } => {
+            let data = json!({ "reason": "sim", "by": "sim" });
+            (instance(program, id), Verb::Cancel.as_str().into(), to_raw_value(&data), None)
+        }
+        Deed::Kill { program, id } => {
+            let data = json!({ "reason": "sim", "by": "sim" });
+            (instance(program, id), Verb::Kill.as_str().into(), to_raw_value(&data), None)
+        }
+        Deed::Signal { program, id, nth } => {
+            let data = json!({ "id": format!("{id}-{nth}"), "data": {} });
+            (instance(program, id), format!("{}go", name::SIGNAL).into(), to_raw_value(&data), None)
+        }
+    };
+    let id = world.ids.fresh(world.time.now());
+    ClientMessage { id, to, name, data: data.unwrap(), expect_version, traceparent: None }
+}
+
+/// A question to every shard that changes nothing: who answers it works.
+pub(crate) fn probes(world: &World) -> Vec<ClientMessage> {
+    let mut probes = Vec::new();
+    let mut probe = |to: Address, name: &str, data| {
+        let id = world.ids.fresh(world.time.now());
+        let data = to_raw_value(&data).unwrap();
+        probes.push(ClientMessage {
+            id,
+            to,
+            name: name.into(),
+            data,
+            expect_version: None,
+            traceparent: None,
+        });
+    };
+    for n in 0..3 {
+        probe(Account::at(format!("a-{n}")).address(), Account::KIND, json!(Money::Deposit(0)));
+        let release = Place::Release { by: "nobody".into() };
+        probe(Slot::at(format!("s-{n}")).address(), Slot::KIND, json!(release));
+    }
+    for shard in 0..world.script.shards {
+        let id = living_on(Account::KIND, shard, world.script.shards);
+        probe(Account::at(id).address(), Account::KIND, json!(Money::Deposit(0)));
+        let id = living_on(Slot::KIND, shard, world.script.shards);
+        let release = Place::Release { by: "nobody".into() };
+        probe(Slot::at(id).address(), Slot::KIND, json!(release));
+        let id = living_on(&kind(0), shard, world.script.shards);
+        let data = json!({ "reason": "probe", "by": "probe" });
+        probe(Address::new("trip", kind(0), id), Verb::Cancel.as_str(), data);
+    }
+    probes
+}
+
+fn living_on(kind: &str, shard: u32, shards: u32) -> String {
+    let on = |id: &String| palinode::EntityKey::new(kind, id.as_str()).shard(shards) == shard;
+    (0..).map(|n| format!("probe-{n}")).find(on).unwrap()
+}

@@ -1,0 +1,70 @@
+//! What must be so at the end of a world, asked of the raw records, the history of the clients, the participants'
+//! ledgers, the rows and the snapshots. It believes no node.
+
+use std::collections::BTreeMap;
+
+use palinode::Topic;
+use palinode_verify::{Effective, Records, Report, Stored, check_with, commits, record::Message};
+
+use crate::{
+    definition::graph,
+    world::{SERVICES, World, kind},
+};
+
+mod clients;
+mod journals;
+mod model;
+mod rows;
+mod timers;
+
+/// The effective log of a world, read by the checker.
+pub(crate) struct Truth {
+    pub(crate) report: Report,
+    /// The effective commits of each shard.
+    pub(crate) shards: BTreeMap<(String, u32), Vec<Effective>>,
+    /// Every message, by its receiver, sender and number.
+    pub(crate) sent: BTreeMap<(String, String, u64), Message>,
+}
+
+impl Truth {
+    pub(crate) fn read(world: &World) -> Self {
+        let mut records = Records::default();
+        for service in SERVICES {
+            for shard in 0..world.script.shards {
+                let log = world.cluster.records(&Topic::events(service), shard);
+                for (offset, record) in (0..).zip(log) {
+                    let (mark, crc, value) = (record.mark, record.crc, record.value.to_vec());
+                    records.push(service, shard, Stored { offset, mark, crc, value, damage: None });
+                }
+            }
+        }
+        let graphs: Vec<_> = world.sagas.iter().enumerate().map(|(n, saga)| graph(&kind(n), saga)).collect();
+        let report = check_with(&records, &graphs).unwrap_or_default();
+        let mut truth = Self { report, shards: BTreeMap::new(), sent: BTreeMap::new() };
+        for service in SERVICES {
+            for shard in 0..world.script.shards {
+                let all: Vec<Effective> = commits(&records, service, shard).map_while(Result::ok).collect();
+                for raw in all.iter().flat_map(|e| &e.commit.sends) {
+                    let Ok(message) = Message::read(raw) else { continue };
+                    let key = (message.receiver().to_string(), message.from.to_string(), message.seq);
+                    truth.sent.insert(key, message);
+                }
+                truth.shards.insert((service.to_owned(), shard), all);
+            }
+        }
+        truth
+    }
+}
+
+/// Everything that is not as it must be; nothing when all is well.
+pub(crate) fn judge(world: &World, truth: &Truth) -> Vec<String> {
+    let mut wrong = world.complaints();
+    wrong.extend(truth.report.findings.iter().map(ToString::to_string));
+    wrong.extend(truth.report.open.iter().map(|open| format!("C2 after the heal: {open}")));
+    clients::judge(world, truth, &mut wrong);
+    let history = model::judge(world, truth, &mut wrong);
+    journals::judge(world, truth, &history, &mut wrong);
+    rows::judge(world, &history, &mut wrong);
+    timers::judge(world, truth, &mut wrong);
+    wrong
+}

@@ -1,0 +1,168 @@
+//! One world from beginning to end: faults, then none, then everything must come to rest as it should be.
+//!
+//! | phase | what goes wrong | what must hold |
+//! |---|---|---|
+//! | safety | all of the script's faults | nothing that was promised is broken, ever |
+//! | heal | nothing more, perhaps only some nodes are left | |
+//! | liveness | nothing | within two minutes of virtual time all is at its end |
+
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+
+use palinode::{checkpoint::Key, fault::take_marks};
+
+use crate::{
+    clients, faults,
+    oracle::{Truth, judge},
+    script::Script,
+    trace,
+    world::World,
+};
+
+/// How long after the heal everything must have come to rest.
+const LIVENESS: Duration = Duration::from_secs(120);
+/// How long nothing happens before one looks whether all is done.
+const QUIET: Duration = Duration::from_secs(4);
+
+/// How a run ended.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ran {
+    /// What must not be; nothing when all is well.
+    pub(crate) wrong: Vec<String>,
+    /// One number for everything that happened.
+    pub(crate) trace: u64,
+    /// What went wrong, by kind.
+    pub(crate) faults: BTreeMap<String, u64>,
+    /// Marks of rare states that were reached.
+    pub(crate) marks: BTreeMap<&'static str, u64>,
+    /// Sagas that were started.
+    pub(crate) sagas: u64,
+    /// Commits that count, records that do not.
+    pub(crate) commits: u64,
+    pub(crate) dead: u64,
+    /// How old the world became.
+    pub(crate) lasted: Duration,
+}
+
+thread_local! {
+    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Remembers panics instead of printing them: a node's task that panics is a failure of its world.
+pub(crate) fn remember_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic.to_string();
+        PANICS.with(|panics| panics.borrow_mut().push(text));
+    }));
+}
+
+/// Runs a script in a runtime of its own.
+pub(crate) fn run(script: &Script) -> Ran {
+    PANICS.with(|panics| panics.borrow_mut().clear());
+    drop(take_marks());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let Ok(runtime) = runtime else { return Ran { wrong: vec!["no runtime".into()], ..Ran::default() } };
+    let mut ran = runtime.block_on(live(script));
+    drop(runtime);
+    ran.marks = take_marks();
+    ran.wrong.extend(PANICS.with(|panics| panics.borrow_mut().drain(..).collect::<Vec<_>>()));
+    ran
+}
+
+async fn live(script: &Script) -> Ran {
+    let world = World::new(script);
+    for node in 0..script.nodes {
+        tokio::spawn(world.clone().keep(node, false));
+    }
+    for fault in &script.faults {
+        tokio::spawn(faults::carry_out(world.clone(), fault.clone()));
+    }
+    for (number, acts) in script.clients.iter().enumerate() {
+        tokio::spawn(clients::client(world.clone(), number, acts.clone()));
+    }
+    world.time.reach(script.safety() + Duration::from_millis(1)).await;
+    faults::heal(&world);
+    let end = world.time.passed() + LIVENESS;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for (turn, probe) in clients::probes(&world).into_iter().enumerate() {
+        let world = world.clone();
+        tokio::spawn(async move { clients::ask(&world, probe, turn, LIVENESS, false).await });
+    }
+    ask_again(&world);
+    settle(&world, end).await;
+    if script.seed.is_multiple_of(2) {
+        stop(&world).await;
+    }
+    let truth = Truth::read(&world);
+    let counts = &truth.report.counts;
+    let (sagas, commits, dead) = (counts.sagas, counts.commits, counts.dead);
+    Ran {
+        wrong: judge(&world, &truth),
+        trace: trace::of(&world),
+        faults: world.counts(),
+        marks: BTreeMap::new(),
+        sagas,
+        commits,
+        dead,
+        lasted: world.time.passed(),
+    }
+}
+
+/// Asks again, with the same ids, what clients gave up: the answer must be that of the one commit there is.
+fn ask_again(world: &World) {
+    let given_up = world.history.all().into_iter().filter(|asked| asked.gave_up);
+    for (n, asked) in given_up.enumerate().filter(|(n, _)| n % 2 == 0) {
+        let world = world.clone();
+        tokio::spawn(async move { clients::ask(&world, asked.message, n, LIVENESS, false).await });
+    }
+}
+
+/// Waits until nothing moves and all is at its end, or the time is over.
+async fn settle(world: &World, end: Duration) {
+    let (mut size, mut since) = (world.size(), world.time.passed());
+    loop {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let now = world.time.passed();
+        if now >= end {
+            return;
+        }
+        if world.size() != size {
+            (size, since) = (world.size(), now);
+        }
+        if now < since + QUIET || world.history.open() > 0 {
+            continue;
+        }
+        let truth = Truth::read(world);
+        let report = &truth.report;
+        let running = report.unfinished.iter().any(|u| u.stage == palinode_verify::Stage::Running);
+        if !running && report.open.is_empty() && projected(world, &truth) {
+            return;
+        }
+        since = now;
+    }
+}
+
+/// Whether the read models hold everything that is in their logs.
+fn projected(world: &World, truth: &Truth) -> bool {
+    let positions = world.db.positions();
+    let followed = truth.shards.iter().filter(|((service, _), _)| service != "trip");
+    let mut ends = followed.filter_map(|(at, commits)| Some((at, commits.last()?.offset)));
+    ends.all(|((service, shard), end)| {
+        let mine = |key: &Key| *key.service == **service && key.shard == *shard;
+        positions.iter().any(|(key, at)| mine(key) && *at >= end)
+    })
+}
+
+/// Stops what is left in order.
+async fn stop(world: &World) {
+    world.keep_core(0);
+    for node in 0..world.script.nodes {
+        world.controls(node).iter().for_each(|control| control.ask_to_stop());
+    }
+    for _ in 0..60 {
+        if world.alive() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    world.complain("a node did not stop in order within 30 seconds".into());
+}

@@ -1,0 +1,379 @@
+//! A world: what all nodes share, the nodes themselves, and who keeps them running. A node is a value; its death is
+//! dropping it, at whatever call of a port it stands.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use palinode::{
+    Aggregate, Client, CountedIds, Ids, Limits, Node, NodeBuilder, Service, StartError, Topic,
+    checkpoint::Key,
+    log::memory::MemoryCluster,
+    machine::ids::WindowSize,
+    node::Parts,
+    projection::{Projection, ShardStatus, State},
+};
+use palinode_sagas::{Policy, Saga, SagaService};
+
+use crate::{
+    clock::{NodeClock, Time},
+    control::{Control, Side},
+    db::SimDb,
+    definition::{Order, saga},
+    domain::{Account, Slot, bank, stock},
+    history::History,
+    participants::{Effect, Once, Participants, TIMEOUT, Uneffect},
+    ports::{SimClock, SimLog, SimStore},
+    read_models::{Balances, Holders},
+    script::Script,
+    store::SharedStore,
+};
+
+/// How long a node may take to stop in order.
+const STOP: Duration = Duration::from_secs(20);
+/// How long a new process takes to begin.
+const REBIRTH: Duration = Duration::from_millis(100);
+/// The services of every world.
+pub(crate) const SERVICES: [&str; 3] = ["bank", "stock", "trip"];
+
+/// A world. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct World(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) script: Script,
+    pub(crate) time: Time,
+    pub(crate) cluster: MemoryCluster,
+    pub(crate) store: SharedStore,
+    pub(crate) db: SimDb,
+    pub(crate) participants: Participants,
+    pub(crate) sagas: Vec<Saga<Order>>,
+    pub(crate) history: History,
+    pub(crate) ids: Arc<CountedIds>,
+    places: Mutex<Vec<Place>>,
+    counts: Mutex<BTreeMap<String, u64>>,
+    wrong: Mutex<Vec<String>>,
+}
+
+/// Where a node of some name runs, when it does.
+struct Place {
+    clock: NodeClock,
+    lives: Vec<Life>,
+    wanted: bool,
+    projector: bool,
+    down_until: Duration,
+    storm: Option<(Duration, u64, Side)>,
+    incarnations: u64,
+}
+
+struct Life {
+    number: u64,
+    control: Control,
+    client: Option<Client>,
+}
+
+impl std::ops::Deref for World {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// The name of a saga's kind.
+pub(crate) fn kind(program: usize) -> String {
+    format!("p{program}")
+}
+
+/// The database of the read models, with the checkpoints and rows there can be.
+fn database(script: &Script) -> SimDb {
+    let (mut keys, mut rows) = (Vec::new(), Vec::new());
+    for (service, projection, id) in [("bank", "balances", "a"), ("stock", "holders", "s")] {
+        for shard in 0..script.shards {
+            let (projection, service) = (projection.into(), service.into());
+            keys.push(Key { projection, version: 1, service, shard });
+        }
+        rows.extend((0..3).map(|n| (format!("{projection}_v1"), format!("{id}-{n}"))));
+    }
+    SimDb::new(script.seed ^ 3, keys, rows)
+}
+
+impl World {
+    pub(crate) fn new(script: &Script) -> Self {
+        let time = Time::begin();
+        let place = |n| Place {
+            clock: NodeClock::right(time),
+            lives: Vec::new(),
+            wanted: true,
+            projector: n == 0,
+            down_until: Duration::ZERO,
+            storm: None,
+            incarnations: 0,
+        };
+        let seed = script.seed;
+        let sagas = script.programs.iter().enumerate().map(|(n, program)| saga(&kind(n), program)).collect();
+        Self(Arc::new(Shared {
+            script: script.clone(),
+            time,
+            cluster: MemoryCluster::new(seed ^ 1),
+            store: SharedStore::new(seed ^ 2),
+            db: database(script),
+            participants: Participants::new(seed ^ 4),
+            sagas,
+            history: History::default(),
+            ids: Arc::default(),
+            places: Mutex::new((0..script.nodes).map(place).collect()),
+            counts: Mutex::default(),
+            wrong: Mutex::default(),
+        }))
+    }
+
+    fn places(&self) -> MutexGuard<'_, Vec<Place>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place<T>(&self, node: usize, with: impl FnOnce(&mut Place) -> T) -> T {
+        let mut places = self.places();
+        let count = places.len();
+        with(&mut places[node % count])
+    }
+
+    /// Something that must not happen.
+    pub(crate) fn complain(&self, what: String) {
+        self.wrong.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+    }
+
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        self.wrong.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn count(&self, what: impl Into<String>) {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(what.into()).or_default() += 1;
+    }
+
+    /// What went wrong, by kind.
+    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let more = [self.store.counts(), self.db.counts(), self.participants.counts()];
+        for (what, n) in more.into_iter().flatten() {
+            *counts.entry(what.to_owned()).or_default() += n;
+        }
+        counts
+    }
+
+    pub(crate) fn name(node: usize) -> String {
+        format!("n{node}")
+    }
+
+    /// The clients of the nodes that run.
+    pub(crate) fn clients(&self) -> Vec<Client> {
+        self.places().iter().flat_map(|p| p.lives.iter().filter_map(|life| life.client.clone())).collect()
+    }
+
+    /// The controls of all incarnations of a node.
+    pub(crate) fn controls(&self, node: usize) -> Vec<Control> {
+        self.place(node, |p| p.lives.iter().map(|life| life.control.clone()).collect())
+    }
+
+    pub(crate) fn clock(&self, node: usize) -> NodeClock {
+        self.place(node, |p| p.clock.clone())
+    }
+
+    /// The node will not come back before this time.
+    pub(crate) fn down_until(&self, node: usize, until: Duration) {
+        self.place(node, |p| p.down_until = p.down_until.max(until));
+    }
+
+    pub(crate) fn storm(&self, node: usize, until: Duration, calls: u64, side: Side) {
+        self.place(node, |p| p.storm = Some((until, calls, side)));
+    }
+
+    pub(crate) fn set_projector(&self, node: usize, projects: bool) {
+        self.place(node, |p| p.projector = projects);
+    }
+
+    /// Only these many nodes are left; the read models run on the first.
+    pub(crate) fn keep_core(&self, core: usize) {
+        let mut places = self.places();
+        for (n, place) in places.iter_mut().enumerate() {
+            place.wanted = n < core;
+            place.projector = n == 0;
+            place.down_until = Duration::ZERO;
+            place.storm = None;
+        }
+    }
+
+    /// How many records the logs hold, and how many are on their way.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let shards = 0..self.script.shards;
+        let places =
+            SERVICES.iter().flat_map(|s| shards.clone().map(move |shard| (Topic::events(*s), shard)));
+        let records = places.map(|(topic, shard)| self.cluster.records(&topic, shard).len()).sum();
+        (records, self.cluster.in_flight())
+    }
+
+    fn limits(&self) -> Limits {
+        let script = &self.script;
+        Limits {
+            pipeline: script.pipeline,
+            window: script.window,
+            snapshot_commits: script.snapshot_commits,
+            look: Duration::from_millis(script.look_ms),
+            ids: WindowSize { most: script.ids, ..WindowSize::default() },
+            ..Limits::default()
+        }
+    }
+
+    fn services(&self) -> [Service; 3] {
+        let policy = Policy::default().timeout(TIMEOUT);
+        let mut trip = Service::new("trip")
+            .perform_with::<Effect>(self.participants.clone(), policy.clone())
+            .perform_with::<Uneffect>(self.participants.clone(), policy.clone())
+            .perform_with::<Once>(self.participants.clone(), policy);
+        for saga in &self.sagas {
+            trip = trip.saga(saga);
+        }
+        [bank(), stock(), trip]
+    }
+
+    async fn start(&self, node: usize, control: &Control) -> Node {
+        let clock = self.clock(node);
+        let name = Self::name(node);
+        let parts = Parts {
+            log: Arc::new(SimLog {
+                log: self.cluster.member(&name),
+                control: control.clone(),
+                time: self.time,
+            }),
+            store: Arc::new(SimStore { store: Arc::new(self.store.clone()), control: control.clone() }),
+            clock: Arc::new(SimClock { clock, control: control.clone() }),
+            ids: Arc::clone(&self.ids) as Arc<dyn Ids>,
+        };
+        loop {
+            let mut builder =
+                NodeBuilder::new(name.as_str()).partitions(self.script.shards).limits(self.limits()).inbox();
+            for service in self.services() {
+                builder = builder.service(service);
+            }
+            match builder.start(parts.clone()).await {
+                Ok(node) => return node,
+                Err(StartError::Definitions(why)) => {
+                    self.complain(format!("a program is no saga: {why:?}"));
+                    std::future::pending::<()>().await;
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+            }
+        }
+    }
+
+    /// Keeps a node of this name running as long as it is wanted; a twin is not begun again.
+    pub(crate) async fn keep(self, node: usize, twin: bool) {
+        loop {
+            let down = self.place(node, |p| p.down_until);
+            self.time.reach(down).await;
+            if !self.place(node, |p| p.wanted) {
+                return;
+            }
+            let (number, control) = self.born(node);
+            let started = tokio::select! {
+                biased;
+                () = control.died() => None,
+                started = self.start(node, &control) => Some(started),
+            };
+            if let Some(running) = started {
+                self.place(node, |p| {
+                    let life = p.lives.iter_mut().find(|life| life.number == number);
+                    if let Some(life) = life {
+                        life.client = Some(running.client());
+                    }
+                });
+                let in_order = tokio::select! {
+                    biased;
+                    () = control.died() => false,
+                    () = control.asked_to_stop() => true,
+                    () = self.project(node, &running) => false,
+                };
+                self.place(node, |p| {
+                    p.lives.iter_mut().for_each(|life| {
+                        if life.number == number {
+                            life.client = None;
+                        }
+                    })
+                });
+                if in_order {
+                    tokio::select! {
+                        biased;
+                        () = control.died() => {}
+                        _ = running.stop(STOP) => {}
+                    }
+                } else {
+                    running.crash().await;
+                }
+            }
+            self.place(node, |p| p.lives.retain(|life| life.number != number));
+            self.count("deaths");
+            if twin {
+                return;
+            }
+            tokio::time::sleep(REBIRTH).await;
+        }
+    }
+
+    fn born(&self, node: usize) -> (u64, Control) {
+        let passed = self.time.passed();
+        self.place(node, |p| {
+            p.incarnations += 1;
+            let number = p.incarnations;
+            let control = Control::new();
+            if let Some((_, calls, side)) = p.storm.filter(|(until, ..)| passed < *until) {
+                control.fuse(calls + number % 7, side);
+            }
+            p.lives.push(Life { number, control: control.clone(), client: None });
+            (number, control)
+        })
+    }
+
+    /// Runs the read models whenever this node is to; never returns.
+    async fn project(&self, node: usize, running: &Node) {
+        let balances = self.follow(node, running, Account::SERVICE, || Balances);
+        let holders = self.follow(node, running, Slot::SERVICE, || Holders);
+        futures_util::future::join3(balances, holders, self.watch(node, running)).await;
+    }
+
+    /// A shard that stops for good is wrong whatever was done to it; never returns.
+    async fn watch(&self, node: usize, running: &Node) {
+        let mut known = 0;
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let halted = running.halted();
+            for halted in halted.iter().skip(known) {
+                self.complain(format!("{} halted: {halted}", Self::name(node)));
+            }
+            known = halted.len().max(known);
+        }
+    }
+
+    async fn follow<P: Projection<SimDb>>(&self, node: usize, running: &Node, of: &str, new: fn() -> P) {
+        let stopped = |s: &ShardStatus| matches!(s.state, State::Stopped { .. });
+        let projects = || self.place(node, |p| p.projector);
+        let db = self.db.of_process();
+        loop {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            if !projects() {
+                continue;
+            }
+            let Ok(model) = running.project_into(of, new(), db.clone()).await else { continue };
+            while projects() && !model.status().iter().any(stopped) {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            model.stop().await;
+        }
+    }
+
+    /// How many incarnations there are.
+    pub(crate) fn alive(&self) -> usize {
+        self.places().iter().map(|p| p.lives.len()).sum()
+    }
+}
