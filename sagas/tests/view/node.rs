@@ -194,7 +194,7 @@ async fn rows_of_two_hundred_sagas_equal_the_fold_of_the_log() {
 async fn read_to_the_end(folder: &Path, db: &SqliteDb, journals: &Journals) {
     let clock = Arc::new(SystemClock);
     let log = Arc::new(SqliteLog::open(folder, Arc::clone(&clock) as _).unwrap());
-    let Created::Ready { genesis, .. } = log.create("shop", 8, uuid::Uuid::nil()).await else {
+    let Created::Ready { genesis, .. } = log.create("shop", 4, uuid::Uuid::nil()).await else {
         panic!("the log is gone")
     };
     let source = Source {

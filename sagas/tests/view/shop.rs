@@ -154,7 +154,8 @@ pub(crate) async fn once(
     at: &palinode::Address,
     is: impl Fn(&SagaRow) -> bool,
 ) -> SagaRow {
-    let shard = palinode::EntityKey::new(Arc::clone(&at.kind), Arc::clone(&at.id)).shard(8);
+    let shards = u32::try_from(model.status().len()).unwrap();
+    let shard = palinode::EntityKey::new(Arc::clone(&at.kind), Arc::clone(&at.id)).shard(shards);
     loop {
         let seen = model.status()[shard as usize].position.clone();
         let row = rows::at(node.read_db().unwrap(), at).await.unwrap();
