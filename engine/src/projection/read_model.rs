@@ -196,7 +196,7 @@ impl ReadModel {
                     let state = State::Retrying { why: e.what };
                     return Waited::NotYet { pseq: token.pseq, lag: 0, state };
                 }
-                Err(_) => clock.wait_until(clock.now().plus(AGAIN).min(until)).await,
+                Err(_) => clock.pass(AGAIN.min(until.since(clock.now()))).await,
             }
         }
     }

@@ -77,7 +77,7 @@ impl<D: ReadDb> Files<D> {
                 }
                 Look::Behind { what, .. } if clock.now() >= until => return Err(ApplyError::outage(what)),
                 Look::Behind { service, shard, .. } => {
-                    let look = clock.now().plus(LOOK).min(until);
+                    let look = LOOK.min(until.since(clock.now()));
                     let status = self.db.board().shard(&self.projection, to, &service, shard);
                     let moved = async {
                         let told = match status {
@@ -89,8 +89,9 @@ impl<D: ReadDb> Files<D> {
                         }
                     };
                     tokio::select! {
+                        biased;
                         () = moved => {}
-                        () = clock.wait_until(look) => {}
+                        () = clock.pass(look) => {}
                     }
                 }
             }

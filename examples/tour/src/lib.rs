@@ -20,7 +20,14 @@ use palinode::{
 /// When there is no log, or a record of it cannot be read.
 pub async fn commits(folder: &Path, of: &Address) -> anyhow::Result<Vec<Commit>> {
     let log = SqliteLog::open_read_only(folder)?;
-    let (topic, shard) = (Topic::events(of.service.clone()), of.key().shard(8));
+    let topic = Topic::events(of.service.clone());
+    // The first record of every partition is genesis: it says how many there are.
+    let first = log.read(&topic, 0, 0, 1).await?;
+    let Some(Entry::Genesis(genesis)) = first.first().map(|s| decode(&s.record)).transpose()?.flatten()
+    else {
+        anyhow::bail!("the log of {} does not begin with genesis", of.service);
+    };
+    let shard = of.key().shard(genesis.partitions);
     let (mut found, mut from) = (Vec::new(), 0);
     loop {
         let records = log.read(&topic, shard, from, 500).await?;
