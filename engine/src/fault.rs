@@ -60,7 +60,7 @@ macro_rules! sometimes {
 #[cfg(not(any(test, feature = "testing")))]
 #[macro_export]
 macro_rules! sometimes {
-    ($name:literal) => {};
+    ($name:literal) => {{}};
 }
 
 /// Whether a simulation has planted this bug. `false` without the feature `zoo`, which nothing but a simulation has.

@@ -44,7 +44,8 @@ fn lint() -> Result<()> {
         let alone = ["clippy", "-p", "palinode", "--no-default-features", "--features", features];
         run("cargo", &[&alone[..], &["--", "-D", "warnings"]].concat(), &[])?;
     }
-    Ok(())
+    // As a user builds them: without the features that only tests have.
+    run("cargo", &["clippy", "-p", "booking", "-p", "palinode-bench", "--", "-D", "warnings"], &[])
 }
 
 fn test(rest: &[String]) -> Result<()> {
