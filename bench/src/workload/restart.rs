@@ -14,16 +14,15 @@ use crate::{
 /// Seconds to the first saga.
 pub(crate) async fn measure(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let events = setting.size(1_000_000, 50_000);
-    let dir = tempfile::tempdir()?;
     let mut seconds = Vec::new();
-    for nth in 0..setting.repeat {
-        let fill = if nth == 0 { events } else { 100 };
-        let mut child = Running::start(&format!("fill={fill}"), dir.path())?;
+    for _ in 0..setting.repeat {
+        let dir = tempfile::tempdir()?;
+        let mut child = Running::start(&format!("fill={events}"), dir.path())?;
         child.until_done().await?;
         child.kill().await?;
         let begun = host::now();
         let running = node(dir.path(), travel()).await?;
-        one(running.client().sagas("trip", &trip()), u64::try_from(nth)?, false).await?;
+        one(running.client().sagas("trip", &trip()), 0, false).await?;
         seconds.push(begun.elapsed().as_secs_f64());
         running.stop(STOP).await;
     }
