@@ -6,14 +6,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A day, counted from 1970-01-01. Written `2015-07-01`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) struct Day(i32);
+pub struct Day(i32);
 
 impl Day {
     /// The day of this date in the years 1 to 9999; `None` when the calendar has no such day.
     ///
     /// `days_from_civil` of Hinnant, "chrono-Compatible Low-Level Date Algorithms" (2013).
     #[must_use]
-    pub(crate) fn of(year: i32, month: u32, day: u32) -> Option<Self> {
+    pub fn of(year: i32, month: u32, day: u32) -> Option<Self> {
         if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
             return None;
         }
@@ -27,12 +27,19 @@ impl Day {
 
     /// So many days later.
     #[must_use]
-    pub(crate) fn plus(self, days: u16) -> Self {
+    pub fn plus(self, days: u16) -> Self {
         Self(self.0.saturating_add(i32::from(days)))
     }
 
+    /// Whether this day and the ones after it, `count` in all, are in the years that can be written and read back.
+    #[must_use]
+    pub fn has_run(self, count: u16) -> bool {
+        let last = self.0.saturating_add(i32::from(count.saturating_sub(1)));
+        Self::of(9999, 12, 31).is_some_and(|end| last <= end.0)
+    }
+
     /// This day and the ones after it, `count` in all.
-    pub(crate) fn run(self, count: u16) -> impl Iterator<Item = Self> {
+    pub fn run(self, count: u16) -> impl Iterator<Item = Self> {
         (0..count).map(move |n| self.plus(n))
     }
 
@@ -58,7 +65,7 @@ impl fmt::Display for Day {
 
 /// A text that is no day.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BadDay(String);
+pub struct BadDay(String);
 
 impl fmt::Display for BadDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,6 +119,13 @@ mod tests {
         for bad in ["", "2015-7-1", "2015-07-1x", "2015-07-01-01", "-015-07-01"] {
             assert!(bad.parse::<Day>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_run_ends_with_the_last_day_that_can_be_written() {
+        let last = Day::of(9999, 12, 31).unwrap();
+        assert!(last.has_run(1) && Day::of(9999, 1, 1).unwrap().has_run(365));
+        assert!(!last.has_run(2) && !Day::of(9999, 1, 2).unwrap().has_run(365));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use palinode::{Aggregate, Context};
+use palinode::{Aggregate, Context, zoo};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -13,11 +13,11 @@ use super::{
 };
 
 /// The longest stay that can be held, in nights.
-pub(crate) const MAX_NIGHTS: u16 = 365;
+pub const MAX_NIGHTS: u16 = 365;
 
 /// The state: what each trip holds, and how many rooms are taken in each night.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RoomType {
+pub struct RoomType {
     stays: Holds<Stay>,
     taken: BTreeMap<Day, u32>,
 }
@@ -28,17 +28,17 @@ struct Stay(Day, u16, Cents);
 
 /// The nights of a stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Nights {
+pub struct Nights {
     /// The first.
-    pub(crate) first: Day,
+    pub first: Day,
     /// How many.
-    pub(crate) nights: u16,
+    pub nights: u16,
 }
 
 /// What can be asked of a room type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
-pub(crate) enum RoomCommand {
+pub enum RoomCommand {
     /// Take a room for every night of a stay, or for none.
     Hold {
         /// For this trip.
@@ -65,7 +65,7 @@ pub(crate) enum RoomCommand {
 /// What can happen to a room type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
-pub(crate) enum RoomEvent {
+pub enum RoomEvent {
     /// A room is taken for every night of a stay.
     Held {
         /// By this trip.
@@ -95,7 +95,7 @@ pub(crate) enum RoomEvent {
 /// Why a room type says no.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
-pub(crate) enum RoomRejection {
+pub enum RoomRejection {
     /// A night of the stay has no room left.
     Full {
         /// The first such night.
@@ -108,6 +108,11 @@ pub(crate) enum RoomRejection {
         /// How many nights were asked for.
         nights: u16,
     },
+    /// A stay that ends after the year 9999, which no day can be written of.
+    TooLate {
+        /// The first night that was asked for.
+        first: Day,
+    },
     /// The trip was released before.
     Released,
     /// There is nothing to confirm.
@@ -119,6 +124,7 @@ impl fmt::Display for RoomRejection {
         match self {
             Self::Full { night, rooms } => write!(f, "all {rooms} rooms are taken in the night of {night}"),
             Self::BadStay { nights } => write!(f, "a stay of {nights} nights: it has 1 to {MAX_NIGHTS}"),
+            Self::TooLate { first } => write!(f, "a stay from {first} on ends after the year 9999"),
             Self::Released => write!(f, "the trip was released before"),
             Self::NotHeld => write!(f, "the trip holds no room here"),
         }
@@ -127,9 +133,9 @@ impl fmt::Display for RoomRejection {
 
 /// The answer to every accepted command: the price of the stay the trip now holds, zero if it holds none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RoomHeld {
+pub struct RoomHeld {
     /// The price of the whole stay.
-    pub(crate) price: Cents,
+    pub price: Cents,
 }
 
 impl RoomType {
@@ -168,6 +174,7 @@ impl Aggregate for RoomType {
                 Held | Confirmed => Ok(vec![]),
                 Released => Err(RoomRejection::Released),
                 New if !(1..=MAX_NIGHTS).contains(&nights) => Err(RoomRejection::BadStay { nights }),
+                New if !first.has_run(nights) => Err(RoomRejection::TooLate { first }),
                 New => {
                     let rooms = capacity(&cx.entity.id);
                     match self.full_night(first, nights, rooms) {
@@ -203,6 +210,9 @@ impl Aggregate for RoomType {
             RoomEvent::Released { trip, .. } => {
                 if let Some(stay) = self.stays.release(trip) {
                     self.give_back(stay);
+                    if zoo!("room-released-twice") {
+                        self.give_back(stay);
+                    }
                 }
             }
             RoomEvent::Confirmed { trip } => self.stays.confirm(trip),

@@ -120,6 +120,22 @@ fn a_stay_without_nights_or_of_more_than_a_year_is_refused() {
 }
 
 #[test]
+fn a_stay_past_the_last_day_is_refused_and_one_up_to_it_is_saved_and_read_back() {
+    let last = Day::of(9999, 12, 31).unwrap();
+    let hold = |first, nights| RoomCommand::Hold { trip: ANA, first, nights, rate: Cents(1) };
+    given::<RoomType>(ROOM, &[])
+        .when(&hold(last, 2))
+        .then_rejected(&RoomRejection::TooLate { first: last })
+        .when(&hold(last, 1))
+        .then(&[RoomEvent::Held { trip: ANA, first: last, nights: 1, rate: Cents(1) }]);
+
+    let mut rooms = RoomType::default();
+    rooms.evolve(&RoomEvent::Held { trip: ANA, first: last, nights: 1, rate: Cents(1) });
+    let saved = serde_json::to_string(&rooms).unwrap();
+    assert_eq!(serde_json::from_str::<RoomType>(&saved).unwrap(), rooms);
+}
+
+#[test]
 fn the_saved_state_is_small_and_reads_back() {
     let mut rooms = RoomType::default();
     rooms.evolve(&held(ANA, 0, 2));
