@@ -165,7 +165,7 @@ struct WorkArgs {
 }
 
 /// Runs the command that was asked for.
-pub(crate) fn run() -> ExitCode {
+pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let level =
         if matches!(cli.command, Some(Command::Serve(_))) { LevelFilter::INFO } else { LevelFilter::WARN };

@@ -2,19 +2,19 @@
 //! command line.
 
 pub(crate) mod capacity;
-pub(crate) mod car;
-pub(crate) mod day;
-pub(crate) mod flight;
+pub mod car;
+pub mod day;
+pub mod flight;
 #[cfg(test)]
 pub(crate) mod given;
 pub(crate) mod holds;
-pub(crate) mod money;
-pub(crate) mod room_type;
-pub(crate) mod trip_id;
+pub mod money;
+pub mod room_type;
+pub mod trip_id;
 
-pub(crate) use car::{Car, CarCommand};
-pub(crate) use day::Day;
-pub(crate) use flight::{Flight, FlightCommand};
-pub(crate) use money::Cents;
-pub(crate) use room_type::{RoomCommand, RoomType};
-pub(crate) use trip_id::TripId;
+pub use car::{Car, CarCommand};
+pub use day::Day;
+pub use flight::{Flight, FlightCommand};
+pub use money::Cents;
+pub use room_type::{RoomCommand, RoomType};
+pub use trip_id::TripId;

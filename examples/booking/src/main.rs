@@ -1,19 +1,7 @@
-//! Books trips through a saga over four services: the hotel, the airline, the car station, and the bank outside the log.
+//! The program; everything it does is in the library.
 
 use std::process::ExitCode;
 
-mod audit;
-mod cli;
-mod desk;
-mod domain;
-mod http;
-mod numbers;
-mod payment;
-mod read;
-mod saga;
-mod trips;
-mod world;
-
 fn main() -> ExitCode {
-    cli::run()
+    booking::run()
 }

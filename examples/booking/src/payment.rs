@@ -4,6 +4,9 @@
 mod activity;
 mod book;
 mod counter;
+mod memory;
 
-pub(crate) use activity::{CapturePayment, IssueVoucher, VoucherDesk};
+pub use activity::{CapturePayment, Captured, IssueVoucher, Voucher, VoucherDesk};
+pub use memory::MemoryBank;
+
 pub(crate) use counter::{Bank, open_read_only};

@@ -15,10 +15,10 @@ mod rooms;
 mod seats;
 mod trips;
 
-pub(crate) use cars::Cars;
-pub(crate) use rooms::RoomNights;
-pub(crate) use seats::Seats;
-pub(crate) use trips::Trips;
+pub use cars::Cars;
+pub use rooms::RoomNights;
+pub use seats::Seats;
+pub use trips::Trips;
 
 /// Writes all rows of a batch by one statement, which reads them as one JSON array.
 async fn add(tx: &mut SqliteConnection, sql: Sql, rows: &impl Serialize) -> Result<(), ApplyError> {

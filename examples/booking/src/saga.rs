@@ -21,18 +21,18 @@ use crate::{
 };
 
 /// The name of the saga, which is the kind of its instances.
-pub(crate) const BOOK_TRIP: &str = "book-trip";
+pub const BOOK_TRIP: &str = "book-trip";
 
 /// The guest wants the trip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Confirmed {}
+pub struct Confirmed {}
 
 impl Signal for Confirmed {
     const NAME: &'static str = "confirmed";
 }
 
 /// The definition; a trip waits this long for its guest.
-pub(crate) fn book_trip(hold: Duration) -> Saga<Trip> {
+pub fn book_trip(hold: Duration) -> Saga<Trip> {
     Saga::define(BOOK_TRIP, 1)
         .step("hold-room", |t: &Trip| {
             let (trip, first, nights, rate) = (t.id, t.first, t.nights, t.rate);

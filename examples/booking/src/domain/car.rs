@@ -14,14 +14,14 @@ use crate::trips::rules;
 
 /// The state: the price of the rental each trip holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Car {
+pub struct Car {
     rentals: Holds<Cents>,
 }
 
 /// What can be asked of a station.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
-pub(crate) enum CarCommand {
+pub enum CarCommand {
     /// Take a car.
     Hold {
         /// For this trip.
@@ -44,7 +44,7 @@ pub(crate) enum CarCommand {
 /// What can happen at a station.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
-pub(crate) enum CarEvent {
+pub enum CarEvent {
     /// A car is taken.
     Held {
         /// By this trip.
@@ -71,7 +71,7 @@ pub(crate) enum CarEvent {
 /// Why a station says no.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
-pub(crate) enum CarRejection {
+pub enum CarRejection {
     /// No car is left for this trip.
     NoneLeft,
     /// The trip was released before.
@@ -92,9 +92,9 @@ impl fmt::Display for CarRejection {
 
 /// The answer to every accepted command: the price of the rental the trip now holds, zero if it holds none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct CarHeld {
+pub struct CarHeld {
     /// The price for all days.
-    pub(crate) price: Cents,
+    pub price: Cents,
 }
 
 impl Aggregate for Car {

@@ -14,7 +14,7 @@ use crate::trips::rules;
 
 /// The state: the seats each trip holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Flight {
+pub struct Flight {
     seats: Holds<Seats>,
 }
 
@@ -25,7 +25,7 @@ struct Seats(u16, Cents);
 /// What can be asked of a flight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
-pub(crate) enum FlightCommand {
+pub enum FlightCommand {
     /// Take seats.
     Hold {
         /// For this trip.
@@ -48,7 +48,7 @@ pub(crate) enum FlightCommand {
 /// What can happen to a flight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
-pub(crate) enum FlightEvent {
+pub enum FlightEvent {
     /// Seats are taken.
     Held {
         /// By this trip.
@@ -75,7 +75,7 @@ pub(crate) enum FlightEvent {
 /// Why a flight says no.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
-pub(crate) enum FlightRejection {
+pub enum FlightRejection {
     /// The airline has no seats for this trip.
     SoldOut {
         /// How many were wanted.
@@ -102,9 +102,9 @@ impl fmt::Display for FlightRejection {
 
 /// The answer to every accepted command: the price of the seats the trip now holds, zero if it holds none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SeatsHeld {
+pub struct SeatsHeld {
     /// The price of all seats.
-    pub(crate) price: Cents,
+    pub price: Cents,
 }
 
 impl Aggregate for Flight {

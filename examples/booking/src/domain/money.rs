@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 /// An amount, never negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Cents(pub(crate) u64);
+pub struct Cents(pub u64);
 
 impl Cents {
     /// So many times this amount.
     #[must_use]
-    pub(crate) fn times(self, n: u64) -> Self {
+    pub fn times(self, n: u64) -> Self {
         Self(self.0.saturating_mul(n))
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A trip, everywhere: the saga's id, and the key of what it holds at each aggregate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct TripId(pub(crate) u64);
+pub struct TripId(pub u64);
 
 impl fmt::Display for TripId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -16,7 +16,7 @@ impl fmt::Display for TripId {
 
 /// A text that is no trip id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BadTripId(String);
+pub struct BadTripId(String);
 
 impl fmt::Display for BadTripId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

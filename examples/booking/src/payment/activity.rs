@@ -1,7 +1,6 @@
 //! What a saga asks of the world outside the log: to capture the payment, to issue the voucher.
 
 use palinode::{Activity, Attempt, Failure, NoUndo, Perform};
-use palinode_sagas::fence::Call;
 use serde::{Deserialize, Serialize};
 
 use super::{book::Charge, counter::Bank};
@@ -9,18 +8,18 @@ use crate::domain::{Cents, TripId};
 
 /// Takes the guest's money. The point of no return.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct CapturePayment {
+pub struct CapturePayment {
     /// Whose money.
-    pub(crate) trip: TripId,
+    pub trip: TripId,
     /// How much.
-    pub(crate) amount: Cents,
+    pub amount: Cents,
 }
 
 /// The money is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Captured {
+pub struct Captured {
     /// Where the bank's ledger names it.
-    pub(crate) reference: String,
+    pub reference: String,
 }
 
 impl Activity for CapturePayment {
@@ -31,24 +30,22 @@ impl Activity for CapturePayment {
 
 impl Perform<CapturePayment> for Bank {
     async fn perform(&self, payment: &CapturePayment, cx: &Attempt) -> Result<Captured, Failure> {
-        let call = Call::of(cx, payment).map_err(|e| Failure::Fatal(format!("request: {e}").into()))?;
-        let charge = Charge { call, trip: payment.trip, amount: payment.amount };
-        self.charge(charge).await.map(|reference| Captured { reference })
+        self.charge(Charge::of(payment, cx)?).await.map(|reference| Captured { reference })
     }
 }
 
 /// Writes the voucher the guest travels with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct IssueVoucher {
+pub struct IssueVoucher {
     /// For this trip.
-    pub(crate) trip: TripId,
+    pub trip: TripId,
 }
 
 /// The voucher.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Voucher {
+pub struct Voucher {
     /// Its number.
-    pub(crate) number: String,
+    pub number: String,
 }
 
 impl Activity for IssueVoucher {
@@ -59,7 +56,7 @@ impl Activity for IssueVoucher {
 
 /// Issues vouchers. It needs no fence: the number follows from the trip, so issuing twice is issuing once.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct VoucherDesk;
+pub struct VoucherDesk;
 
 impl Perform<IssueVoucher> for VoucherDesk {
     async fn perform(&self, voucher: &IssueVoucher, _cx: &Attempt) -> Result<Voucher, Failure> {

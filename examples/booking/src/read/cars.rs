@@ -11,7 +11,7 @@ use sqlx::SqliteConnection;
 use crate::domain::{Car, car::CarEvent};
 
 /// The table `rental(station, taken)`.
-pub(crate) struct Cars;
+pub struct Cars;
 
 impl Projection<SqliteDb> for Cars {
     const NAME: &'static str = "cars";

@@ -14,7 +14,7 @@ use crate::domain::{
 };
 
 /// The table `room_night(room, night, taken)`.
-pub(crate) struct RoomNights;
+pub struct RoomNights;
 
 impl Projection<SqliteDb> for RoomNights {
     const NAME: &'static str = "room-nights";

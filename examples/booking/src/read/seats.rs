@@ -11,7 +11,7 @@ use sqlx::SqliteConnection;
 use crate::domain::{Flight, flight::FlightEvent};
 
 /// The table `seat(flight, taken)`.
-pub(crate) struct Seats;
+pub struct Seats;
 
 impl Projection<SqliteDb> for Seats {
     const NAME: &'static str = "seats";

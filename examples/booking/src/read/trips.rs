@@ -11,10 +11,10 @@ use palinode_sagas::event::{Event, Why};
 use sqlx::SqliteConnection;
 
 /// The table `trip`, and the view `trip_outcome` that says it in the words of the summary; see `trips.sql`.
-pub(crate) struct Trips;
+pub struct Trips;
 
 /// The entries of a journal that change how a trip stands.
-pub(crate) struct Turn(Event);
+pub struct Turn(Event);
 
 impl EventSet for Turn {
     fn wants(name: &str) -> bool {
@@ -39,7 +39,7 @@ impl EventSet for Turn {
 
 /// What a batch says of one trip; what it leaves out stays as it is.
 #[derive(Debug, Default)]
-pub(crate) struct Change {
+pub struct Change {
     phase: &'static str,
     taken_back: Option<&'static str>,
     refused_at: Option<Arc<str>>,

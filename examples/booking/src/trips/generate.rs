@@ -16,14 +16,14 @@ const COUNTRIES: [&str; 16] = [
 
 /// The `n`-th trip of a seed.
 #[must_use]
-pub(crate) fn generated(seed: u64, n: u64) -> Plan {
+pub fn generated(seed: u64, n: u64) -> Plan {
     let (form, guest) = form(seed, n);
     Plan { trip: form.trip(id::of_generated(seed, n)), guest }
 }
 
 /// The form that its guest filled in, and the guest.
 #[must_use]
-pub(crate) fn form(seed: u64, n: u64) -> (Form<'static>, Guest) {
+pub fn form(seed: u64, n: u64) -> (Form<'static>, Guest) {
     let mut dice = Dice(seed ^ id::of_generated(seed, n).0);
     let hotel = if dice.percent(70) { Hotel::Resort } else { Hotel::City };
     let later = n / ARRIVALS + dice.below(SPREAD);

@@ -9,26 +9,26 @@ use crate::domain::TripId;
 /// The trip of a row of a file: the hash of `row/`, the line's number (the header is line 1), a newline, and the
 /// bytes of the row without its line end. The number is part of it because guests book the same thing twice.
 #[must_use]
-pub(crate) fn of_row(line: u64, row: &[u8]) -> TripId {
+pub fn of_row(line: u64, row: &[u8]) -> TripId {
     let digest = Sha256::new().chain_update(format!("row/{line}\n")).chain_update(row).finalize();
     TripId(first_eight(&digest))
 }
 
 /// The `n`-th generated trip of a seed: the hash of `generated/seed/n`.
 #[must_use]
-pub(crate) fn of_generated(seed: u64, n: u64) -> TripId {
+pub fn of_generated(seed: u64, n: u64) -> TripId {
     TripId(first_eight(&Sha256::digest(format!("generated/{seed}/{n}"))))
 }
 
 /// The trip of a client's key: the hash of `key/` and the key.
 #[must_use]
-pub(crate) fn of_key(key: &str) -> TripId {
+pub fn of_key(key: &str) -> TripId {
     TripId(first_eight(&Sha256::digest(format!("key/{key}"))))
 }
 
 /// The trip of a fresh id: the hash of `fresh/` and the id.
 #[must_use]
-pub(crate) fn of_fresh(id: impl std::fmt::Display) -> TripId {
+pub fn of_fresh(id: impl std::fmt::Display) -> TripId {
     TripId(first_eight(&Sha256::digest(format!("fresh/{id}"))))
 }
 

@@ -8,49 +8,49 @@ use crate::domain::{Cents, Day, TripId};
 
 /// The data of the saga: what is wanted, and what came back so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Trip {
+pub struct Trip {
     /// Whose everything is.
-    pub(crate) id: TripId,
+    pub id: TripId,
     /// The room type: `hotel/letter`.
-    pub(crate) room: Arc<str>,
+    pub room: Arc<str>,
     /// The first night.
-    pub(crate) first: Day,
+    pub first: Day,
     /// How many nights, at least one.
-    pub(crate) nights: u16,
+    pub nights: u16,
     /// The price of a night.
-    pub(crate) rate: Cents,
+    pub rate: Cents,
     /// The flight: `country-airport/day`.
-    pub(crate) flight: Arc<str>,
+    pub flight: Arc<str>,
     /// How many seats, at least one.
-    pub(crate) seats: u16,
+    pub seats: u16,
     /// The station and day of the car, when one is wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) car: Option<Arc<str>>,
+    pub car: Option<Arc<str>>,
     /// The price of the room held.
     #[serde(default)]
-    pub(crate) room_price: Cents,
+    pub room_price: Cents,
     /// The price of the seats held.
     #[serde(default)]
-    pub(crate) seat_price: Cents,
+    pub seat_price: Cents,
     /// The price of the car held.
     #[serde(default)]
-    pub(crate) car_price: Cents,
+    pub car_price: Cents,
     /// The payment's reference, once it is captured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) payment: Option<Arc<str>>,
+    pub payment: Option<Arc<str>>,
 }
 
 impl Trip {
     /// What the guest pays for everything held.
     #[must_use]
-    pub(crate) fn total(&self) -> Cents {
+    pub fn total(&self) -> Cents {
         self.room_price + self.seat_price + self.car_price
     }
 }
 
 /// What the guest does while the trip waits for a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Guest {
+pub enum Guest {
     /// Confirms.
     Confirms,
     /// Cancels.
@@ -61,16 +61,16 @@ pub(crate) enum Guest {
 
 /// A trip and its guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// What to book.
-    pub(crate) trip: Trip,
+    pub trip: Trip,
     /// What the guest will do.
-    pub(crate) guest: Guest,
+    pub guest: Guest,
 }
 
 /// One of the two hotels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hotel {
+pub enum Hotel {
     /// In Lisbon.
     City,
     /// In the Algarve.
@@ -79,29 +79,29 @@ pub(crate) enum Hotel {
 
 /// What a booking form says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Form<'a> {
+pub struct Form<'a> {
     /// Which hotel.
-    pub(crate) hotel: Hotel,
+    pub hotel: Hotel,
     /// The letter of the room type.
-    pub(crate) letter: char,
+    pub letter: char,
     /// The first night.
-    pub(crate) first: Day,
+    pub first: Day,
     /// How many nights; none is a day use, which takes the room for one.
-    pub(crate) nights: u16,
+    pub nights: u16,
     /// The price of a night.
-    pub(crate) rate: Cents,
+    pub rate: Cents,
     /// How many people need a seat; a booking that names nobody gets one.
-    pub(crate) people: u16,
+    pub people: u16,
     /// Where they come from.
-    pub(crate) country: &'a str,
+    pub country: &'a str,
     /// Whether they come to the hotel by car.
-    pub(crate) parking: bool,
+    pub parking: bool,
 }
 
 impl Form<'_> {
     /// The trip this form asks for.
     #[must_use]
-    pub(crate) fn trip(&self, id: TripId) -> Trip {
+    pub fn trip(&self, id: TripId) -> Trip {
         let (hotel, airport) = match self.hotel {
             Hotel::City => ("city", "LIS"),
             Hotel::Resort => ("resort", "FAO"),

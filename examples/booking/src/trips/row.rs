@@ -17,7 +17,7 @@ use crate::domain::{Cents, Day, room_type::MAX_NIGHTS};
 ///
 /// # Errors
 /// When it cannot be read, or its header lacks a column.
-pub(crate) fn open(path: &Path) -> io::Result<Rows> {
+pub fn open(path: &Path) -> io::Result<Rows> {
     let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
     let zipped = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     let plain: Box<dyn Read + Send> =
@@ -26,7 +26,7 @@ pub(crate) fn open(path: &Path) -> io::Result<Rows> {
 }
 
 /// The rows of a file, in order, each with its own outcome. An error of the file itself ends them.
-pub(crate) struct Rows {
+pub struct Rows {
     input: Box<dyn BufRead + Send>,
     columns: Columns,
     line: u64,
@@ -64,16 +64,16 @@ fn next_line(input: &mut dyn BufRead) -> io::Result<Option<Vec<u8>>> {
 
 /// A row that is no booking.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RowError {
+pub struct RowError {
     /// The line in the file; the header is line 1.
-    pub(crate) line: u64,
+    pub line: u64,
     /// What is wrong with it.
-    pub(crate) fault: Fault,
+    pub fault: Fault,
 }
 
 /// What can be wrong with a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// It is not text.
     NotText,
     /// It has another number of fields than the header.

@@ -17,31 +17,31 @@ use crate::domain::{Cents, TripId};
 
 /// The airline has no seats for this trip.
 #[must_use]
-pub(crate) fn seats_are_refused(trip: TripId) -> bool {
+pub fn seats_are_refused(trip: TripId) -> bool {
     hash("seat", trip) % 100 < 3
 }
 
 /// The station has no car for this trip.
 #[must_use]
-pub(crate) fn car_is_refused(trip: TripId) -> bool {
+pub fn car_is_refused(trip: TripId) -> bool {
     hash("car", trip) % 100 < 4
 }
 
 /// The bank declines this trip's payment.
 #[must_use]
-pub(crate) fn payment_is_declined(trip: TripId) -> bool {
+pub fn payment_is_declined(trip: TripId) -> bool {
     hash("pay", trip) % 100 < 2
 }
 
 /// The price of one seat.
 #[must_use]
-pub(crate) fn seat_price(trip: TripId) -> Cents {
+pub fn seat_price(trip: TripId) -> Cents {
     Cents(6_000 + hash("fare", trip) % 120 * 100)
 }
 
 /// The price of a car for one day.
 #[must_use]
-pub(crate) fn car_price(trip: TripId) -> Cents {
+pub fn car_price(trip: TripId) -> Cents {
     Cents(2_500 + hash("rent", trip) % 35 * 100)
 }
 

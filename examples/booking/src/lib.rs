@@ -1,0 +1,18 @@
+//! Books trips through a saga over four services: the hotel, the airline, the car station, and the bank outside the log.
+//!
+//! Public is what another program may run or drive: what can be booked, the saga, the trips and their rules, the bank,
+//! the read models. How the example is started, served, driven and checked is its own business.
+
+mod audit;
+mod cli;
+mod desk;
+pub mod domain;
+mod http;
+mod numbers;
+pub mod payment;
+pub mod read;
+pub mod saga;
+pub mod trips;
+mod world;
+
+pub use cli::run;
