@@ -8,6 +8,7 @@ use palinode_sagas::{entity::name, verb::Verb};
 use serde_json::{json, value::to_raw_value};
 
 use crate::{
+    booking,
     definition::Order,
     domain::{Account, Money, Place, Slot},
     history::Answered,
@@ -99,6 +100,10 @@ fn message(world: &World, deed: &Deed) -> ClientMessage {
             let data = json!({ "id": format!("{id}-{nth}"), "data": {} });
             (instance(program, id), format!("{}go", name::SIGNAL).into(), to_raw_value(&data), None)
         }
+        Deed::Booking(guest) => {
+            let (to, name, data) = guest.message();
+            (to, name.into(), to_raw_value(&data), None)
+        }
     };
     let id = world.ids.fresh(world.time.now());
     ClientMessage { id, to, name, data: data.unwrap(), expect_version, traceparent: None }
@@ -133,6 +138,11 @@ pub(crate) fn probes(world: &World) -> Vec<ClientMessage> {
         let id = living_on(&kind(0), shard, world.script.shards);
         let data = json!({ "reason": "probe", "by": "probe" });
         probe(Address::new("trip", kind(0), id), Verb::Cancel.as_str(), data);
+        if world.booking.is_some() {
+            for (to, name, data) in booking::probes(|kind| living_on(kind, shard, world.script.shards)) {
+                probe(to, name, data);
+            }
+        }
     }
     probes
 }

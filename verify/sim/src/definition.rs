@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use palinode::Aggregate;
 use palinode_sagas::{
-    Flow, GoOn, Retry, Saga, Signal, Undo,
+    Data, Flow, GoOn, Retry, Saga, Signal, Undo,
     define::class::{AfterPivot, BeforePivot, Branch, LateBranch},
 };
 use palinode_verify::Graph;
@@ -239,7 +239,7 @@ pub(crate) fn saga(kind: &str, program: &Program) -> Saga<Order> {
 }
 
 /// The same as the checker wants it.
-pub(crate) fn graph(kind: &str, saga: &Saga<Order>) -> Graph {
+pub(crate) fn graph<D: Data>(kind: &str, saga: &Saga<D>) -> Graph {
     let definition = saga.definition();
     let mut graph = Graph::new(kind, 1);
     for (_, node) in definition.nodes() {

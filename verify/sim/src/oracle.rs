@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use ::booking::saga::BOOK_TRIP;
 use palinode::Topic;
 use palinode_verify::{Effective, Records, Report, Stored, check_with, commits, record::Message};
 
 use crate::{
     definition::graph,
-    world::{SERVICES, World, kind},
+    world::{World, kind},
 };
 
+mod booking;
 mod clients;
 mod journals;
 mod model;
@@ -29,7 +31,7 @@ pub(crate) struct Truth {
 impl Truth {
     pub(crate) fn read(world: &World) -> Self {
         let mut records = Records::default();
-        for service in SERVICES {
+        for service in world.names() {
             for shard in 0..world.script.shards {
                 let log = world.cluster.records(&Topic::events(service), shard);
                 for (offset, record) in (0..).zip(log) {
@@ -38,10 +40,12 @@ impl Truth {
                 }
             }
         }
-        let graphs: Vec<_> = world.sagas.iter().enumerate().map(|(n, saga)| graph(&kind(n), saga)).collect();
+        let random = world.sagas.iter().enumerate().map(|(n, saga)| graph(&kind(n), saga));
+        let booked = world.booking.iter().map(|booking| graph(BOOK_TRIP, &booking.saga));
+        let graphs: Vec<_> = random.chain(booked).collect();
         let report = check_with(&records, &graphs).unwrap_or_default();
         let mut truth = Self { report, shards: BTreeMap::new(), sent: BTreeMap::new() };
-        for service in SERVICES {
+        for service in world.names() {
             for shard in 0..world.script.shards {
                 let all: Vec<Effective> = commits(&records, service, shard).map_while(Result::ok).collect();
                 for raw in all.iter().flat_map(|e| &e.commit.sends) {
@@ -65,6 +69,7 @@ pub(crate) fn judge(world: &World, truth: &Truth) -> Vec<String> {
     let history = model::judge(world, truth, &mut wrong);
     journals::judge(world, truth, &history, &mut wrong);
     rows::judge(world, &history, &mut wrong);
+    booking::judge(world, truth, &history, &mut wrong);
     timers::judge(world, truth, &mut wrong);
     wrong
 }

@@ -101,8 +101,8 @@ struct Inner {
 }
 
 /// What happens on the way.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
     Straight,
     LostRequest,
     LostReply,
@@ -144,6 +144,16 @@ impl Participants {
 
     pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.lock().counts.clone()
+    }
+
+    /// What meets a call to somebody who keeps a book of their own: the way it goes, whether it comes twice, how long it
+    /// takes there and back.
+    pub(crate) fn on_the_way(&self) -> (Way, bool, Duration, Duration) {
+        let mut inner = self.lock();
+        let slow = inner.faults.slow.max(Duration::from_millis(5));
+        let (there, back) = (inner.chance.within(slow), inner.chance.within(slow));
+        let (way, doubled) = inner.weather();
+        (way, doubled, there, back)
     }
 
     async fn call(&self, call: Call) -> Result<u64, Failure> {
@@ -191,8 +201,7 @@ impl Participants {
 impl Inner {
     /// The way of a call: its fate first, then what else goes wrong.
     fn travel(&mut self, call: &Call) -> (Way, Duration, Duration) {
-        let faults = self.faults;
-        let slow = faults.slow.max(Duration::from_millis(5));
+        let slow = self.faults.slow.max(Duration::from_millis(5));
         let (there, back) = (self.chance.within(slow), self.chance.within(slow));
         let entry = self.ledger.entry(call.key.clone()).or_default();
         let nth = {
@@ -217,6 +226,19 @@ impl Inner {
         if fated != Way::Straight {
             return (fated, there, back);
         }
+        let (drawn, doubled) = self.weather();
+        if drawn != Way::Straight {
+            self.ledger.entry(call.key.clone()).or_default().disturbed = true;
+        }
+        if doubled {
+            drop(self.execute(call));
+        }
+        (drawn, there, back)
+    }
+
+    /// What goes wrong on the way of any call, and whether it comes twice.
+    fn weather(&mut self) -> (Way, bool) {
+        let faults = self.faults;
         let mut drawn = Way::Straight;
         for (rate, way, name) in [
             (faults.lost_request, Way::LostRequest, "participant.lost_request"),
@@ -226,16 +248,15 @@ impl Inner {
         ] {
             if drawn == Way::Straight && self.chance.hits(rate) {
                 drawn = way;
-                entry.disturbed = true;
                 *self.counts.entry(name).or_default() += 1;
             }
         }
         // What certainly did not happen did not happen twice either.
-        if drawn != Way::Transient && self.chance.hits(faults.doubled) {
+        let doubled = drawn != Way::Transient && self.chance.hits(faults.doubled);
+        if doubled {
             *self.counts.entry("participant.doubled").or_default() += 1;
-            drop(self.execute(call));
         }
-        (drawn, there, back)
+        (drawn, doubled)
     }
 
     /// The contract of a participant.

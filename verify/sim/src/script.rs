@@ -7,6 +7,7 @@ use palinode::log::memory::Chance;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    booking::{self, Guest},
     control::{Cut, Side},
     program::{Fates, Program},
 };
@@ -32,6 +33,9 @@ pub(crate) struct Script {
     /// How many nodes are left when they end.
     pub(crate) core: usize,
     pub(crate) programs: Vec<Program>,
+    /// How many milliseconds a booked trip waits for its guest, when the world has the booking.
+    #[serde(default)]
+    pub(crate) booking: Option<u64>,
     pub(crate) clients: Vec<Vec<Act>>,
     pub(crate) faults: Vec<Fault>,
 }
@@ -56,6 +60,7 @@ pub(crate) enum Deed {
     Cancel { program: usize, id: String },
     Kill { program: usize, id: String },
     Signal { program: usize, id: String, nth: u8 },
+    Booking(Guest),
 }
 
 /// Something that goes wrong, for a while.
@@ -219,9 +224,14 @@ impl Script {
             core: 1 + below(chance, nodes),
             clients: traffic(chance, &programs, safety_ms, calm),
             programs,
+            booking: None,
             faults: Vec::new(),
         };
         script.faults = faults(chance, nodes, shards, safety_ms);
+        if let Some((hold_ms, guests)) = booking::draw(seed, safety_ms) {
+            script.booking = Some(hold_ms);
+            script.clients.extend(guests);
+        }
         script
     }
 

@@ -3,7 +3,7 @@
 
 use palinode::{Record, Topic};
 
-use crate::world::{SERVICES, World};
+use crate::world::World;
 
 /// FNV-1a, 64 bits (Fowler, Noll and Vo, 1991).
 struct Hash(u64);
@@ -25,7 +25,7 @@ impl Hash {
 /// The number of a world, now.
 pub(crate) fn of(world: &World) -> u64 {
     let mut hash = Hash(0xcbf2_9ce4_8422_2325);
-    for service in SERVICES {
+    for service in world.names() {
         for shard in 0..world.script.shards {
             for topic in [Topic::events(service), Topic::inbox(service)] {
                 world.cluster.records(&topic, shard).iter().for_each(|record| hash.record(record));
@@ -37,6 +37,9 @@ pub(crate) fn of(world: &World) -> u64 {
     }
     for commit in world.db.commits() {
         hash.bytes(format!("{commit:?}").as_bytes());
+    }
+    if let Some(booking) = &world.booking {
+        hash.bytes(format!("{:?}", booking.bank.ledger()).as_bytes());
     }
     hash.0
 }

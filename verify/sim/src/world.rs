@@ -18,6 +18,7 @@ use palinode::{
 use palinode_sagas::{Policy, Saga, SagaService};
 
 use crate::{
+    booking::{self, Booking},
     clock::{NodeClock, Time},
     control::{Control, Side},
     db::SimDb,
@@ -36,7 +37,7 @@ const STOP: Duration = Duration::from_secs(20);
 /// How long a new process takes to begin.
 const REBIRTH: Duration = Duration::from_millis(100);
 /// The services of every world.
-pub(crate) const SERVICES: [&str; 3] = ["bank", "stock", "trip"];
+const SERVICES: [&str; 3] = ["bank", "stock", "trip"];
 
 /// A world. Cheap to clone.
 #[derive(Clone)]
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) db: SimDb,
     pub(crate) participants: Participants,
     pub(crate) sagas: Vec<Saga<Order>>,
+    pub(crate) booking: Option<Booking>,
     pub(crate) history: History,
     pub(crate) ids: Arc<CountedIds>,
     places: Mutex<Vec<Place>>,
@@ -97,6 +99,7 @@ fn database(script: &Script) -> SimDb {
         }
         rows.extend((0..3).map(|n| (format!("{projection}_v1"), format!("{id}-{n}"))));
     }
+    booking::database(script, &mut keys, &mut rows);
     SimDb::new(script.seed ^ 3, keys, rows)
 }
 
@@ -114,13 +117,15 @@ impl World {
         };
         let seed = script.seed;
         let sagas = script.programs.iter().enumerate().map(|(n, program)| saga(&kind(n), program)).collect();
+        let participants = Participants::new(seed ^ 4);
         Self(Arc::new(Shared {
             script: script.clone(),
             time,
             cluster: MemoryCluster::new(seed ^ 1),
             store: SharedStore::new(seed ^ 2),
             db: database(script),
-            participants: Participants::new(seed ^ 4),
+            booking: Booking::new(script, &participants),
+            participants,
             sagas,
             history: History::default(),
             ids: Arc::default(),
@@ -209,7 +214,7 @@ impl World {
     pub(crate) fn size(&self) -> (usize, usize) {
         let shards = 0..self.script.shards;
         let places =
-            SERVICES.iter().flat_map(|s| shards.clone().map(move |shard| (Topic::events(*s), shard)));
+            self.names().into_iter().flat_map(|s| shards.clone().map(move |shard| (Topic::events(s), shard)));
         let records = places.map(|(topic, shard)| self.cluster.records(&topic, shard).len()).sum();
         (records, self.cluster.in_flight())
     }
@@ -226,7 +231,13 @@ impl World {
         }
     }
 
-    fn services(&self) -> [Service; 3] {
+    /// The services of this world.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let more: &[&str] = if self.booking.is_some() { &booking::SERVICES } else { &[] };
+        [&SERVICES, more].concat()
+    }
+
+    fn services(&self) -> Vec<Service> {
         let policy = Policy::default().timeout(TIMEOUT);
         let mut trip = Service::new("trip")
             .perform_with::<Effect>(self.participants.clone(), policy.clone())
@@ -235,7 +246,13 @@ impl World {
         for saga in &self.sagas {
             trip = trip.saga(saga);
         }
-        [bank(), stock(), trip]
+        let mut all = vec![bank(), stock()];
+        if let Some(booking) = &self.booking {
+            trip = booking.join(trip);
+            all.extend(Booking::services());
+        }
+        all.push(trip);
+        all
     }
 
     async fn start(&self, node: usize, control: &Control) -> Node {
@@ -339,7 +356,8 @@ impl World {
     async fn project(&self, node: usize, running: &Node) {
         let balances = self.follow(node, running, Account::SERVICE, || Balances);
         let holders = self.follow(node, running, Slot::SERVICE, || Holders);
-        futures_util::future::join3(balances, holders, self.watch(node, running)).await;
+        let example = booking::project(self, node, running);
+        futures_util::future::join4(balances, holders, example, self.watch(node, running)).await;
     }
 
     /// A shard that stops for good is wrong whatever was done to it; never returns.
@@ -355,7 +373,13 @@ impl World {
         }
     }
 
-    async fn follow<P: Projection<SimDb>>(&self, node: usize, running: &Node, of: &str, new: fn() -> P) {
+    pub(crate) async fn follow<P: Projection<SimDb>>(
+        &self,
+        node: usize,
+        running: &Node,
+        of: &str,
+        new: fn() -> P,
+    ) {
         let stopped = |s: &ShardStatus| matches!(s.state, State::Stopped { .. });
         let projects = || self.place(node, |p| p.projector);
         let db = self.db.of_process();

@@ -1,7 +1,7 @@
 //! The bug zoo: planted bugs by name. Each must be found by a seed; without the feature `zoo` none can be planted.
 
 /// All of them.
-pub(crate) const BUGS: [&str; 41] = [
+pub(crate) const BUGS: [&str; 44] = [
     "answered-before-the-report",
     "answered-from-flight",
     "attempts-forgotten",
@@ -12,6 +12,7 @@ pub(crate) const BUGS: [&str; 41] = [
     "compensated-before-the-undos",
     "counters-not-in-the-snapshot",
     "dead-records-projected",
+    "declined-payment-captured",
     "expired-by-what-dies",
     "gap-not-read",
     "ids-forgotten",
@@ -23,11 +24,13 @@ pub(crate) const BUGS: [&str; 41] = [
     "open-sends-forgotten",
     "participant-without-memory",
     "participant-without-tombstone",
+    "payment-captured-again",
     "pivot-guessed",
     "refusals-not-remembered",
     "refused-undo-is-done",
     "relayed-before-effective",
     "resend-ignored",
+    "room-released-twice",
     "rows-without-checkpoint",
     "spans-by-the-wall-clock",
     "speculative-snapshot",

@@ -40,11 +40,16 @@ impl EventSet for Turn {
 /// What a batch says of one trip; what it leaves out stays as it is.
 #[derive(Debug, Default)]
 pub struct Change {
-    phase: &'static str,
-    taken_back: Option<&'static str>,
-    refused_at: Option<Arc<str>>,
-    began: Option<i64>,
-    ended: Option<i64>,
+    /// How it stands.
+    pub phase: &'static str,
+    /// Why it is taken back: `refused`, `cancelled`, `expired`.
+    pub taken_back: Option<&'static str>,
+    /// The step that was refused.
+    pub refused_at: Option<Arc<str>>,
+    /// When it began, in microseconds since 1970.
+    pub began: Option<i64>,
+    /// When it came to its end.
+    pub ended: Option<i64>,
 }
 
 impl Projection<SqliteDb> for Trips {

@@ -9,19 +9,22 @@ use palinode_verify::{
 };
 use serde_json::{Value, json};
 
-use super::Truth;
+use super::{Truth, booking};
 use crate::world::World;
 
 /// The states of each entity: after which offset and commit, as JSON, oldest first.
 pub(crate) type History = BTreeMap<(String, u32), BTreeMap<String, Vec<(u64, u64, Value)>>>;
 
+/// The kinds of entities that are computed again here and in `booking.rs`.
+const KINDS: [&str; 5] = ["account", "slot", "room-type", "flight", "car"];
+
 /// What the model expects of a command.
-struct Expected {
-    outcome: Outcome,
+pub(super) struct Expected {
+    pub(super) outcome: Outcome,
     /// The reply, or the rejection.
-    answer: Value,
-    events: Vec<(&'static str, Value)>,
-    state: Value,
+    pub(super) answer: Value,
+    pub(super) events: Vec<(&'static str, Value)>,
+    pub(super) state: Value,
 }
 
 pub(super) fn judge(world: &World, truth: &Truth, wrong: &mut Vec<String>) -> History {
@@ -31,7 +34,7 @@ pub(super) fn judge(world: &World, truth: &Truth, wrong: &mut Vec<String>) -> Hi
     for ((service, shard), commits) in &truth.shards {
         let states = history.entry((service.clone(), *shard)).or_default();
         for effective in commits {
-            let Some(entity) = effective.entity().filter(|e| ["account", "slot"].contains(&&*e.kind)) else {
+            let Some(entity) = effective.entity().filter(|e| KINDS.contains(&&*e.kind)) else {
                 continue;
             };
             let (command, expected_version) = match &effective.commit.cause {
@@ -63,7 +66,7 @@ pub(super) fn judge(world: &World, truth: &Truth, wrong: &mut Vec<String>) -> Hi
                     events: Vec::new(),
                     state: before.unwrap_or(Value::Null),
                 },
-                _ => execute(&entity.kind, before, &command),
+                _ => execute(&entity.kind, &entity.id, before, &command),
             };
             compare(effective, &command, &expected, wrong);
             if !expected.state.is_null() {
@@ -95,8 +98,11 @@ fn compare(effective: &Effective, command: &str, expected: &Expected, wrong: &mu
     }
 }
 
-fn execute(kind: &str, before: Option<Value>, command: &str) -> Expected {
+fn execute(kind: &str, id: &str, before: Option<Value>, command: &str) -> Expected {
     let command: Value = serde_json::from_str(command).unwrap_or(Value::Null);
+    if booking::KINDS.contains(&kind) {
+        return booking::execute(kind, id, before, &command);
+    }
     let (verb, body) = command
         .as_object()
         .and_then(|o| o.iter().next())
