@@ -111,6 +111,7 @@ pub mod codec;
 pub mod commit;
 pub mod digest;
 pub mod entity;
+pub mod health;
 pub mod log;
 pub mod machine;
 pub mod message;

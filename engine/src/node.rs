@@ -7,30 +7,23 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
-use serde_json::value::RawValue;
 use thiserror::Error;
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinSet,
-};
+use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::{
     activity::Performers,
-    address::Address,
     checkpoint::{ApplyError, ReadDb},
-    client::{Client, Gate},
+    client::Client,
     clock::{Clock, Ids},
     commit::Peer,
+    health::{Health, ShardHealth, Stage},
     log::{Created, Log, LogError},
     machine::Directory,
-    message::ClientMessage,
-    owner::{Counts, Halt, Limits, Ports},
+    owner::{Counts, Limits, Ports},
     projection::{self, Projection, ReadModel, Source},
-    receipt::{Invalid, Told},
-    relay::{Call, Note, Router},
+    relay::Router,
     service::Service,
     snapshots::SnapshotStore,
     tail::Tail,
@@ -38,6 +31,7 @@ use crate::{
 
 mod activities;
 mod definitions;
+mod doors;
 #[cfg(feature = "sqlite")]
 mod embedded;
 mod supervise;
@@ -46,6 +40,7 @@ mod supervise;
 pub use embedded::EmbeddedBuilder;
 
 pub use activities::ActivityTraffic;
+use doors::Doors;
 
 /// Why a node does not start.
 #[derive(Debug, Error)]
@@ -90,7 +85,7 @@ pub struct Node {
     counts: Arc<Counts>,
     stop: CancellationToken,
     tasks: Mutex<JoinSet<()>>,
-    halted: Arc<Halted>,
+    health: Arc<Health>,
     services: BTreeMap<Arc<str>, Place>,
     clock: Arc<dyn Clock>,
     log: Arc<dyn Log>,
@@ -115,16 +110,6 @@ pub struct Place {
     /// How far its shards are effective.
     pub tail: Tail,
     performers: Performers,
-}
-
-/// Shards that had to stop, and why.
-#[derive(Default)]
-struct Halted(Mutex<BTreeMap<Peer, String>>);
-
-impl Halted {
-    fn note(&self, shard: &Peer, halt: &Halt) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(shard.clone(), halt.to_string());
-    }
 }
 
 impl NodeBuilder {
@@ -176,7 +161,11 @@ impl NodeBuilder {
         let (directory, services) = self.create(&parts).await?;
         let router = Arc::new(Router::new(Arc::clone(&parts.log), Arc::clone(&parts.clock)));
         let counts = Arc::new(Counts::default());
-        let halted = Arc::new(Halted::default());
+        let shards = services.iter().flat_map(|(name, place)| {
+            let peer = |shard| Peer { service: Arc::clone(name), log_id: place.log_id, shard };
+            (0..place.partitions).map(peer)
+        });
+        let health = Arc::new(Health::of(shards));
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for service in self.services {
@@ -199,7 +188,7 @@ impl NodeBuilder {
                 ports,
                 limits: self.limits,
                 inbox: self.inbox,
-                halted: Arc::clone(&halted),
+                health: Arc::clone(&health),
                 stop: stop.clone(),
             };
             tasks.spawn(member.run(membership));
@@ -213,7 +202,7 @@ impl NodeBuilder {
             counts,
             stop,
             tasks: Mutex::new(tasks),
-            halted,
+            health,
             services,
             clock,
             log: parts.log,
@@ -269,7 +258,18 @@ impl Node {
     /// The shards that had to stop, each with the reason: empty on a healthy node.
     #[must_use]
     pub fn halted(&self) -> Vec<String> {
-        self.halted.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        let why = |shard: ShardHealth| match shard.stage {
+            Stage::Stopped { why } => Some(why.to_string()),
+            _ => None,
+        };
+        self.health().into_iter().filter_map(why).collect()
+    }
+
+    /// What every shard of its services is doing here. It takes commands for all of them when all are
+    /// [`Stage::Serving`].
+    #[must_use]
+    pub fn health(&self) -> Vec<ShardHealth> {
+        self.health.shards()
     }
 
     /// Follows a service's log with a read model that lives in this database. It stops with the node.
@@ -343,55 +343,5 @@ impl Node {
             files.close().await;
         }
         orderly
-    }
-}
-
-/// The gate to the owners of this process.
-struct Doors {
-    directory: Arc<Directory>,
-    router: Arc<Router>,
-    clock: Arc<dyn Clock>,
-    gone: CancellationToken,
-}
-
-impl Doors {
-    fn find(&self, to: &Address) -> Result<Peer, Invalid> {
-        self.directory.find(&to.service, &to.key()).ok_or_else(|| {
-            let known = self.directory.names().map(|n| &**n).collect::<Vec<_>>().join(", ");
-            Invalid::NotServed { what: "service", name: Arc::clone(&to.service), known }
-        })
-    }
-}
-
-#[async_trait]
-impl Gate for Doors {
-    async fn tell(&self, message: ClientMessage) -> Told {
-        let shard = match self.find(&message.to) {
-            Ok(shard) => shard,
-            Err(invalid) => return Told::Invalid(invalid),
-        };
-        let Some(owner) = self.router.owner(&shard) else { return Told::Unknown };
-        let (reply, answer) = oneshot::channel();
-        match owner.calls.try_send(Call { message, reply }) {
-            Ok(()) => answer.await.unwrap_or(Told::Unknown),
-            Err(mpsc::error::TrySendError::Full(_)) => Told::Overloaded,
-            Err(mpsc::error::TrySendError::Closed(_)) => Told::Unknown,
-        }
-    }
-
-    async fn ended(&self, entity: &Address) -> Option<Box<RawValue>> {
-        let shard = self.find(entity).ok()?;
-        while !self.gone.is_cancelled() {
-            let (reply, end) = oneshot::channel();
-            let watch = Note::Watch { entity: entity.key(), reply };
-            if self.router.owner(&shard).is_some_and(|owner| owner.notes.send(watch).is_ok())
-                && let Ok(end) = end.await
-            {
-                return Some(end);
-            }
-            // There is no owner yet, or it began again: ask the next one.
-            self.clock.pass(Duration::from_millis(20)).await;
-        }
-        None
     }
 }

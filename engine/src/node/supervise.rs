@@ -7,11 +7,11 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Halted;
 use crate::{
     address::Topic,
     clock::Clock,
     commit::Peer,
+    health::{Health, Stage},
     log::{Advice, Assignment, Confirm, Confirmed, Membership},
     machine::Directory,
     owner::{Broken, End, Halt, Intake, Limits, Owner, Place, Ports, Recovered, Taken, recover, take},
@@ -33,7 +33,7 @@ pub(super) struct Member {
     pub(super) ports: Ports,
     pub(super) limits: Limits,
     pub(super) inbox: bool,
-    pub(super) halted: Arc<Halted>,
+    pub(super) health: Arc<Health>,
     pub(super) stop: CancellationToken,
 }
 
@@ -101,7 +101,7 @@ impl Member {
                 // One that is told to stop stays in the table until the next of the same shard has waited for it.
                 Some(Assignment::Revoked { shard, done }) => {
                     if let Some(Served { stop, ended }) = served.get(&shard) {
-                        stop.cancel();
+                        self.give_up(shard, stop);
                         let ended = ended.clone();
                         tasks.spawn(async move {
                             ended.cancelled().await;
@@ -112,20 +112,28 @@ impl Member {
                 }
                 Some(Assignment::Lost(shard)) => {
                     if let Some(Served { stop, .. }) = served.get(&shard) {
-                        stop.cancel();
+                        self.give_up(shard, stop);
                     }
                 }
             }
         }
-        served.values().for_each(|served| served.stop.cancel());
+        served.iter().for_each(|(shard, served)| self.give_up(*shard, &served.stop));
         while tasks.join_next().await.is_some() {}
     }
 
+    fn peer(&self, shard: u32) -> Peer {
+        Peer { service: Arc::clone(&self.service.name), log_id: self.log_id, shard }
+    }
+
+    fn give_up(&self, shard: u32, stop: &CancellationToken) {
+        self.health.drain(&self.peer(shard));
+        stop.cancel();
+    }
+
     fn shard(&self, shard: u32, confirm: Arc<dyn Confirm>, stop: CancellationToken) -> Shard {
-        let me = Peer { service: Arc::clone(&self.service.name), log_id: self.log_id, shard };
         Shard {
             place: Place {
-                me,
+                me: self.peer(shard),
                 node: Arc::clone(&self.node),
                 kinds: self.service.kinds.clone(),
                 performers: self.service.performers.clone(),
@@ -135,7 +143,7 @@ impl Member {
             limits: self.limits,
             inbox: self.inbox,
             confirm,
-            halted: Arc::clone(&self.halted),
+            health: Arc::clone(&self.health),
             stop,
         }
     }
@@ -148,8 +156,16 @@ struct Shard {
     limits: Limits,
     inbox: bool,
     confirm: Arc<dyn Confirm>,
-    halted: Arc<Halted>,
+    health: Arc<Health>,
     stop: CancellationToken,
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.is(Stage::Stopped { why: "its task panicked, which is a bug".into() });
+        }
+    }
 }
 
 /// How a shard's task ended.
@@ -166,23 +182,36 @@ impl Shard {
     async fn run(self) -> Ended {
         loop {
             match self.open().await {
-                Ok(Serving::Stopped) => return Ended::Done,
+                Ok(Serving::Stopped) => return self.gone(Ended::Done),
                 Ok(Serving::Refused) => {}
                 Err(halt) => {
                     tracing::error!("{halt}; this shard stops, the others go on");
-                    self.halted.note(&self.place.me, &halt);
+                    self.is(Stage::Stopped { why: halt.to_string().into() });
                     return Ended::Done;
                 }
             }
             rest(&*self.ports.clock, &self.stop, self.limits.patience).await;
             let refused = self.confirm.confirm(self.place.me.shard).await == Confirmed::Refused;
             if self.stop.is_cancelled() {
-                return Ended::Done;
+                return self.gone(Ended::Done);
             }
             if refused {
-                return Ended::Expelled;
+                return self.gone(Ended::Expelled);
             }
         }
+    }
+
+    /// One that is told to stop says no more than that until it has ended.
+    fn is(&self, stage: Stage) {
+        let ends = matches!(stage, Stage::Away | Stage::Stopped { .. });
+        if ends || !self.stop.is_cancelled() {
+            self.health.set(&self.place.me, stage);
+        }
+    }
+
+    fn gone(&self, ended: Ended) -> Ended {
+        self.is(Stage::Away);
+        ended
     }
 
     async fn open(&self) -> Result<Serving, Halt> {
@@ -200,12 +229,14 @@ impl Shard {
         let mut broken: Option<Broken> = None;
         let mut pause = Pause::new();
         loop {
+            self.is(Stage::Recovering);
             let shard = match self.take(&mut pause, intake.proven.as_ref()).await? {
                 Ok(shard) => shard,
                 Err(serving) => return Ok(serving),
             };
             let _reader = self.inbox.then(|| Reader::spawn(self, &shard, intake));
             let owner = Owner::new(&self.place, &self.ports, &self.limits, shard);
+            self.is(Stage::Serving);
             match owner.run(intake, &self.stop, broken.take()).await {
                 Ok(End::Stopped) => return Ok(Serving::Stopped),
                 Ok(End::Unfit(input)) => {

@@ -22,5 +22,6 @@ mod cx15_clocks;
 mod cx16_zombies;
 mod cx18_repeats;
 mod hand_over;
+mod health;
 mod lost_acknowledgement;
 mod plain;

@@ -1,0 +1,106 @@
+//! What the shards of a node are doing, as data: what a readiness check asks. Knows no network and decides nothing.
+//!
+//! | from | when | to |
+//! |---|---|---|
+//! | `Starting`, `Away` | the node is given the shard | `Recovering` |
+//! | `Recovering` | it is read and claimed | `Serving` |
+//! | `Serving` | its owner must begin again: a claim is lost, an outcome is unknown | `Recovering` |
+//! | `Recovering`, `Serving` | it is to be given up, or the node stops | `Draining` |
+//! | `Draining` | what was in flight is finished | `Away` |
+//! | any of them | the shard must not go on | `Stopped` |
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::commit::Peer;
+
+/// What a shard is doing on this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// The node was not given it yet.
+    Starting,
+    /// It is read from the log and claimed; commands wait.
+    Recovering,
+    /// Commands are decided.
+    Serving,
+    /// It is given up: what is in flight is finished, nothing new is taken.
+    Draining,
+    /// It was given up: another node may have it.
+    Away,
+    /// It must not go on; the others do.
+    Stopped {
+        /// Why, for people.
+        why: Arc<str>,
+    },
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starting => write!(f, "starting"),
+            Self::Recovering => write!(f, "recovering"),
+            Self::Serving => write!(f, "serving"),
+            Self::Draining => write!(f, "draining"),
+            Self::Away => write!(f, "away"),
+            Self::Stopped { why } => write!(f, "stopped: {why}"),
+        }
+    }
+}
+
+/// A shard of a node and what it is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardHealth {
+    /// Its service.
+    pub service: Arc<str>,
+    /// Its number.
+    pub shard: u32,
+    /// What it is doing.
+    pub stage: Stage,
+}
+
+impl fmt::Display for ShardHealth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} is {}", self.service, self.shard, self.stage)
+    }
+}
+
+/// All shards of a node's services.
+#[derive(Default)]
+pub(crate) struct Health(Mutex<BTreeMap<Peer, Stage>>);
+
+impl Health {
+    /// Of these shards, none of which was given to the node yet.
+    pub(crate) fn of(shards: impl Iterator<Item = Peer>) -> Self {
+        Self(Mutex::new(shards.map(|shard| (shard, Stage::Starting)).collect()))
+    }
+
+    fn stages(&self) -> MutexGuard<'_, BTreeMap<Peer, Stage>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set(&self, shard: &Peer, stage: Stage) {
+        self.stages().insert(shard.clone(), stage);
+    }
+
+    /// It is to be given up; nothing, when it has ended already.
+    pub(crate) fn drain(&self, shard: &Peer) {
+        if let Some(stage) = self.stages().get_mut(shard)
+            && matches!(stage, Stage::Recovering | Stage::Serving)
+        {
+            *stage = Stage::Draining;
+        }
+    }
+
+    pub(crate) fn shards(&self) -> Vec<ShardHealth> {
+        let shard = |(peer, stage): (&Peer, &Stage)| ShardHealth {
+            service: Arc::clone(&peer.service),
+            shard: peer.shard,
+            stage: stage.clone(),
+        };
+        self.stages().iter().map(shard).collect()
+    }
+}
