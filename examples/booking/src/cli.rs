@@ -11,6 +11,7 @@ mod drive;
 mod folder;
 mod load;
 mod progress;
+mod reads;
 mod replay;
 mod report;
 mod saga;
@@ -110,6 +111,11 @@ enum Command {
         #[command(subcommand)]
         command: saga::SagaCommand,
     },
+    /// Look at read models, and do what only a person may
+    Reads {
+        #[command(subcommand)]
+        command: reads::ReadsCommand,
+    },
     /// Serve trips over HTTP
     Serve(serve::ServeArgs),
     /// Book trips over HTTP, with many clients at a time, and look what became of them
@@ -194,11 +200,19 @@ async fn command(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Crash(args)) => crash::run(&args, &common).await,
         Some(Command::Verify) => verify::run(&common),
         Some(Command::Saga { command }) => saga::run(command, &common).await,
+        Some(Command::Reads { command }) => reads::run(command, &common).await,
         Some(Command::Serve(args)) => serve::run(&args, &common).await,
         Some(Command::Load(args)) => load::run(&args, &common).await,
         Some(Command::Show { id }) => show::run(&id, &common),
         Some(Command::Work(args)) => work::run(&args, &common).await,
     }
+}
+
+/// Who does something that is recorded.
+fn person(named: Option<&str>) -> anyhow::Result<String> {
+    let user = || ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let known = named.map(str::to_owned).or_else(user).filter(|name| !name.is_empty());
+    anyhow::Context::context(known, "nobody is named: say who with --by NAME")
 }
 
 #[cfg(test)]

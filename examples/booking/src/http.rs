@@ -9,11 +9,13 @@
 use std::{net::SocketAddr, time::Duration};
 
 use palinode::{Clock, SystemClock};
-use palinode_sagas::SagaRows;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{STOP, Services, caught_up};
+use crate::{
+    read,
+    world::{STOP, Services, caught_up, seen},
+};
 
 mod app;
 mod body;
@@ -56,7 +58,7 @@ impl Server {
         limits: Limits,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
-        let sagas_model = services.node.project("trip", SagaRows).await?;
+        let sagas_model = seen(read::SAGAS.start(&services.node).await?)?;
         let app = App::new(services, sagas_model, limits);
         let (router, description) = routes::of(app.clone());
         app.describe(description);

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use palinode::projection::{ApplyError, Sql};
+use palinode_sagas::SagaRows;
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 use sqlx::SqliteConnection;
@@ -14,11 +15,24 @@ pub(crate) mod pages;
 mod rooms;
 mod seats;
 mod trips;
+pub(crate) mod versions;
 
 pub use cars::Cars;
 pub use rooms::RoomNights;
 pub use seats::Seats;
 pub use trips::Trips;
+use versions::Followed;
+
+/// How every trip stands.
+pub(crate) const TRIPS: Followed<Trips> = Followed { service: "trip", new: || Trips };
+/// Rooms taken.
+pub(crate) const ROOMS: Followed<RoomNights> = Followed { service: "hotel", new: || RoomNights };
+/// Seats taken.
+pub(crate) const SEATS: Followed<Seats> = Followed { service: "flight", new: || Seats };
+/// Cars taken.
+pub(crate) const CARS: Followed<Cars> = Followed { service: "car", new: || Cars };
+/// All sagas, and what they wait for.
+pub(crate) const SAGAS: Followed<SagaRows> = Followed { service: "trip", new: || SagaRows };
 
 /// Writes all rows of a batch by one statement, which reads them as one JSON array.
 async fn add(tx: &mut SqliteConnection, sql: Sql, rows: &impl Serialize) -> Result<(), ApplyError> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use palinode::{
-    Answer, Clock, Node, Service, SystemClock,
+    Answer, Clock, Limits, Node, Service, SystemClock,
     projection::{ReadModel, ShardStatus, State},
 };
 use palinode_sagas::{End, Finished, SagaClient, SagaService, Sagas, client::Instance, event::Why};
@@ -67,11 +67,11 @@ pub(crate) enum Ended {
 
 impl Services {
     /// Starts everything on the data of a folder, which is made when it is not there; trips wait `hold` for their
-    /// guests.
+    /// guests, and commands for their shards within these limits.
     ///
     /// # Errors
     /// When the folder is in use or cannot be used; the error says by whom, and what to do.
-    pub(crate) async fn start(folder: &Path, hold: Duration) -> anyhow::Result<Self> {
+    pub(crate) async fn start(folder: &Path, hold: Duration, limits: Limits) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         let saga = book_trip(hold);
         let bank = Bank::open(&folder.join("payments.db")).context("payments.db cannot be opened")?;
@@ -80,16 +80,17 @@ impl Services {
             .perform::<CapturePayment>(bank)
             .perform::<IssueVoucher>(VoucherDesk);
         let node = Node::embedded(folder)
+            .limits(limits)
             .service(trip)
             .service(Service::new("hotel").aggregate::<RoomType>())
             .service(Service::new("flight").aggregate::<Flight>())
             .service(Service::new("car").aggregate::<Car>())
             .start()
             .await?;
-        let trips_model = node.project("trip", read::Trips).await?;
-        let rooms_model = node.project("hotel", read::RoomNights).await?;
-        let seats_model = node.project("flight", read::Seats).await?;
-        let cars_model = node.project("car", read::Cars).await?;
+        let trips_model = seen(read::TRIPS.start(&node).await?)?;
+        let rooms_model = seen(read::ROOMS.start(&node).await?)?;
+        let seats_model = seen(read::SEATS.start(&node).await?)?;
+        let cars_model = seen(read::CARS.start(&node).await?)?;
         let trips = node.client().sagas("trip", &saga);
         Ok(Self { node, trips, trips_model, rooms_model, seats_model, cars_model })
     }
@@ -101,7 +102,8 @@ impl World {
     /// # Errors
     /// As [`Services::start`]; and when the read models cannot be read.
     pub(crate) async fn open(folder: &Path, hold: Duration) -> anyhow::Result<Self> {
-        let Services { node, trips, trips_model, .. } = Services::start(folder, hold).await?;
+        let Services { node, trips, trips_model, .. } =
+            Services::start(folder, hold, Limits::default()).await?;
         caught_up(&trips_model).await;
         let known = read::known(&read::open(folder)?)?;
         let desk = Desk::open(folder)?;
@@ -199,6 +201,14 @@ impl World {
             node.stop(STOP).await;
         }
     }
+}
+
+/// The version that readers see; others go on beside it, until the node stops.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn seen(versions: Vec<ReadModel>) -> anyhow::Result<ReadModel> {
+    versions.into_iter().next().context("a read model has no version")
 }
 
 /// Waits until every shard of a read model has met the end of the log, or stands still.

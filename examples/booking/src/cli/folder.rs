@@ -27,6 +27,15 @@ fn in_environment(var: impl Fn(&str) -> Option<PathBuf>) -> anyhow::Result<PathB
     Ok(folder.join(NAME))
 }
 
+/// Says what to do when another process has the folder.
+pub(super) fn in_use(e: anyhow::Error) -> anyhow::Error {
+    if e.chain().any(|e| e.to_string().contains("locked by pid")) {
+        e.context("another process works on this data: end it, or use its own road, `booking serve`'s HTTP")
+    } else {
+        e
+    }
+}
+
 /// The size of a file and its write-ahead log, in bytes; none when it is not there.
 pub(super) fn size(folder: &Path, name: &str) -> u64 {
     let bytes = |name: String| folder.join(name).metadata().map_or(0, |m| m.len());

@@ -1,13 +1,13 @@
 //! `booking saga`: sagas as an operator sees them, and the verbs. Looking at one needs nobody's leave; everything else
 //! needs the folder's lock, because the verbs are commits.
 
-use std::{env, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use palinode_sagas::{Order, Verb};
 
-use super::Common;
+use super::{Common, folder::in_use, person};
 use crate::{domain::TripId, world::World};
 
 mod list;
@@ -101,7 +101,7 @@ pub(super) async fn run(command: SagaCommand, common: &Common) -> anyhow::Result
         SagaCommand::Unpark(of) => (Verb::Unpark, of, None, None),
     };
     let trip: TripId = of.id.parse()?;
-    let by = of.by.or_else(user).context("nobody is named: say who with --by NAME")?;
+    let by = person(of.by.as_deref())?;
     let mut order = Order::new(verb, by, of.why);
     if let Some(node) = node {
         order = order.node(node);
@@ -113,21 +113,8 @@ pub(super) async fn run(command: SagaCommand, common: &Common) -> anyhow::Result
     order::run(trip, order, of.wait.0, common).await
 }
 
-fn user() -> Option<String> {
-    ["USER", "LOGNAME"].into_iter().find_map(|name| env::var(name).ok()).filter(|name| !name.is_empty())
-}
-
 /// The running example on the folder's data.
 async fn open(common: &Common) -> anyhow::Result<World> {
     let folder = common.folder()?;
-    World::open(&folder, HOLD).await.map_err(|e| {
-        let locked = e.chain().any(|e| e.to_string().contains("locked by pid"));
-        if locked {
-            e.context(
-                "another process works on this data: end it, or use its own road, `booking serve`'s HTTP",
-            )
-        } else {
-            e
-        }
-    })
+    World::open(&folder, HOLD).await.map_err(in_use)
 }

@@ -26,6 +26,9 @@ pub(super) struct ServeArgs {
     /// Connections at a time; one more is told to come back later
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     connections: u32,
+    /// Commands that may wait for one shard; one more is told to come back later
+    #[arg(long, value_name = "N", default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    queue: u32,
     /// Seconds the head of a request may take to arrive, its body as well, and an answer to be taken
     #[arg(long, value_name = "SECONDS", default_value = "10")]
     patience: Seconds,
@@ -77,7 +80,10 @@ pub(super) async fn run(args: &ServeArgs, common: &Common) -> anyhow::Result<Exi
 }
 
 async fn start(args: &ServeArgs, folder: &Path, listener: TcpListener) -> anyhow::Result<Server> {
-    let services = Services::start(folder, args.hold.0).await?;
+    let queue = usize::try_from(args.queue)?;
+    let usual = palinode::Limits::default();
+    let shards = palinode::Limits { queue, pipeline: usual.pipeline.min(queue), ..usual };
+    let services = Services::start(folder, args.hold.0, shards).await?;
     let limits = Limits { connections: usize::try_from(args.connections)?, patience: args.patience.0 };
     Server::start(services, listener, limits).await
 }

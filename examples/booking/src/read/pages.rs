@@ -133,6 +133,14 @@ pub(crate) struct SagaRow {
     pub(crate) status: SagaStatus,
     /// Why it is set aside
     pub(crate) parked: Option<String>,
+    /// Who let it stand still, and why
+    pub(crate) paused: Option<String>,
+    /// Who killed it, and why
+    pub(crate) killed: Option<String>,
+    /// The nodes of which something may stand that nobody takes back
+    pub(crate) leaks: Option<String>,
+    /// Nodes closed by a person instead of by an outcome
+    pub(crate) exceptions: i64,
     /// The nodes that are open now
     pub(crate) node: Option<String>,
     /// What each of them waits for
@@ -250,6 +258,10 @@ fn saga_row(row: &SqliteRow) -> Result<SagaRow, ApplyError> {
         version: row.try_get("version")?,
         status: of_word(row, "status")?,
         parked: row.try_get("parked")?,
+        paused: row.try_get("paused")?,
+        killed: row.try_get("killed")?,
+        leaks: row.try_get("leaks")?,
+        exceptions: row.try_get("exceptions")?,
         node: row.try_get("node")?,
         waiting_for: row.try_get("waiting_for")?,
         waiting_since_us: row.try_get("waiting_since")?,
@@ -285,7 +297,9 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn every_page_is_one_range_of_an_index() {
         let folder = tempfile::tempdir().unwrap();
-        let services = Services::start(folder.path(), Duration::from_secs(1)).await.unwrap();
+        let services = Services::start(folder.path(), Duration::from_secs(1), palinode::Limits::default())
+            .await
+            .unwrap();
         services.node.project("trip", SagaRows).await.unwrap();
         let db = services.node.read_db().unwrap().readers();
         for (sql, range) in [

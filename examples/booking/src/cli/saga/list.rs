@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, path::Path, process::ExitCode, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use palinode::store::sqlite::SqliteDb;
-use palinode_sagas::{
-    SagaRows,
-    view::{SagaRow, Standing, rows},
-};
+use palinode_sagas::view::{SagaRow, Standing, rows};
 
 use palinode_verify::{Log, Source, commits, record::Outcome};
 use serde::Deserialize;
@@ -20,8 +17,9 @@ use super::{
     open,
 };
 use crate::{
+    read,
     saga::BOOK_TRIP,
-    world::{World, caught_up},
+    world::{World, caught_up, seen},
 };
 
 /// Which sagas are listed.
@@ -69,7 +67,7 @@ pub(in super::super) struct ListArgs {
 /// When the folder is in use, or the rows cannot be read.
 pub(super) async fn run(args: &ListArgs, common: &Common) -> anyhow::Result<ExitCode> {
     let world = Arc::new(open(common).await?);
-    let model = world.node().project("trip", SagaRows).await?;
+    let model = seen(read::SAGAS.start(world.node()).await?)?;
     caught_up(&model).await;
     let mut found = found(world.node().read_db()?, args).await?;
     World::close(world).await;
