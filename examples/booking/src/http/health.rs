@@ -1,13 +1,13 @@
 //! Whether it lives, and whether it is ready. Answered even while it stops.
 
 use axum::{Json, extract::State};
-use palinode::projection::State as Runs;
+use palinode::{health::Stage, projection::State as Runs};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     app::App,
-    openapi::OfReadiness,
+    openapi::{OfCrowd, OfReadiness},
     problem::{Kind, Problem},
 };
 
@@ -38,12 +38,12 @@ pub(super) struct ReadyService {
 
 /// Says that the process lives.
 #[utoipa::path(get, path = "/livez", tag = "health",
-    responses((status = 200, description = "it lives", body = Alive)))]
+    responses((status = 200, description = "it lives", body = Alive), OfCrowd))]
 pub(super) async fn livez() -> Json<Alive> {
     Json(Alive { status: "alive" })
 }
 
-/// Says whether it takes requests: it is not stopping, no shard has halted, and the read models follow.
+/// Says whether it takes requests: it is not stopping, every shard serves, and the read models follow.
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses((status = 200, description = "ready", body = Ready), OfReadiness))]
 pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Ready>, Problem> {
@@ -51,8 +51,8 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Ready>, Proble
         return Err(Problem::of(Kind::Stopping, "the server is stopping"));
     }
     let not_ready = |detail: String| Err(Problem::of(Kind::NotReady, detail));
-    if let Some(halted) = app.services().node.halted().into_iter().next() {
-        return not_ready(format!("a shard has halted: {halted}"));
+    if let Some(shard) = app.services().node.health().iter().find(|shard| shard.stage != Stage::Serving) {
+        return not_ready(format!("shard {shard}"));
     }
     if !app.has_caught_up() {
         return not_ready("the read models catch up with the log".into());

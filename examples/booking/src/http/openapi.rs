@@ -42,7 +42,7 @@ pub(super) struct Head;
 /// Shows this description.
 #[utoipa::path(
     get, path = "/openapi.json", tag = "health",
-    responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json", body = serde_json::Value)))]
+    responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json", body = serde_json::Value), OfCrowd))]
 pub(super) async fn describe(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], app.description().to_string()).into_response()
 }
@@ -98,8 +98,8 @@ impl IntoParams for Awaited {
     }
 }
 
-/// How any request may be refused while the server is stopping, or cannot read.
-const ALWAYS: [Kind; 3] = [Kind::InvalidParameter, Kind::Stopping, Kind::Bug];
+/// How any request may be refused while the server is crowded or stopping, or cannot read.
+const ALWAYS: [Kind; 4] = [Kind::InvalidParameter, Kind::Overloaded, Kind::Stopping, Kind::Bug];
 
 /// The ways a query can be refused.
 pub(super) struct OfQuery;
@@ -124,7 +124,6 @@ impl IntoResponses for OfWrite {
             Kind::KeyReused,
             Kind::TwoIds,
             Kind::Unknown,
-            Kind::Overloaded,
         ])
     }
 }
@@ -141,8 +140,16 @@ impl IntoResponses for OfVerb {
             Kind::TooManySignals,
             Kind::TripParked,
             Kind::Unknown,
-            Kind::Overloaded,
         ])
+    }
+}
+
+/// How everybody may be refused who finds no place for a connection.
+pub(super) struct OfCrowd;
+
+impl IntoResponses for OfCrowd {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        responses(&[Kind::Overloaded])
     }
 }
 
@@ -151,7 +158,7 @@ pub(super) struct OfReadiness;
 
 impl IntoResponses for OfReadiness {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        responses(&[Kind::Stopping, Kind::NotReady])
+        responses(&[Kind::Overloaded, Kind::Stopping, Kind::NotReady])
     }
 }
 

@@ -15,6 +15,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
 };
 
 use run::Data;
@@ -33,8 +34,10 @@ fn done(program: impl AsRef<Path>, args: &[&str]) -> Result<(), String> {
     if output.status.success() { Ok(()) } else { Err(said(String::from_utf8_lossy(&text).into_owned())) }
 }
 
-/// The program, installed in the target folder if it is not there yet.
+/// The program, installed in the target folder if it is not there yet; by one test at a time.
 fn schemathesis() -> Result<PathBuf, String> {
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let _alone = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemathesis");
     let (installed, python) = (folder.join("installed.txt"), folder.join("bin/python"));
     if fs::read_to_string(&installed).is_ok_and(|packages| packages == PACKAGES) {
@@ -47,6 +50,55 @@ fn schemathesis() -> Result<PathBuf, String> {
     Ok(folder.join("bin/schemathesis"))
 }
 
+/// Asks everything that the description allows, and much that it forbids, and expects that these checks hold.
+fn asked(program: &Path, data: &Data, checks: &[&str], more: &[&str], server: &Server) -> String {
+    let described = format!("http://{}/openapi.json", server.address);
+    let from = if more.is_empty() { vec![described.as_str()] } else { more.to_vec() };
+    let output = Command::new(program)
+        .args(["--config-file", &format!("{HERE}/schemathesis.toml"), "run"])
+        .args(checks)
+        .args(["--seed", "1", "--workers", "2", "--request-timeout", "20", "--no-color"])
+        .args(from)
+        .env("SCHEMATHESIS_HOOKS", "hooks")
+        .env("PYTHONPATH", HERE)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .current_dir(data.folder())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    said.into_owned()
+}
+
+#[test]
+fn what_a_crowded_server_says_is_described_too() {
+    let program = match schemathesis() {
+        Ok(program) => program,
+        Err(why) => return needs("a crowded server was not tested, schemathesis is not there", &why),
+    };
+    // given a server whose only place is taken
+    let data = Data::new();
+    let server = Server::start(data.folder(), &["--connections", "1", "--patience", "600"]);
+    let description = server.until("GET", "/openapi.json", |answer| answer.status == 200).body;
+    fs::write(data.folder().join("openapi.json"), description.to_string()).unwrap();
+    let _place = loop {
+        let mut wire = server.connect();
+        wire.send(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n");
+        if wire.try_answer().is_some_and(|answer| answer.status == 200) {
+            break wire;
+        }
+    };
+    server.get("/trips").is(503, "overloaded");
+
+    // then whatever is asked, it says so as described
+    let checks = "status_code_conformance,content_type_conformance,response_schema_conformance,\
+                  response_headers_conformance";
+    let url = format!("http://{}", server.address);
+    let more = ["openapi.json", "--url", &url];
+    let said = asked(&program, &data, &["--checks", checks, "--max-examples", "10"], &more, &server);
+    assert!(said.contains("Tested: 11"), "not every route was asked:\n{said}");
+}
+
 #[test]
 fn what_is_described_is_served_and_nothing_else() {
     let program = match schemathesis() {
@@ -57,30 +109,8 @@ fn what_is_described_is_served_and_nothing_else() {
     let server = Server::start(data.folder(), &["--hold", "1"]);
 
     // when everything is asked that the description allows, and much that it forbids
-    let output = Command::new(program)
-        .args(["--config-file", &format!("{HERE}/schemathesis.toml"), "run", "--checks", "all"])
-        .args([
-            "--seed",
-            "1",
-            "--max-examples",
-            "50",
-            "--workers",
-            "2",
-            "--request-timeout",
-            "20",
-            "--no-color",
-        ])
-        .arg(format!("http://{}/openapi.json", server.address))
-        .env("SCHEMATHESIS_HOOKS", "hooks")
-        .env("PYTHONPATH", HERE)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .current_dir(data.folder())
-        .output()
-        .unwrap();
-
     // then every answer is one that is described
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    let said = asked(&program, &data, &["--checks", "all", "--max-examples", "50"], &[], &server);
     assert!(said.contains("Tested: 10"), "not every route was asked:\n{said}");
 
     // and the server is as sound as before

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may be blunt")]
 
+mod busy;
 mod crash;
 mod guide;
 mod harm;
@@ -11,6 +12,7 @@ mod refusals;
 mod routes;
 #[path = "../support/run.rs"]
 mod run;
+mod sagas;
 #[path = "../support/server.rs"]
 mod server;
 mod stop;
