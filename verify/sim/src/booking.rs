@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::{
     participants::{Participants, TIMEOUT},
     script::{Deed, Script},
-    world::World,
+    world::{self, World},
 };
 
 pub(crate) mod bank;
@@ -30,7 +30,7 @@ pub(crate) use draw::draw;
 use rows::Kept;
 
 /// The services that a world with the booking has more than others.
-pub(crate) const SERVICES: [&str; 3] = [RoomType::SERVICE, Flight::SERVICE, Car::SERVICE];
+const SERVICES: [&str; 3] = [RoomType::SERVICE, Flight::SERVICE, Car::SERVICE];
 
 /// What a guest does.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -86,6 +86,14 @@ impl Booking {
             Service::new(Flight::SERVICE).aggregate::<Flight>(),
             Service::new(Car::SERVICE).aggregate::<Car>(),
         ]
+    }
+}
+
+impl World {
+    /// The services of this world.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let more: &[&str] = if self.booking.is_some() { &SERVICES } else { &[] };
+        [&world::SERVICES, more].concat()
     }
 }
 

@@ -37,7 +37,7 @@ const STOP: Duration = Duration::from_secs(20);
 /// How long a new process takes to begin.
 const REBIRTH: Duration = Duration::from_millis(100);
 /// The services of every world.
-const SERVICES: [&str; 3] = ["bank", "stock", "trip"];
+pub(crate) const SERVICES: [&str; 3] = ["bank", "stock", "trip"];
 
 /// A world. Cheap to clone.
 #[derive(Clone)]
@@ -229,12 +229,6 @@ impl World {
             ids: WindowSize { most: script.ids, ..WindowSize::default() },
             ..Limits::default()
         }
-    }
-
-    /// The services of this world.
-    pub(crate) fn names(&self) -> Vec<&'static str> {
-        let more: &[&str] = if self.booking.is_some() { &booking::SERVICES } else { &[] };
-        [&SERVICES, more].concat()
     }
 
     fn services(&self) -> Vec<Service> {

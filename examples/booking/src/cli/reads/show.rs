@@ -46,8 +46,10 @@ pub(super) async fn one(model: &ReadModel, common: &Common) -> anyhow::Result<Ex
     say::part(acts.iter().map(act_line).collect::<Vec<_>>().join("\n"));
     if common.json {
         let mut told = standing(model, &versions, &shards);
-        told["parked"] = parked.iter().map(parked_json).collect();
-        told["audit"] = acts.iter().map(act_json).collect();
+        if let Some(told) = told.as_object_mut() {
+            told.insert("parked".into(), parked.iter().map(parked_json).collect());
+            told.insert("audit".into(), acts.iter().map(act_json).collect());
+        }
         report::json(&told)?;
     }
     Ok(ExitCode::SUCCESS)
