@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    follow::follow,
     participants::{Participants, TIMEOUT},
     script::{Deed, Script},
     world::{self, World},
@@ -130,10 +131,10 @@ pub(crate) fn database(script: &Script, keys: &mut Vec<Key>, rows: &mut Vec<(Str
 /// Runs the read models of the booking on a node, if there is one.
 pub(crate) async fn project(world: &World, node: usize, running: &Node) {
     if world.booking.is_some() {
-        let rooms = world.follow(node, running, RoomType::SERVICE, || Kept(RoomNights));
-        let seats = world.follow(node, running, Flight::SERVICE, || Kept(Seats));
-        let cars = world.follow(node, running, Car::SERVICE, || Kept(Cars));
-        let trips = world.follow(node, running, "trip", || Kept(Trips));
+        let rooms = follow(world, node, running, RoomType::SERVICE, || Kept(RoomNights));
+        let seats = follow(world, node, running, Flight::SERVICE, || Kept(Seats));
+        let cars = follow(world, node, running, Car::SERVICE, || Kept(Cars));
+        let trips = follow(world, node, running, "trip", || Kept(Trips));
         futures_util::future::join4(rooms, seats, cars, trips).await;
     }
 }

@@ -6,7 +6,7 @@
 //! | `script`, `program` | everything that will happen to a world, as data, drawn from a seed |
 //! | `world`, `clients`, `participants`, `faults` | a script carried out: nodes that die, clients that ask, a world that goes wrong |
 //! | `clock`, `control`, `ports`, `store`, `db` | the ports of a node, with everything that can go wrong with them |
-//! | `domain`, `definition`, `read_models` | what runs on the nodes: a booking, random sagas, rows |
+//! | `domain`, `definition`, `read_models`, `follow` | what runs on the nodes: a booking, random sagas, rows |
 //! | `booking` | the booking example, its bank and its guests, in one world of five |
 //! | `oracle`, `interpreter`, `history`, `trace` | what must be so, and one number for everything that happened |
 //! | `run`, `campaign`, `shrink`, `zoo` | one world, many worlds, the smallest world that fails, planted bugs |
@@ -29,6 +29,7 @@ mod db;
 mod definition;
 mod domain;
 mod faults;
+mod follow;
 mod history;
 mod interpreter;
 mod oracle;

@@ -9,11 +9,7 @@ use std::{
 
 use palinode::{
     Aggregate, Client, CountedIds, Ids, Limits, Node, NodeBuilder, Service, StartError, Topic,
-    checkpoint::Key,
-    log::memory::MemoryCluster,
-    machine::ids::WindowSize,
-    node::Parts,
-    projection::{Projection, ShardStatus, State},
+    checkpoint::Key, log::memory::MemoryCluster, machine::ids::WindowSize, node::Parts,
 };
 use palinode_sagas::{Policy, Saga, SagaService};
 
@@ -24,6 +20,7 @@ use crate::{
     db::SimDb,
     definition::{Order, saga},
     domain::{Account, Slot, bank, stock},
+    follow::follow,
     history::History,
     participants::{Effect, Once, Participants, TIMEOUT, Uneffect},
     ports::{SimClock, SimLog, SimStore},
@@ -175,6 +172,11 @@ impl World {
     /// The clients of the nodes that run.
     pub(crate) fn clients(&self) -> Vec<Client> {
         self.places().iter().flat_map(|p| p.lives.iter().filter_map(|life| life.client.clone())).collect()
+    }
+
+    /// Whether the read models run on this node.
+    pub(crate) fn projects(&self, node: usize) -> bool {
+        self.place(node, |p| p.projector)
     }
 
     /// The controls of all incarnations of a node.
@@ -348,8 +350,8 @@ impl World {
 
     /// Runs the read models whenever this node is to; never returns.
     async fn project(&self, node: usize, running: &Node) {
-        let balances = self.follow(node, running, Account::SERVICE, || Balances);
-        let holders = self.follow(node, running, Slot::SERVICE, || Holders);
+        let balances = follow(self, node, running, Account::SERVICE, || Balances);
+        let holders = follow(self, node, running, Slot::SERVICE, || Holders);
         let example = booking::project(self, node, running);
         futures_util::future::join4(balances, holders, example, self.watch(node, running)).await;
     }
@@ -364,29 +366,6 @@ impl World {
                 self.complain(format!("{} halted: {halted}", Self::name(node)));
             }
             known = halted.len().max(known);
-        }
-    }
-
-    pub(crate) async fn follow<P: Projection<SimDb>>(
-        &self,
-        node: usize,
-        running: &Node,
-        of: &str,
-        new: fn() -> P,
-    ) {
-        let stopped = |s: &ShardStatus| matches!(s.state, State::Stopped { .. });
-        let projects = || self.place(node, |p| p.projector);
-        let db = self.db.of_process();
-        loop {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            if !projects() {
-                continue;
-            }
-            let Ok(model) = running.project_into(of, new(), db.clone()).await else { continue };
-            while projects() && !model.status().iter().any(stopped) {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            model.stop().await;
         }
     }
 
