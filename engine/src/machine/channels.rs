@@ -5,8 +5,11 @@
 //! |---|---|
 //! | `seq` = last + 1 and `prev` = digest of the last | accepted |
 //! | `seq` <= last | old: dropped, acknowledged again |
-//! | `seq` > last + 1 | held back, within a bound; what is missing is asked for |
-//! | `seq` = last + 1 and another `prev` | one side was restored: the channel stops, with an alarm |
+//! | `seq` > last + 1 | held back, unless it is too far ahead; what is missing is asked for |
+//! | `seq` = last + 1 and another `prev` | not the next one: dropped with an alarm, and asked for again |
+//!
+//! A number alone is never believed: what bears the right one on another parent is a forged or damaged copy, and the sender
+//! has the true one; or one side was restored, and then nothing on this channel fits any more and none of it is accepted.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -24,8 +27,8 @@ use crate::{
     message::Message,
 };
 
-/// How many messages one channel holds back at most; what is beyond is dropped and asked for again.
-pub const HELD: usize = 1_024;
+/// How far ahead of the last accepted one a message is held back; what is beyond is dropped and asked for again.
+pub const HELD: u64 = 1_024;
 
 /// Both directions of all channels of a shard.
 #[derive(Debug, Default)]
@@ -42,7 +45,6 @@ struct Incoming {
     digest: Digest,
     effective: u64,
     held: BTreeMap<u64, Held>,
-    stopped: bool,
 }
 
 #[derive(Debug)]
@@ -88,31 +90,30 @@ pub enum Arrival {
     Old,
     /// Something before it is not accepted yet.
     Early,
-    /// The channel does not fit together any more.
-    Broken,
+    /// It bears the next number and does not follow the last one.
+    Stray,
 }
 
 impl Channels {
     /// What this message is to the receiver.
     pub fn arrival(&mut self, message: &Message) -> Arrival {
         let at = self.incoming.entry(message.from.clone()).or_default();
-        if at.stopped {
-            return Arrival::Broken;
-        }
         let next = at.last.saturating_add(1);
         match message.seq.cmp(&next) {
             std::cmp::Ordering::Less if zoo!("old-message-taken-again") => Arrival::Next,
             std::cmp::Ordering::Less => Arrival::Old,
             std::cmp::Ordering::Greater => Arrival::Early,
-            std::cmp::Ordering::Equal if message.prev == at.digest => Arrival::Next,
+            std::cmp::Ordering::Equal if message.prev == at.digest || zoo!("predecessor-not-compared") => {
+                Arrival::Next
+            }
             std::cmp::Ordering::Equal => {
-                at.stopped = true;
-                Arrival::Broken
+                sometimes!("message on another predecessor dropped");
+                Arrival::Stray
             }
         }
     }
 
-    /// Keeps an early message until what is missing has come. False when there is no room. Of two copies the first stays,
+    /// Keeps an early message until what is missing has come. False when it is too far ahead. Of two copies the first stays,
     /// with the place in the inbox that either has: a new owner must not resume behind it.
     pub fn hold(&mut self, message: Arc<Message>, digest: Digest, offset: Option<u64>) -> bool {
         let at = self.incoming.entry(message.from.clone()).or_default();
@@ -120,7 +121,8 @@ impl Channels {
             held.offset = held.offset.or(offset);
             return true;
         }
-        if at.held.len() >= HELD {
+        if message.seq > at.last.saturating_add(HELD) {
+            sometimes!("message too far ahead dropped");
             return false;
         }
         at.held.insert(message.seq, Held { message, digest, offset });

@@ -50,7 +50,11 @@ impl Owner<'_> {
             batch.push(message.clone());
         }
         if !batch.is_empty() {
+            let produced = zoo!("closed-by-inbox-produce") && self.ports.router.owner(to).is_none();
             self.ports.router.messages(to, batch);
+            if produced {
+                self.machine.channels_mut().ack(to, most);
+            }
             if zoo!("closed-at-hand-over") {
                 self.machine.channels_mut().ack(to, most);
             }

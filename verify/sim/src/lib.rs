@@ -4,7 +4,8 @@
 //! | room | what |
 //! |---|---|
 //! | `script`, `program` | everything that will happen to a world, as data, drawn from a seed |
-//! | `world`, `clients`, `participants`, `faults` | a script carried out: nodes that die, clients that ask, a world that goes wrong |
+//! | `world`, `clients`, `participants`, `faults`, `post` | a script carried out: nodes that die, clients that ask, a world that goes wrong |
+//! | `ruin` | a log that is no sound log any more, and who has to stop |
 //! | `clock`, `control`, `ports`, `store`, `db` | the ports of a node, with everything that can go wrong with them |
 //! | `domain`, `definition`, `read_models` | what runs on the nodes: a booking, random sagas, rows |
 //! | `oracle`, `interpreter`, `history`, `trace` | what must be so, and one number for everything that happened |
@@ -32,8 +33,10 @@ mod interpreter;
 mod oracle;
 mod participants;
 mod ports;
+mod post;
 mod program;
 mod read_models;
+mod ruin;
 mod run;
 mod script;
 mod shrink;

@@ -15,6 +15,7 @@ mod clients;
 mod journals;
 mod model;
 mod rows;
+mod saved;
 mod timers;
 
 /// The effective log of a world, read by the checker.
@@ -26,18 +27,24 @@ pub(crate) struct Truth {
     pub(crate) sent: BTreeMap<(String, String, u64), Message>,
 }
 
-impl Truth {
-    pub(crate) fn read(world: &World) -> Self {
-        let mut records = Records::default();
-        for service in SERVICES {
-            for shard in 0..world.script.shards {
-                let log = world.cluster.records(&Topic::events(service), shard);
-                for (offset, record) in (0..).zip(log) {
-                    let (mark, crc, value) = (record.mark, record.crc, record.value.to_vec());
-                    records.push(service, shard, Stored { offset, mark, crc, value, damage: None });
-                }
+/// All records of the logs, for the checker.
+pub(crate) fn records(world: &World) -> Records {
+    let mut records = Records::default();
+    for service in SERVICES {
+        for shard in 0..world.script.shards {
+            let log = world.cluster.records(&Topic::events(service), shard);
+            for (offset, record) in (0..).zip(log) {
+                let (mark, crc, value) = (record.mark, record.crc, record.value.to_vec());
+                records.push(service, shard, Stored { offset, mark, crc, value, damage: None });
             }
         }
+    }
+    records
+}
+
+impl Truth {
+    pub(crate) fn read(world: &World) -> Self {
+        let records = records(world);
         let graphs: Vec<_> = world.sagas.iter().enumerate().map(|(n, saga)| graph(&kind(n), saga)).collect();
         let report = check_with(&records, &graphs).unwrap_or_default();
         let mut truth = Self { report, shards: BTreeMap::new(), sent: BTreeMap::new() };
@@ -64,7 +71,9 @@ pub(crate) fn judge(world: &World, truth: &Truth) -> Vec<String> {
     clients::judge(world, truth, &mut wrong);
     let history = model::judge(world, truth, &mut wrong);
     journals::judge(world, truth, &history, &mut wrong);
-    rows::judge(world, &history, &mut wrong);
+    let kept = world.store.kept();
+    rows::judge(world, &history, &kept, &mut wrong);
+    saved::judge(world, truth, &kept, &mut wrong);
     timers::judge(world, truth, &mut wrong);
     wrong
 }

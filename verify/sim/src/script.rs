@@ -8,12 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     control::{Cut, Side},
+    post::Loss,
     program::{Fates, Program},
+    ruin::Ruin,
 };
 
+mod apart;
 mod draw;
 
-use draw::{below, faults, pick, traffic};
+use draw::{below, faults, traffic};
+
+pub(crate) use draw::pick;
 
 /// The whole script of a world.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,6 +39,8 @@ pub(crate) struct Script {
     pub(crate) programs: Vec<Program>,
     pub(crate) clients: Vec<Vec<Act>>,
     pub(crate) faults: Vec<Fault>,
+    /// What happens to a log when everything else is over.
+    pub(crate) ruin: Option<Ruin>,
 }
 
 /// Something a client does.
@@ -50,12 +57,44 @@ pub(crate) struct Act {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Deed {
-    Deposit { account: u8, amount: i64 },
-    Withdraw { account: u8, amount: i64, expect_version: Option<u64> },
-    Start { program: usize, id: String, fates: Fates },
-    Cancel { program: usize, id: String },
-    Kill { program: usize, id: String },
-    Signal { program: usize, id: String, nth: u8 },
+    Deposit {
+        account: u8,
+        amount: i64,
+    },
+    Withdraw {
+        account: u8,
+        amount: i64,
+        expect_version: Option<u64>,
+    },
+    Start {
+        program: usize,
+        id: String,
+        fates: Fates,
+    },
+    Cancel {
+        program: usize,
+        id: String,
+    },
+    Kill {
+        program: usize,
+        id: String,
+    },
+    Signal {
+        program: usize,
+        id: String,
+        nth: u8,
+    },
+    /// A deposit, and then another one under the same id.
+    Reuse {
+        account: u8,
+        amount: i64,
+    },
+    /// So many events of so many bytes.
+    Flood {
+        slot: u8,
+        bytes: usize,
+        times: usize,
+    },
 }
 
 /// Something that goes wrong, for a while.
@@ -169,6 +208,18 @@ pub(crate) enum Wrong {
     Foreign {
         shard: u32,
     },
+    /// It dies at this call of a port after it has next begun to recover a shard.
+    Recovery {
+        node: usize,
+        calls: u64,
+        side: Side,
+    },
+    /// Something becomes of the inbox of a service's shard.
+    Inbox {
+        service: usize,
+        shard: u32,
+        what: Loss,
+    },
 }
 
 impl Wrong {
@@ -176,7 +227,8 @@ impl Wrong {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Weather(weather, _) => format!("weather.{weather:?}"),
-            Self::Crash { side, .. } => format!("crash.{side:?}"),
+            Self::Crash { side, .. } => format!("crash.{}", side.name()),
+            Self::Recovery { .. } => "crash.recovery".into(),
             Self::Restart { .. } => "restart".into(),
             Self::Storm { .. } => "crash.storm".into(),
             Self::Pause { expelled: true, .. } => "pause.zombie".into(),
@@ -193,6 +245,7 @@ impl Wrong {
             Self::Restore => "snapshots.restored".into(),
             Self::Projector { .. } => "projector.twin".into(),
             Self::Foreign { .. } => "foreign.record".into(),
+            Self::Inbox { what, .. } => format!("inbox.{what:?}").to_lowercase(),
         }
     }
 }
@@ -220,8 +273,10 @@ impl Script {
             clients: traffic(chance, &programs, safety_ms, calm),
             programs,
             faults: Vec::new(),
+            ruin: None,
         };
         script.faults = faults(chance, nodes, shards, safety_ms);
+        apart::add(&mut script);
         script
     }
 

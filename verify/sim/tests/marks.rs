@@ -23,6 +23,7 @@ fn every_mark_of_the_source_is_listed_and_no_other() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     marks(&root.join("engine/src"), &mut found);
     marks(&root.join("sagas/src"), &mut found);
+    marks(&root.join("verify/sim/src"), &mut found);
     let listed: BTreeSet<String> = include_str!("../marks.txt").lines().map(str::to_owned).collect();
     assert_eq!(found, listed, "verify/sim/marks.txt");
 }

@@ -9,7 +9,7 @@ pub(super) fn below(chance: &mut Chance, limit: usize) -> usize {
     usize::try_from(chance.below(limit as u64)).unwrap_or(0)
 }
 
-pub(super) fn pick<T: Copy>(chance: &mut Chance, from: &[T]) -> T {
+pub(crate) fn pick<T: Copy>(chance: &mut Chance, from: &[T]) -> T {
     from[below(chance, from.len())]
 }
 
