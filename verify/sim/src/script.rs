@@ -15,6 +15,7 @@ use crate::{
 
 mod apart;
 mod draw;
+mod tell;
 
 use draw::{below, faults, traffic};
 
@@ -105,40 +106,24 @@ pub(crate) struct Fault {
     pub(crate) what: Wrong,
 }
 
-/// What of the log goes wrong, for all nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum Weather {
-    Refused,
-    Lost,
-    LostReply,
-    Late,
-    Doubled,
-    Partly,
-    Split,
-    NoOffset,
-    Latency,
-    ReadFailed,
-    ReadShort,
-    ReadLagging,
-    ReadStalled,
-    Rebalance,
-    Rude,
-    Unnoticed,
-    ConfirmUnknown,
-    ConfirmWrong,
-    SnapshotUnknown,
-    SnapshotRefused,
-    SnapshotReadFailed,
-    SnapshotSlow,
-    SqlUnknown,
-    SqlOutage,
-    SqlSlow,
-    LineLostRequest,
-    LineLostReply,
-    LineLate,
-    LineTransient,
-    LineDoubled,
-    LineSlow,
+macro_rules! weathers {
+    ($($name:ident)*) => {
+        /// What of the log, the stores and the lines to participants goes wrong, for all nodes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub(crate) enum Weather { $($name),* }
+
+        impl Weather {
+            const ALL: &[Self] = &[$(Self::$name),*];
+        }
+    };
+}
+weathers! {
+    Refused Lost LostReply Late Doubled Partly Split NoOffset Latency
+    ReadFailed ReadShort ReadLagging ReadStalled
+    Rebalance Rude Unnoticed ConfirmUnknown ConfirmWrong
+    SnapshotUnknown SnapshotRefused SnapshotReadFailed SnapshotSlow
+    SqlUnknown SqlOutage SqlSlow
+    LineLostRequest LineLostReply LineLate LineTransient LineDoubled LineSlow
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
