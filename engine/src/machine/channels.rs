@@ -43,7 +43,8 @@ pub struct Channels {
 struct Incoming {
     last: u64,
     digest: Digest,
-    effective: u64,
+    /// The last one whose acceptance is effective: what may be acknowledged.
+    effective: (u64, Digest),
     held: BTreeMap<u64, Held>,
 }
 
@@ -174,21 +175,21 @@ impl Channels {
     }
 
     /// The acceptance of this number is effective: it may be acknowledged.
-    pub fn effective(&mut self, from: &Peer, seq: u64) {
-        if let Some(at) = self.incoming.get_mut(from) {
-            at.effective = at.effective.max(seq);
+    pub fn effective(&mut self, from: &Peer, seq: u64, digest: Digest) {
+        if let Some(at) = self.incoming.get_mut(from).filter(|at| at.effective.0 < seq) {
+            at.effective = (seq, digest);
         }
     }
 
     /// Everything folded so far is effective (after a recovery).
     pub fn all_effective(&mut self) {
-        self.incoming.values_mut().for_each(|at| at.effective = at.last);
+        self.incoming.values_mut().for_each(|at| at.effective = (at.last, at.digest));
     }
 
-    /// The highest number whose acceptance is effective.
+    /// The highest number whose acceptance is effective, and the digest of its message.
     #[must_use]
-    pub fn acknowledged(&self, from: &Peer) -> u64 {
-        self.incoming.get(from).map_or(0, |at| at.effective)
+    pub fn acknowledged(&self, from: &Peer) -> (u64, Digest) {
+        self.incoming.get(from).map_or((0, Digest::ZERO), |at| at.effective)
     }
 
     /// Number and predecessor of the next message to this peer.
@@ -207,14 +208,18 @@ impl Channels {
         at.open.push_back(Open { seq, pseq, message });
     }
 
-    /// The receiver says that everything up to here is effective at its side. True when that is news.
-    pub fn ack(&mut self, to: &Peer, upto: u64) -> bool {
-        let Some(at) = self.outgoing.get_mut(to) else { return false };
-        let news = upto > at.acked && upto <= at.last;
-        if news {
-            at.acked = upto;
+    /// The receiver says that everything up to here is effective at its side, and which message that is. True when that is
+    /// news. A number alone is not believed: whoever names another message speaks of another history, or makes it up.
+    pub fn ack(&mut self, to: &Peer, upto: u64, digest: Digest) -> bool {
+        let Some(at) = self.outgoing.get_mut(to).filter(|at| upto > at.acked) else { return false };
+        let known = at.open.partition_point(|open| open.seq < upto);
+        let Some(open) = at.open.get(known).filter(|open| open.seq == upto) else { return false };
+        if open.message.digest() != digest && !zoo!("acknowledgement-not-compared") {
+            sometimes!("acknowledgement of another message ignored");
+            return false;
         }
-        news
+        at.acked = upto;
+        true
     }
 
     /// What is known to be safe and not yet recorded as such.
@@ -290,7 +295,8 @@ impl Channels {
     /// Takes back the counters of a snapshot's head.
     pub(crate) fn restore(&mut self, counters: Counters) {
         for (peer, last, digest) in counters.incoming {
-            self.incoming.insert(peer, Incoming { last, digest, effective: last, ..Incoming::default() });
+            self.incoming
+                .insert(peer, Incoming { last, digest, effective: (last, digest), ..Incoming::default() });
         }
         for (peer, last, digest, closed) in counters.outgoing {
             let saved = (closed.saturating_add(1), last);

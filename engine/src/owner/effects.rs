@@ -4,6 +4,7 @@ use super::{recover::shown, *};
 use crate::{
     codec::{Entry, decode},
     commit::Cause,
+    digest::Digest,
     machine::fold::Verdict,
     message::{Control, Says},
 };
@@ -14,7 +15,7 @@ impl Owner<'_> {
         let Some((_, last)) = proven.last() else { return };
         self.ports.tail.advance(self.place.me.shard, last.saturating_add(1));
         self.ports.counts.commits.fetch_add(proven.len() as u64, Ordering::Relaxed);
-        let mut acks: BTreeMap<Peer, u64> = BTreeMap::new();
+        let mut acks: BTreeMap<Peer, (u64, Digest)> = BTreeMap::new();
         let mut touched: BTreeMap<Peer, ()> = BTreeMap::new();
         for (flight, offset) in proven {
             let Flight { stepped, waiters, behind, .. } = flight;
@@ -22,9 +23,9 @@ impl Owner<'_> {
             let commit = &stepped.commit;
             match &commit.cause {
                 Cause::Client { id, .. } => self.machine.located(*id, offset),
-                Cause::Channel { from, seq, .. } => {
-                    self.machine.channels_mut().effective(from, *seq);
-                    acks.insert(from.clone(), *seq);
+                Cause::Channel { from, seq, digest } => {
+                    self.machine.channels_mut().effective(from, *seq, *digest);
+                    acks.insert(from.clone(), (*seq, *digest));
                 }
                 Cause::Timer { .. } | Cause::Activity { .. } | Cause::Control { .. } => {}
             }
@@ -51,9 +52,9 @@ impl Owner<'_> {
             }
         }
         touched.into_keys().for_each(|to| self.pump(&to));
-        for (to, upto) in acks {
+        for (to, (upto, digest)) in acks {
             let from = self.place.me.clone();
-            self.ports.router.control(Control { from, to, says: Says::Ack { upto } });
+            self.ports.router.control(Control { from, to, says: Says::Ack { upto, digest } });
         }
     }
 

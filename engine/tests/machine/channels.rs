@@ -99,7 +99,8 @@ fn an_answer_travels_back_and_an_acknowledgement_closes_without_a_commit_of_its_
     let raw = &answered.sends[0].message;
     let reply = arriving(raw, None);
     let peer = to.machine.me().clone();
-    assert!(from.machine.channels_mut().ack(&peer, 1));
+    let Input::Channel(message) = &sent[0] else { panic!() };
+    assert!(from.machine.channels_mut().ack(&peer, 1, message.digest));
     let commit = from.commit(&reply).commit.clone();
     assert_eq!(commit.closed.len(), 1, "the acknowledgement rides in the next commit");
     assert_eq!(&*commit.events[0].name, "sender.answered");
@@ -110,7 +111,15 @@ fn an_answer_travels_back_and_an_acknowledgement_closes_without_a_commit_of_its_
 fn an_acknowledgement_of_what_was_never_sent_is_ignored() {
     let (mut from, to, _) = pair(1);
     let peer = to.machine.me().clone();
-    assert!(!from.machine.channels_mut().ack(&peer, 2));
+    assert!(!from.machine.channels_mut().ack(&peer, 2, palinode::Digest::ZERO));
+    assert_eq!(from.machine.channels().open_after(&peer, 0).count(), 1);
+}
+
+#[test]
+fn an_acknowledgement_of_another_message_of_that_number_closes_nothing() {
+    let (mut from, to, _) = pair(1);
+    let peer = to.machine.me().clone();
+    assert!(!from.machine.channels_mut().ack(&peer, 1, palinode::Digest::of(b"another history")));
     assert_eq!(from.machine.channels().open_after(&peer, 0).count(), 1);
 }
 

@@ -28,7 +28,8 @@ pub(crate) enum Loss {
     Again,
     /// The last message is gone, and a damaged copy of it is there instead.
     Damaged,
-    /// Messages that bear the next numbers of a channel, and numbers far beyond it, and were never sent.
+    /// Messages that bear the next numbers of a channel, and numbers far beyond it, and were never sent; and an
+    /// acknowledgement nobody gave.
     Forged,
 }
 
@@ -142,10 +143,24 @@ pub(crate) fn damaged(record: &Record) -> Record {
     Record { value: value.into(), ..record.clone() }
 }
 
-/// Puts messages into an inbox that look like the next ones of its busiest channel, and were never sent: whoever wrote them
-/// saw numbers, and not what the messages said.
+/// Puts records into an inbox that were never sent: messages that look like the next ones of a channel, and the
+/// acknowledgement of the last one of another. Whoever wrote them saw numbers, and not what the messages said.
 fn forge(cluster: &MemoryCluster, service: &str, shard: u32) {
-    let Some(Value::Object(last)) = last_message(cluster, service, shard) else { return };
+    let sent_by_it = |message: &Value| {
+        message["from"]["service"] == json!(service) && message["from"]["shard"] == json!(shard)
+    };
+    if let Some(open) = last_message(cluster, sent_by_it) {
+        let receiver = json!({
+            "service": open["to"]["service"], "log_id": open["to"]["log_id"], "shard": open["shard"],
+        });
+        let says = json!({ "ack": { "upto": open["seq"], "digest": Digest::of(b"a guess") } });
+        let ack = json!({ "from": receiver, "to": open["from"], "says": says });
+        let record = Record::ours("".into(), ack.to_string().into_bytes(), Micros(0));
+        let _ = cluster.inject(&Topic::inbox(service), shard, record);
+    }
+    let sent_to_it =
+        |message: &Value| message["to"]["service"] == json!(service) && message["shard"] == json!(shard);
+    let Some(Value::Object(last)) = last_message(cluster, sent_to_it) else { return };
     let seq = last.get("seq").and_then(Value::as_u64).unwrap_or(0);
     let key = format!(
         "{}/{}",
@@ -162,16 +177,15 @@ fn forge(cluster: &MemoryCluster, service: &str, shard: u32) {
     }
 }
 
-/// The last message that any log says was sent to this shard.
-fn last_message(cluster: &MemoryCluster, service: &str, shard: u32) -> Option<Value> {
-    let to = |message: &Value| message["to"]["service"] == json!(service) && message["shard"] == json!(shard);
+/// The last such message that any log says was sent.
+fn last_message(cluster: &MemoryCluster, is: impl Fn(&Value) -> bool) -> Option<Value> {
     let mut last = None;
     for sender in crate::world::SERVICES {
         for from in 0..4 {
             for record in cluster.records(&Topic::events(sender), from) {
                 let Ok(commit) = serde_json::from_slice::<Value>(&record.value) else { continue };
                 let sends = commit["sends"].as_array().into_iter().flatten();
-                last = sends.filter(|message| to(message)).last().cloned().or(last);
+                last = sends.filter(|message| is(message)).last().cloned().or(last);
             }
         }
     }

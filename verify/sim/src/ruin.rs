@@ -13,7 +13,12 @@
 
 use std::time::Duration;
 
-use palinode::{Micros, Record, Topic, codec, commit::FORMAT, log::memory::Chance, snapshots::SnapshotStore};
+use palinode::{
+    Micros, Record, Topic, codec,
+    commit::FORMAT,
+    log::memory::{Chance, Faults},
+    snapshots::SnapshotStore,
+};
 use palinode_verify::{Partition, Reader, fold::Place};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -84,6 +89,7 @@ pub(crate) async fn happen(world: &World, ruin: &Ruin) -> Vec<String> {
     let topic = Topic::events(service);
     // The first partition is where a node learns which log this is: another one there is another service.
     let restart = ruin.restart && !(ruin.what == What::Other && ruin.shard == 0);
+    traffic(world).await;
     if restart {
         stop_all(world).await;
     }
@@ -113,6 +119,19 @@ pub(crate) async fn happen(world: &World, ruin: &Ruin) -> Vec<String> {
     }
     tokio::time::sleep(PATIENCE + Duration::from_secs(6)).await;
     expected.judge(world, service, ruin.shard, &asked)
+}
+
+/// Something to do for every shard, so that commits are in flight when it happens.
+async fn traffic(world: &World) {
+    let latency = Duration::from_millis(20);
+    world.cluster.set_faults(Faults { latency, ..Faults::none() });
+    for _ in 0..2 {
+        for (turn, probe) in clients::probes(world).into_iter().enumerate() {
+            let world = world.clone();
+            tokio::spawn(async move { clients::ask(&world, probe, turn, PATIENCE, false).await });
+        }
+        tokio::time::sleep(Duration::from_millis(6)).await;
+    }
 }
 
 async fn stop_all(world: &World) {
@@ -189,7 +208,9 @@ impl Before {
                 replace(records.clone());
                 let from = place(world, &self.topic.service, self.shard).map_or(0, |place| place.term);
                 let more = (self.records.len() - at) as u64 + 1 + ruin.at % 3;
-                records.extend((1..=more).map(|n| self.claim(from + n)));
+                // Claims that rise, or one claim again and again, which is dead to whoever has a later one.
+                let rises = |n| if ruin.at.is_multiple_of(2) { n } else { 1 };
+                records.extend((1..=more).map(|n| self.claim(from + rises(n))));
                 replace(records);
                 match self.snapshot {
                     _ if !restart => Verdict::Stops(&["records are missing", "restored, truncated"]),

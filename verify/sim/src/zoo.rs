@@ -2,6 +2,7 @@
 
 /// All of them.
 pub(crate) const BUGS: [&str; 55] = [
+    "acknowledgement-not-compared",
     "answered-before-the-report",
     "answered-from-flight",
     "attempts-forgotten",
@@ -39,7 +40,6 @@ pub(crate) const BUGS: [&str; 55] = [
     "refused-undo-is-done",
     "relayed-before-effective",
     "resend-ignored",
-    "resumed-at-the-highest-offset",
     "rows-without-checkpoint",
     "saga-saved-without-its-tries",
     "spans-by-the-wall-clock",
