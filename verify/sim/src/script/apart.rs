@@ -3,8 +3,13 @@
 
 use palinode::log::memory::Chance;
 
-use super::{Act, Deed, Fault, Script, Side, Wrong, below, pick};
-use crate::{post::Loss, ruin, world::SERVICES};
+use super::{Act, Deed, Fault, Script, Side, Weather, Wrong, below, pick};
+use crate::{
+    post::Loss,
+    program::{Fate, UndoFate},
+    ruin,
+    world::SERVICES,
+};
 
 /// Adds deaths between calls and in recoveries, what becomes of inboxes, odd commands, and the ruin of a log.
 pub(super) fn add(script: &mut Script) {
@@ -27,6 +32,55 @@ pub(super) fn add(script: &mut Script) {
     if chance.hits(250) {
         script.ruin = Some(ruin::draw(chance, script.shards));
     }
+    if !script.faults.is_empty() && chance.hits(80) {
+        nervous_clocks(chance, script);
+        script.faults.sort_by_key(|fault| fault.at_ms);
+    }
+    if chance.hits(80) {
+        cancelled_pivot(chance, script);
+    }
+}
+
+/// Clocks that jump to and fro when a shard has just been recovered from a slow store, while sagas wait for their deadline:
+/// what is seen and what is done are far apart, and in the wrong order.
+fn nervous_clocks(chance: &mut Chance, script: &mut Script) {
+    let starts = script.clients.iter().flatten().filter(|act| matches!(act.what, Deed::Start { .. }));
+    let starts: Vec<u64> = starts.map(|act| act.at_ms).collect();
+    if starts.is_empty() {
+        return;
+    }
+    for program in &mut script.programs {
+        program.deadline_ms = Some(3_000 + chance.below(15_000));
+    }
+    script.snapshot_commits = 3;
+    for _ in 0..2 {
+        let at_ms = pick(chance, &starts) + chance.below(2_000);
+        let mut add = |at_ms, for_ms, what| script.faults.push(Fault { at_ms, for_ms, what });
+        add(at_ms, 6_000, Wrong::Weather(Weather::SnapshotSlow, pick(chance, &[60, 150, 300])));
+        let strobe = at_ms + 600 + chance.below(2_000);
+        for node in 0..script.nodes {
+            add(at_ms, 50, Wrong::Crash { node, calls: 0, side: Side::After });
+            add(strobe, 3_000, Wrong::Strobe { node, by_ms: 20_000 });
+        }
+    }
+}
+
+/// A pivot whose answer is lost, so that it is open for a while, and somebody who cancels meanwhile.
+fn cancelled_pivot(chance: &mut Chance, script: &mut Script) {
+    let programs = &script.programs;
+    let mut started = script.clients.iter_mut().flatten().filter_map(|act| match &mut act.what {
+        Deed::Start { program, id, fates } if programs[*program].pivot => {
+            Some((act.at_ms, *program, id, fates))
+        }
+        _ => None,
+    });
+    let Some((started, program, id, fates)) = started.next() else { return };
+    fates.values_mut().for_each(|fate| *fate = (Fate::Done, UndoFate::Done));
+    fates.insert("pay".into(), (Fate::Mute(1), UndoFate::Done));
+    let what = Deed::Cancel { program, id: id.clone() };
+    let act = |at_ms| Act { at_ms, what: what.clone(), patience_ms: 300_000, doubled: false };
+    let acts = (1..=4).map(|n| act(started + n * 400 + chance.below(400))).collect();
+    script.clients.push(acts);
 }
 
 fn fault(chance: &mut Chance, kind: u64, script: &Script) -> Fault {
