@@ -1,7 +1,7 @@
 //! The bug zoo: planted bugs by name. Each must be found by a seed; without the feature `zoo` none can be planted.
 
 /// All of them.
-pub(crate) const BUGS: [&str; 55] = [
+pub(crate) const BUGS: [&str; 57] = [
     "acknowledgement-not-compared",
     "answered-before-the-report",
     "answered-from-flight",
@@ -27,6 +27,7 @@ pub(crate) const BUGS: [&str; 55] = [
     "no-second-claim",
     "number-skipped",
     "old-message-taken-again",
+    "only-own-changes-written",
     "open-sends-forgotten",
     "overlay-applied-twice",
     "parent-not-compared",
@@ -42,6 +43,7 @@ pub(crate) const BUGS: [&str; 55] = [
     "resend-ignored",
     "rows-without-checkpoint",
     "saga-saved-without-its-tries",
+    "serial-ignored",
     "spans-by-the-wall-clock",
     "speculative-snapshot",
     "tail-never-advertised",
