@@ -4,14 +4,17 @@
 use crate::{
     program::{Item, Program, What},
     run::{remember_panics, run},
-    script::{Deed, Script},
+    script::{Deed, Script, Wrong},
     zoo,
 };
 
 /// How many runs a cut may take.
 const RUNS: usize = 2_500;
-/// Under how many seeds a smaller script is tried: what the weather draws changes with every cut.
+/// Under how many seeds a smaller script is tried, because what the weather draws changes with every cut; and under how
+/// many when an action is left out of a script of so few that a run is cheap.
 const LUCK: u64 = 3;
+const MUCH_LUCK: u64 = 24;
+const FEW: usize = 15;
 
 /// A script that was cut.
 pub(crate) struct Cut {
@@ -62,8 +65,8 @@ impl Shrink {
     }
 
     /// Whether a smaller script still fails, under its own seed or another; then it is the best one.
-    fn take(&mut self, smaller: Script) -> bool {
-        for luck in 0..LUCK {
+    fn take(&mut self, smaller: Script, luck: u64) -> bool {
+        for luck in 0..luck {
             if self.left == 0 {
                 return false;
             }
@@ -79,10 +82,14 @@ impl Shrink {
 
     /// Tries a change, unless it changes nothing.
     fn change(&mut self, change: impl FnOnce(&mut Script)) -> bool {
+        self.change_with(LUCK, change)
+    }
+
+    fn change_with(&mut self, luck: u64, change: impl FnOnce(&mut Script)) -> bool {
         let mut smaller = self.best.clone();
         change(&mut smaller);
         let same = serde_json::to_string(&smaller).ok() == serde_json::to_string(&self.best).ok();
-        !same && self.take(smaller)
+        !same && self.take(smaller, luck)
     }
 
     /// Leaves out pieces, all of it first, then halves, down to single ones, whatever still fails.
@@ -92,7 +99,8 @@ impl Shrink {
             let mut from = 0;
             while from < len(&self.best) && self.left > 0 {
                 let to = (from + piece).min(len(&self.best));
-                if !self.change(|script| leave_out(script, from, to)) {
+                let luck = if self.best.actions() <= FEW { MUCH_LUCK } else { LUCK };
+                if !self.change_with(luck, |script| leave_out(script, from, to)) {
                     from += piece;
                 }
             }
@@ -149,6 +157,14 @@ impl Shrink {
     }
 
     fn settings(&mut self) {
+        for fault in 0..self.best.faults.len() {
+            // Weather that never fails to strike leaves less to luck.
+            self.change(|script| {
+                if let Wrong::Weather(_, rate) = &mut script.faults[fault].what {
+                    *rate = 900;
+                }
+            });
+        }
         self.change(|script| script.acts().for_each(|act| act.doubled = false));
         self.change(|script| script.acts().for_each(|act| act.patience_ms = 300_000));
         for nodes in 1..self.best.nodes {
