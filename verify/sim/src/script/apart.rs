@@ -6,7 +6,7 @@ use palinode::log::memory::Chance;
 use super::{Act, Deed, Fault, Script, Side, Weather, Wrong, below, pick};
 use crate::{
     post::Loss,
-    program::{Fate, UndoFate},
+    program::{Fate, UndoFate, What},
     ruin,
     world::SERVICES,
 };
@@ -65,21 +65,27 @@ fn nervous_clocks(chance: &mut Chance, script: &mut Script) {
     }
 }
 
-/// A pivot whose answer is lost, so that it is open for a while, and somebody who cancels meanwhile.
+/// A pivot whose answers are lost, and what follows it too, so that both take a while; and somebody who cancels meanwhile,
+/// again and again.
 fn cancelled_pivot(chance: &mut Chance, script: &mut Script) {
     let programs = &script.programs;
     let mut started = script.clients.iter_mut().flatten().filter_map(|act| match &mut act.what {
-        Deed::Start { program, id, fates } if programs[*program].pivot => {
+        Deed::Start { program, id, fates } if !programs[*program].after.is_empty() => {
             Some((act.at_ms, *program, id, fates))
         }
         _ => None,
     });
     let Some((started, program, id, fates)) = started.next() else { return };
-    fates.values_mut().for_each(|fate| *fate = (Fate::Done, UndoFate::Done));
-    fates.insert("pay".into(), (Fate::Mute(1), UndoFate::Done));
+    for (path, what, late) in programs[program].nodes() {
+        let effect = matches!(what, What::Effect | What::Trace | What::Read);
+        let fate = if late && effect { Fate::Mute(2) } else { Fate::Done };
+        if !matches!(what, What::Wait { .. }) {
+            fates.insert(path, (fate, UndoFate::Done));
+        }
+    }
     let what = Deed::Cancel { program, id: id.clone() };
     let act = |at_ms| Act { at_ms, what: what.clone(), patience_ms: 300_000, doubled: false };
-    let acts = (1..=4).map(|n| act(started + n * 400 + chance.below(400))).collect();
+    let acts = (1..=10).map(|n| act(started + 200 + n * 800 + chance.below(600))).collect();
     script.clients.push(acts);
 }
 
