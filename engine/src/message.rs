@@ -180,6 +180,8 @@ pub enum Says {
     Ack {
         /// The highest number accepted.
         upto: u64,
+        /// Of that message's bytes: a number alone is not believed.
+        digest: Digest,
     },
     /// By the sender: my highest number to you is this.
     Advertise {

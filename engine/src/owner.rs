@@ -303,14 +303,17 @@ impl<'a> Owner<'a> {
     async fn reported(&mut self, batch: RangeInclusive<u64>, report: Append) -> Result<(), Exit> {
         match self.pipeline.report(batch, report) {
             Report::Proven(proven) => self.effective(proven),
-            Report::Read { proven, upto } => {
+            Report::Read { proven, upto, landed } => {
                 self.effective(proven);
+                self.below_the_proven(landed).await?;
                 self.read_back(upto).await?;
             }
             Report::Lost(error) if error.advice == crate::log::Advice::Stop => {
                 return Err(self.place.log_halt(error).into());
             }
             Report::Lost(_) if zoo!("unknown-ignored") => {}
+            #[cfg(feature = "zoo")]
+            Report::Lost(_) if zoo!("blind-re-append") => self.append_again(),
             Report::Lost(error) => {
                 if zoo!("unknown-is-a-refusal") {
                     self.pipeline.refuse_all();
@@ -323,6 +326,13 @@ impl<'a> Owner<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Appends what is in flight once more, as if an unknown outcome were none.
+    #[cfg(feature = "zoo")]
+    fn append_again(&mut self) {
+        let records: Vec<Record> = self.pipeline.again(self.ports.clock.now());
+        self.append(records);
     }
 
     /// Waits until nothing is in flight.

@@ -60,6 +60,9 @@ impl Machine {
                     self.entities.was_set_free(&key, commit.pseq);
                 }
                 self.entities.fold(&key, after, &commit.events, commit.pseq);
+                if zoo!("overlay-applied-twice") {
+                    self.entities.fold(&key, after, &commit.events, commit.pseq);
+                }
             }
         }
         let sends: Result<Vec<_>, _> = commit.sends.iter().map(sent).collect();

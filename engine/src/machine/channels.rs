@@ -5,8 +5,11 @@
 //! |---|---|
 //! | `seq` = last + 1 and `prev` = digest of the last | accepted |
 //! | `seq` <= last | old: dropped, acknowledged again |
-//! | `seq` > last + 1 | held back, within a bound; what is missing is asked for |
-//! | `seq` = last + 1 and another `prev` | one side was restored: the channel stops, with an alarm |
+//! | `seq` > last + 1 | held back, unless it is too far ahead; what is missing is asked for |
+//! | `seq` = last + 1 and another `prev` | not the next one: dropped with an alarm, and asked for again |
+//!
+//! A number alone is never believed: what bears the right one on another parent is a forged or damaged copy, and the sender
+//! has the true one; or one side was restored, and then nothing on this channel fits any more and none of it is accepted.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -24,8 +27,8 @@ use crate::{
     message::Message,
 };
 
-/// How many messages one channel holds back at most; what is beyond is dropped and asked for again.
-pub const HELD: usize = 1_024;
+/// How far ahead of the last accepted one a message is held back; what is beyond is dropped and asked for again.
+pub const HELD: u64 = 1_024;
 
 /// Both directions of all channels of a shard.
 #[derive(Debug, Default)]
@@ -40,9 +43,9 @@ pub struct Channels {
 struct Incoming {
     last: u64,
     digest: Digest,
-    effective: u64,
+    /// The last one whose acceptance is effective: what may be acknowledged.
+    effective: (u64, Digest),
     held: BTreeMap<u64, Held>,
-    stopped: bool,
 }
 
 #[derive(Debug)]
@@ -88,31 +91,30 @@ pub enum Arrival {
     Old,
     /// Something before it is not accepted yet.
     Early,
-    /// The channel does not fit together any more.
-    Broken,
+    /// It bears the next number and does not follow the last one.
+    Stray,
 }
 
 impl Channels {
     /// What this message is to the receiver.
     pub fn arrival(&mut self, message: &Message) -> Arrival {
         let at = self.incoming.entry(message.from.clone()).or_default();
-        if at.stopped {
-            return Arrival::Broken;
-        }
         let next = at.last.saturating_add(1);
         match message.seq.cmp(&next) {
             std::cmp::Ordering::Less if zoo!("old-message-taken-again") => Arrival::Next,
             std::cmp::Ordering::Less => Arrival::Old,
             std::cmp::Ordering::Greater => Arrival::Early,
-            std::cmp::Ordering::Equal if message.prev == at.digest => Arrival::Next,
+            std::cmp::Ordering::Equal if message.prev == at.digest || zoo!("predecessor-not-compared") => {
+                Arrival::Next
+            }
             std::cmp::Ordering::Equal => {
-                at.stopped = true;
-                Arrival::Broken
+                sometimes!("message on another predecessor dropped");
+                Arrival::Stray
             }
         }
     }
 
-    /// Keeps an early message until what is missing has come. False when there is no room. Of two copies the first stays,
+    /// Keeps an early message until what is missing has come. False when it is too far ahead. Of two copies the first stays,
     /// with the place in the inbox that either has: a new owner must not resume behind it.
     pub fn hold(&mut self, message: Arc<Message>, digest: Digest, offset: Option<u64>) -> bool {
         let at = self.incoming.entry(message.from.clone()).or_default();
@@ -120,7 +122,8 @@ impl Channels {
             held.offset = held.offset.or(offset);
             return true;
         }
-        if at.held.len() >= HELD {
+        if message.seq > at.last.saturating_add(HELD) {
+            sometimes!("message too far ahead dropped");
             return false;
         }
         at.held.insert(message.seq, Held { message, digest, offset });
@@ -172,21 +175,21 @@ impl Channels {
     }
 
     /// The acceptance of this number is effective: it may be acknowledged.
-    pub fn effective(&mut self, from: &Peer, seq: u64) {
-        if let Some(at) = self.incoming.get_mut(from) {
-            at.effective = at.effective.max(seq);
+    pub fn effective(&mut self, from: &Peer, seq: u64, digest: Digest) {
+        if let Some(at) = self.incoming.get_mut(from).filter(|at| at.effective.0 < seq) {
+            at.effective = (seq, digest);
         }
     }
 
     /// Everything folded so far is effective (after a recovery).
     pub fn all_effective(&mut self) {
-        self.incoming.values_mut().for_each(|at| at.effective = at.last);
+        self.incoming.values_mut().for_each(|at| at.effective = (at.last, at.digest));
     }
 
-    /// The highest number whose acceptance is effective.
+    /// The highest number whose acceptance is effective, and the digest of its message.
     #[must_use]
-    pub fn acknowledged(&self, from: &Peer) -> u64 {
-        self.incoming.get(from).map_or(0, |at| at.effective)
+    pub fn acknowledged(&self, from: &Peer) -> (u64, Digest) {
+        self.incoming.get(from).map_or((0, Digest::ZERO), |at| at.effective)
     }
 
     /// Number and predecessor of the next message to this peer.
@@ -205,14 +208,18 @@ impl Channels {
         at.open.push_back(Open { seq, pseq, message });
     }
 
-    /// The receiver says that everything up to here is effective at its side. True when that is news.
-    pub fn ack(&mut self, to: &Peer, upto: u64) -> bool {
-        let Some(at) = self.outgoing.get_mut(to) else { return false };
-        let news = upto > at.acked && upto <= at.last;
-        if news {
-            at.acked = upto;
+    /// The receiver says that everything up to here is effective at its side, and which message that is. True when that is
+    /// news. A number alone is not believed: whoever names another message speaks of another history, or makes it up.
+    pub fn ack(&mut self, to: &Peer, upto: u64, digest: Digest) -> bool {
+        let Some(at) = self.outgoing.get_mut(to).filter(|at| upto > at.acked) else { return false };
+        let known = at.open.partition_point(|open| open.seq < upto);
+        let Some(open) = at.open.get(known).filter(|open| open.seq == upto) else { return false };
+        if open.message.digest() != digest && !zoo!("acknowledgement-not-compared") {
+            sometimes!("acknowledgement of another message ignored");
+            return false;
         }
-        news
+        at.acked = upto;
+        true
     }
 
     /// What is known to be safe and not yet recorded as such.
@@ -288,7 +295,8 @@ impl Channels {
     /// Takes back the counters of a snapshot's head.
     pub(crate) fn restore(&mut self, counters: Counters) {
         for (peer, last, digest) in counters.incoming {
-            self.incoming.insert(peer, Incoming { last, digest, effective: last, ..Incoming::default() });
+            self.incoming
+                .insert(peer, Incoming { last, digest, effective: (last, digest), ..Incoming::default() });
         }
         for (peer, last, digest, closed) in counters.outgoing {
             let saved = (closed.saturating_add(1), last);

@@ -162,6 +162,10 @@ impl Entities {
         {
             slot.state = Aside::unreadable(e.0);
         }
+        if zoo!("only-own-changes-written") {
+            (slot.version, slot.pseq) = (version, pseq);
+            return;
+        }
         self.advance(key, version, pseq);
     }
 

@@ -78,7 +78,7 @@ impl IdWindow {
     #[must_use]
     pub fn look(&self, id: Uuid, digest: Digest) -> Seen {
         match (self.known.get(&id), born(id)) {
-            (Some(used), _) if used.digest == digest => Seen::Again(*used),
+            (Some(used), _) if used.digest == digest || zoo!("payload-not-compared") => Seen::Again(*used),
             (Some(_), _) => Seen::Reused,
             (None, None) => Seen::NotBorn,
             (None, Some(born)) if born <= self.horizon => Seen::Expired,

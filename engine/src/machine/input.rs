@@ -178,10 +178,12 @@ pub enum Quiet {
         /// The sender.
         from: Peer,
     },
-    /// A channel that does not fit together: an alarm.
-    BrokenChannel {
-        /// The sender.
+    /// A channel message of the next number on another predecessor: an alarm, and the number is asked for again.
+    Stray {
+        /// The sender it names.
         from: Peer,
+        /// The first number missing.
+        missing: u64,
     },
     /// A timer that is not set any more, or was set again.
     Late,

@@ -3,7 +3,7 @@
 //! | input | no commit when | otherwise the commit is |
 //! |---|---|---|
 //! | client | its id was seen, is expired, reused or not born; the entity is parked, of no kind, or lives elsewhere | the decision |
-//! | channel | it is old, early, ahead of the clock, or its channel is broken | the decision; `parked` with the input when the entity is set aside; `invalid` when it cannot be taken |
+//! | channel | it is old, early, ahead of the clock, or on another predecessor | the decision; `parked` with the input when the entity is set aside; `invalid` when it cannot be taken |
 //! | timer | it is not set any more | the decision |
 //! | activity | never | the decision |
 //! | barrier | never | empty |
@@ -125,7 +125,10 @@ impl Machine {
         }
         match self.channels.arrival(message) {
             Arrival::Old => return Step::Quiet(Quiet::Old { from: from() }),
-            Arrival::Broken => return Step::Quiet(Quiet::BrokenChannel { from: from() }),
+            Arrival::Stray => {
+                let missing = self.channels.missing(&message.from);
+                return Step::Quiet(Quiet::Stray { from: from(), missing });
+            }
             Arrival::Early => {
                 self.channels.hold(Arc::clone(message), incoming.digest, incoming.offset);
                 let missing = self.channels.missing(&message.from);
@@ -179,7 +182,11 @@ impl Machine {
     }
 
     fn timer(&mut self, now: Micros, id: &TimerId) -> Step {
-        let Some(due) = self.timers.due_at(id) else { return Step::Quiet(Quiet::Late) };
+        let due = match self.timers.due_at(id) {
+            Some(due) => due,
+            None if zoo!("serial-ignored") => now,
+            None => return Step::Quiet(Quiet::Late),
+        };
         // It was due when it was taken up; the clock may have been set back since.
         self.ask(
             if zoo!("timer-fires-by-the-second-look") { now } else { now.max(due) },

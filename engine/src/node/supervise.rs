@@ -270,6 +270,7 @@ impl Shard {
             match attempt {
                 Ok(Attempt::Ours(shard)) => return Ok(Ok(*shard)),
                 Ok(Attempt::Lost) => return Ok(Err(Serving::Refused)),
+                Ok(Attempt::NotYet(_)) if zoo!("no-second-claim") => return Ok(Err(Serving::Stopped)),
                 Ok(Attempt::NotYet(why)) => {
                     let shard = self.place.me.shard;
                     tracing::debug!(service = %self.place.me.service, shard, why, "not claimed yet");

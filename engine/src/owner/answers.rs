@@ -62,8 +62,13 @@ impl Owner<'_> {
                 sometimes!("message from ahead of the clock held back");
                 tracing::warn!(shard = %self.shard(), ?from, "a message from more than a minute ahead is held back: check the clocks");
             }
-            Quiet::BrokenChannel { from } => {
-                tracing::error!(shard = %self.shard(), ?from, "a channel does not fit together: one side was restored; it is stopped");
+            Quiet::Stray { from, missing } => {
+                tracing::error!(
+                    shard = %self.shard(), ?from, missing,
+                    "a message bears the next number of its channel and does not follow the last one: it is forged, or one \
+                     side was restored; it is dropped and asked for again"
+                );
+                self.ask_once(from, missing);
             }
             Quiet::Late => {}
         }

@@ -49,10 +49,14 @@ impl Owner<'_> {
             link.relayed = seq;
             batch.push(message.clone());
         }
-        if !batch.is_empty() {
+        if let Some(last) = batch.last().map(|message| message.digest()) {
+            let produced = zoo!("closed-by-inbox-produce") && self.ports.router.owner(to).is_none();
             self.ports.router.messages(to, batch);
+            if produced {
+                self.machine.channels_mut().ack(to, link.relayed, last);
+            }
             if zoo!("closed-at-hand-over") {
-                self.machine.channels_mut().ack(to, most);
+                self.machine.channels_mut().ack(to, link.relayed, last);
             }
         }
     }
@@ -96,9 +100,9 @@ impl Owner<'_> {
 
     /// Repeats the acknowledgement of what was accepted before.
     pub(super) fn acknowledge(&self, from: Peer) {
-        let upto = self.machine.channels().acknowledged(&from);
+        let (upto, digest) = self.machine.channels().acknowledged(&from);
         if upto > 0 {
-            self.say(from, Says::Ack { upto });
+            self.say(from, Says::Ack { upto, digest });
         }
     }
 
@@ -120,8 +124,8 @@ impl Owner<'_> {
             return;
         }
         match control.says {
-            Says::Ack { upto } => {
-                if self.machine.channels_mut().ack(&control.from, upto) {
+            Says::Ack { upto, digest } => {
+                if self.machine.channels_mut().ack(&control.from, upto, digest) {
                     self.pump(&control.from);
                 }
             }

@@ -1,8 +1,10 @@
 //! What happens once a commit is effective, and reading back where adjacency cannot tell.
 
-use super::*;
+use super::{recover::shown, *};
 use crate::{
+    codec::{Entry, decode},
     commit::Cause,
+    digest::Digest,
     machine::fold::Verdict,
     message::{Control, Says},
 };
@@ -13,7 +15,7 @@ impl Owner<'_> {
         let Some((_, last)) = proven.last() else { return };
         self.ports.tail.advance(self.place.me.shard, last.saturating_add(1));
         self.ports.counts.commits.fetch_add(proven.len() as u64, Ordering::Relaxed);
-        let mut acks: BTreeMap<Peer, u64> = BTreeMap::new();
+        let mut acks: BTreeMap<Peer, (u64, Digest)> = BTreeMap::new();
         let mut touched: BTreeMap<Peer, ()> = BTreeMap::new();
         for (flight, offset) in proven {
             let Flight { stepped, waiters, behind, .. } = flight;
@@ -21,9 +23,9 @@ impl Owner<'_> {
             let commit = &stepped.commit;
             match &commit.cause {
                 Cause::Client { id, .. } => self.machine.located(*id, offset),
-                Cause::Channel { from, seq, .. } => {
-                    self.machine.channels_mut().effective(from, *seq);
-                    acks.insert(from.clone(), *seq);
+                Cause::Channel { from, seq, digest } => {
+                    self.machine.channels_mut().effective(from, *seq, *digest);
+                    acks.insert(from.clone(), (*seq, *digest));
                 }
                 Cause::Timer { .. } | Cause::Activity { .. } | Cause::Control { .. } => {}
             }
@@ -50,10 +52,34 @@ impl Owner<'_> {
             }
         }
         touched.into_keys().for_each(|to| self.pump(&to));
-        for (to, upto) in acks {
+        for (to, (upto, digest)) in acks {
             let from = self.place.me.clone();
-            self.ports.router.control(Control { from, to, says: Says::Ack { upto } });
+            self.ports.router.control(Control { from, to, says: Says::Ack { upto, digest } });
         }
+    }
+
+    /// A commit that landed at or before the last proven record: a sound log cannot do that. A report is no proof, so both
+    /// records are read before the log is called truncated.
+    pub(super) async fn below_the_proven(&mut self, landed: Option<u64>) -> Result<(), Exit> {
+        let Some(proven) = self.pipeline.fold().position().cloned() else { return Ok(()) };
+        let Some(at) = landed.filter(|at| *at <= proven.offset) else { return Ok(()) };
+        if shown(self.place, self.ports, &proven, "the last record proven here").await? {
+            return Ok(());
+        }
+        let records = self.ports.log.read(&self.topic, self.place.me.shard, at, 1).await;
+        let records = records.map_err(|e| self.place.log_halt(e))?;
+        let own = match records.first().map(|stored| decode(&stored.record)) {
+            Some(Ok(Some(Entry::Commit(commit)))) => {
+                commit.claim_id == self.machine.head().claim_id && self.pipeline.find(commit.pseq).is_some()
+            }
+            _ => false,
+        };
+        if !own {
+            return Ok(());
+        }
+        sometimes!("log cut under its owner");
+        let what = format!("its commit lies at record {at}, record {} was proven", proven.offset);
+        Err(self.place.refused(format!("the log was truncated: {what}; bring the right log back")).into())
     }
 
     /// Reads from the last proven record until the commit of this number was met, or a newer claim.
@@ -80,6 +106,9 @@ impl Owner<'_> {
             let records = self.ports.log.read(&self.topic, self.place.me.shard, from, 512).await;
             let records = records.map_err(|e| self.place.log_halt(e))?;
             let Some(last) = records.last() else { return Ok(met) };
+            if met == 0 && !zoo!("footing-not-read") {
+                self.footing().await?;
+            }
             from = last.offset.saturating_add(1);
             met += records.len();
             for stored in &records {
@@ -105,6 +134,15 @@ impl Owner<'_> {
                 }
             }
         }
+    }
+
+    /// What lies beyond the last proven record is another history, however dead it looks, when that record has changed.
+    async fn footing(&mut self) -> Result<(), Exit> {
+        if let Some(proven) = self.pipeline.fold().position().cloned() {
+            // That it is not shown proves nothing: a read may stop short.
+            shown(self.place, self.ports, &proven, "the last record proven here").await?;
+        }
+        Ok(())
     }
 
     /// The periodic look: at the end of the partition when idle, and at channels that do not move.

@@ -32,6 +32,8 @@ pub(crate) enum Report {
         proven: Vec<(Flight, u64)>,
         /// The last number the report covers.
         upto: u64,
+        /// Where the first of them landed, when the report says so.
+        landed: Option<u64>,
     },
     /// It may or may not have landed: everything in flight is dropped and the shard is claimed anew.
     Lost(crate::log::LogError),
@@ -91,6 +93,15 @@ impl Pipeline {
     #[cfg(not(feature = "zoo"))]
     pub(crate) fn refuse_all(&mut self) {}
 
+    /// The records of everything in flight.
+    #[cfg(feature = "zoo")]
+    pub(crate) fn again(&self, wall: crate::Micros) -> Vec<crate::Record> {
+        let record = |f: &Flight| {
+            crate::Record::ours(std::sync::Arc::clone(&f.stepped.key), f.stepped.value.clone(), wall)
+        };
+        self.flights.iter().map(record).collect()
+    }
+
     /// The last one that went in flight.
     pub(crate) fn last(&mut self) -> Option<&mut Flight> {
         self.flights.back_mut()
@@ -120,11 +131,12 @@ impl Pipeline {
                 continue;
             }
             let digest = flight.digest;
-            match offsets.get(nth).copied().flatten() {
+            let landed = offsets.get(nth).copied().flatten();
+            match landed {
                 Some(offset) if self.fold.adjacent(offset, pseq, digest) => {
                     proven.extend(self.flights.pop_front().map(|flight| (flight, offset)));
                 }
-                _ => return Report::Read { proven, upto },
+                _ => return Report::Read { proven, upto, landed },
             }
         }
         Report::Proven(proven)

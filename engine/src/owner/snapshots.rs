@@ -107,6 +107,10 @@ impl Owner<'_> {
                 sometimes!("snapshot lost its race");
                 Err(End::Again("another owner stored a snapshot, or the database went back".into()).into())
             }
+            Saved::Unknown(_) if zoo!("dirty-set-cleared-on-unknown") => {
+                self.machine.captured();
+                Ok(())
+            }
             Saved::Unknown(error) => {
                 sometimes!("snapshot unknown");
                 Err(End::Again(format!("whether a snapshot was stored is not known: {error}")).into())

@@ -123,3 +123,47 @@ async fn cx28_a_log_truncated_under_a_running_owner_stops_it() {
     assert!(why.contains("truncated"), "{why}");
     a.crash().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn cx28_a_restored_log_in_which_everything_looks_late_stops_its_owner() {
+    // Given an owner of the second term
+    let (world, a) = grown(3, 1).await;
+    a.crash().await;
+    let a = world.node("a").await;
+    world.accepted(&clients(&[&a]), &world.add("c", 1)).await;
+    // When the log goes back to the first term, and grows by claims of it that came twice: dead, all of them
+    let records = events(&world.cluster);
+    let mut restored = records[..2].to_vec();
+    restored.resize(records.len() + 1, records[1].clone());
+    world.cluster.replace(&Topic::events("bank"), 0, restored);
+    // Then the owner looks at what it stands on, and not only at what lies behind it
+    let why = why_halted(&world, &a).await;
+    assert!(why.contains("the last record proven here") && why.contains("restored"), "{why}");
+    let told = world.ask(&a.client(), &world.add("c", 1)).await;
+    assert!(matches!(told, Told::Unknown), "{told:?}");
+    a.crash().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cx05_another_log_that_is_too_short_for_the_snapshot_is_refused_by_its_genesis() {
+    // Given a snapshot of the second shard
+    let mut world = World::of_two_services(2);
+    world.limits = Limits { snapshot_commits: 5, ..Limits::default() };
+    let a = world.node("a").await;
+    let counter = living_on("counter", 1, 2);
+    for n in 0..10 {
+        world.accepted(&clients(&[&a]), &world.add(&counter, n)).await;
+    }
+    world.pass(Duration::from_millis(10)).await;
+    assert!(a.counts().snapshots() > 0);
+    a.crash().await;
+    // When another log lies there, which does not reach so far
+    let genesis =
+        Genesis { log_id: Uuid::from_u128(9), service: "bank".into(), partitions: 2, format: FORMAT };
+    let record = codec::genesis_record(&genesis, Micros(0)).unwrap();
+    world.cluster.replace(&Topic::events("bank"), 1, vec![record]);
+    // Then nobody waits for the record that the snapshot stands on
+    let a = world.node("a").await;
+    assert!(why_halted(&world, &a).await.contains("genesis is of another log"));
+    a.crash().await;
+}

@@ -58,13 +58,38 @@ fn cx8_the_low_mark_never_passes_what_is_held_back() {
 }
 
 #[test]
-fn cx25_another_predecessor_stops_the_channel() {
-    let (_, mut to, sent) = pair(1);
+fn cx25_a_message_on_another_predecessor_is_never_accepted_and_the_true_one_still_is() {
+    let (_, mut to, sent) = pair(2);
     to.commit(&sent[0]);
-    let (_, _, other) = pair(2);
-    let Input::Channel(mut forged) = other[1].clone() else { panic!() };
+    let Input::Channel(mut forged) = sent[1].clone() else { panic!() };
     std::sync::Arc::make_mut(&mut forged.message).prev = palinode::Digest::of(b"another history");
-    assert!(matches!(to.quiet(&Input::Channel(forged)), Quiet::BrokenChannel { .. }));
+    for _ in 0..2 {
+        assert!(matches!(to.quiet(&Input::Channel(forged.clone())), Quiet::Stray { missing: 2, .. }));
+    }
+    assert!(matches!(to.commit(&sent[1]).commit.cause, Cause::Channel { seq: 2, .. }));
+}
+
+#[test]
+fn a_forged_early_copy_gives_way_to_the_true_one() {
+    let (_, mut to, sent) = pair(2);
+    let Input::Channel(mut forged) = sent[1].clone() else { panic!() };
+    std::sync::Arc::make_mut(&mut forged.message).prev = palinode::Digest::of(b"another history");
+    let Quiet::Early { from, .. } = to.quiet(&Input::Channel(forged)) else { panic!("expected a hole") };
+    to.commit(&sent[0]);
+    let (message, digest, offset) = to.machine.channels_mut().release(&from).unwrap();
+    let released = palinode::machine::Incoming { message, digest, offset };
+    assert!(matches!(to.quiet(&Input::Channel(Box::new(released))), Quiet::Stray { missing: 2, .. }));
+    assert!(matches!(to.commit(&sent[1]).commit.cause, Cause::Channel { seq: 2, .. }));
+}
+
+#[test]
+fn a_number_no_sender_can_have_reached_holds_no_mark_back() {
+    let (_, mut to, sent) = pair(1);
+    let Input::Channel(mut forged) = sent[0].clone() else { panic!() };
+    std::sync::Arc::make_mut(&mut forged.message).seq = 1_000_000;
+    forged.offset = Some(3);
+    to.quiet(&Input::Channel(forged));
+    assert_eq!(to.commit(&sent[0]).commit.low, Some(4), "nothing is held back for it");
 }
 
 #[test]
@@ -74,7 +99,8 @@ fn an_answer_travels_back_and_an_acknowledgement_closes_without_a_commit_of_its_
     let raw = &answered.sends[0].message;
     let reply = arriving(raw, None);
     let peer = to.machine.me().clone();
-    assert!(from.machine.channels_mut().ack(&peer, 1));
+    let Input::Channel(message) = &sent[0] else { panic!() };
+    assert!(from.machine.channels_mut().ack(&peer, 1, message.digest));
     let commit = from.commit(&reply).commit.clone();
     assert_eq!(commit.closed.len(), 1, "the acknowledgement rides in the next commit");
     assert_eq!(&*commit.events[0].name, "sender.answered");
@@ -85,7 +111,15 @@ fn an_answer_travels_back_and_an_acknowledgement_closes_without_a_commit_of_its_
 fn an_acknowledgement_of_what_was_never_sent_is_ignored() {
     let (mut from, to, _) = pair(1);
     let peer = to.machine.me().clone();
-    assert!(!from.machine.channels_mut().ack(&peer, 2));
+    assert!(!from.machine.channels_mut().ack(&peer, 2, palinode::Digest::ZERO));
+    assert_eq!(from.machine.channels().open_after(&peer, 0).count(), 1);
+}
+
+#[test]
+fn an_acknowledgement_of_another_message_of_that_number_closes_nothing() {
+    let (mut from, to, _) = pair(1);
+    let peer = to.machine.me().clone();
+    assert!(!from.machine.channels_mut().ack(&peer, 1, palinode::Digest::of(b"another history")));
     assert_eq!(from.machine.channels().open_after(&peer, 0).count(), 1);
 }
 

@@ -25,7 +25,10 @@ pub(crate) async fn client(world: World, number: usize, acts: Vec<Act>) {
         world.time.reach(Duration::from_millis(act.at_ms)).await;
         let message = message(&world, &act.what);
         let patience = Duration::from_millis(act.patience_ms);
-        ask(&world, message, number, patience, act.doubled).await;
+        let told = ask(&world, message.clone(), number, patience, act.doubled).await;
+        if matches!((&act.what, told), (Deed::Reuse { .. }, Some(Answered::Recorded { .. }))) {
+            reuse(&world, message).await;
+        }
     }
 }
 
@@ -69,6 +72,16 @@ pub(crate) async fn ask(
     }
 }
 
+/// Asks for something else under an id that was used: it must never be told that this was done.
+async fn reuse(world: &World, mut message: ClientMessage) {
+    message.data = to_raw_value(&Money::Deposit(1_000)).unwrap();
+    for client in world.clients() {
+        if let Some(told @ Answered::Recorded { .. }) = tell(&client, &message).await {
+            world.complain(format!("A6: {} was used for something else and is told {told:?}", message.id));
+        }
+    }
+}
+
 async fn tell(client: &Client, message: &ClientMessage) -> Option<Answered> {
     let told = tokio::time::timeout(CALL, client.tell(message.clone())).await;
     Answered::of(&told.unwrap_or(Told::Unknown))
@@ -78,11 +91,15 @@ fn message(world: &World, deed: &Deed) -> ClientMessage {
     let account = |n: &u8| Account::at(format!("a-{n}")).address();
     let instance = |program: &usize, id: &String| Address::new("trip", kind(*program), id.as_str());
     let (to, name, data, expect_version) = match deed {
-        Deed::Deposit { account: n, amount } => {
+        Deed::Deposit { account: n, amount } | Deed::Reuse { account: n, amount } => {
             (account(n), Account::KIND.into(), to_raw_value(&Money::Deposit(*amount)), None)
         }
         Deed::Withdraw { account: n, amount, expect_version } => {
             (account(n), Account::KIND.into(), to_raw_value(&Money::Withdraw(*amount)), *expect_version)
+        }
+        Deed::Flood { slot, bytes, times } => {
+            let flood = Place::Flood { bytes: *bytes, times: *times };
+            (Slot::at(format!("s-{slot}")).address(), Slot::KIND.into(), to_raw_value(&flood), None)
         }
         Deed::Start { program, id, fates } => {
             let order = Order { id: id.clone(), fates: fates.clone() };

@@ -1,7 +1,12 @@
-//! What is done to one incarnation of a node from outside: killed at its n-th call of a port, frozen, cut off. Everything
-//! it waits for passes here, so after its death nothing of it leaves.
+//! What is done to one incarnation of a node from outside: killed at its n-th call of a port, or between two of them,
+//! frozen, cut off. Everything it waits for passes here, so after its death nothing of it leaves.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+};
+
+use palinode::sometimes;
 
 use tokio::sync::Notify;
 
@@ -12,6 +17,20 @@ pub(crate) enum Side {
     Before,
     /// The work is done, and nobody hears of it.
     After,
+    /// The work is done and heard of, and so many turns of the scheduler later the node dies, between any two polls of
+    /// its tasks.
+    Amid(u32),
+}
+
+impl Side {
+    /// The name under which it is counted.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+            Self::Amid(_) => "amid",
+        }
+    }
 }
 
 /// What does not come through to a node.
@@ -36,19 +55,45 @@ struct Inner {
 }
 
 struct State {
-    fuse: Option<(u64, Side)>,
+    fuse: Option<Fuse>,
+    /// The fuse that is lit when it next begins to recover a shard.
+    recovery: Option<Fuse>,
     dead: bool,
     frozen: bool,
     log: Option<Cut>,
     store: Option<Cut>,
 }
 
-/// A port's work that may begin; whether the node dies of it when it is done.
-pub(crate) struct Entered(bool);
+/// How many calls are left, and what happens then.
+#[derive(Clone, Copy)]
+struct Fuse {
+    calls: u64,
+    side: Side,
+    /// It was lit by the beginning of a recovery.
+    recovering: bool,
+}
+
+/// A port's work that may begin, and how many turns of the scheduler after it the node dies.
+pub(crate) struct Entered(Option<u32>);
+
+/// Lets every other task that is ready have so many turns. It takes no time.
+async fn turns(count: u32) {
+    for _ in 0..count {
+        let mut waited = false;
+        std::future::poll_fn(|cx| {
+            if std::mem::replace(&mut waited, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+}
 
 impl Control {
     pub(crate) fn new() -> Self {
-        let state = State { fuse: None, dead: false, frozen: false, log: None, store: None };
+        let state = State { fuse: None, recovery: None, dead: false, frozen: false, log: None, store: None };
         Self(Arc::new(Inner {
             state: Mutex::new(state),
             thawed: Notify::new(),
@@ -63,12 +108,24 @@ impl Control {
 
     /// It dies at this call of a port from now on: 0 is the next.
     pub(crate) fn fuse(&self, calls: u64, side: Side) {
-        self.lock().fuse = Some((calls, side));
+        self.lock().fuse = Some(Fuse { calls, side, recovering: false });
+    }
+
+    /// It dies at this call of a port after it has next begun to recover a shard.
+    pub(crate) fn fuse_recovery(&self, calls: u64, side: Side) {
+        self.lock().recovery = Some(Fuse { calls, side, recovering: true });
+    }
+
+    /// It begins to recover a shard.
+    pub(crate) fn recovers(&self) {
+        let mut state = self.lock();
+        state.fuse = state.recovery.take().or(state.fuse);
     }
 
     /// It does not die of what was set before.
     pub(crate) fn disarm(&self) {
-        self.lock().fuse = None;
+        let mut state = self.lock();
+        (state.fuse, state.recovery) = (None, None);
     }
 
     pub(crate) fn kill(&self) {
@@ -134,31 +191,34 @@ impl Control {
             return None;
         }
         let burnt = match &mut state.fuse {
-            Some((0, side)) => Some(*side),
-            Some((left, _)) => {
-                *left -= 1;
+            Some(Fuse { calls: 0, .. }) => state.fuse.take(),
+            Some(fuse) => {
+                fuse.calls -= 1;
                 None
             }
             None => None,
         };
         drop(state);
-        match burnt {
-            Some(Side::Before) => {
+        let Some(Fuse { side, recovering, .. }) = burnt else { return Some(Entered(None)) };
+        if recovering {
+            sometimes!("node died while it recovered a shard");
+        }
+        match side {
+            Side::Before => {
                 self.kill();
                 None
             }
-            Some(Side::After) => {
-                self.lock().fuse = None;
-                Some(Entered(true))
-            }
-            None => Some(Entered(false)),
+            Side::After => Some(Entered(Some(0))),
+            Side::Amid(turns) => Some(Entered(Some(turns))),
         }
     }
 
     /// Hears the result of a port's work: never when it is dead, later when it is frozen.
     pub(crate) async fn leave(&self, entered: Entered) {
-        if entered.0 {
-            self.kill();
+        match entered.0 {
+            None => {}
+            Some(0) => self.kill(),
+            Some(count) => drop(tokio::spawn(self.clone().dies_after(count))),
         }
         loop {
             let thawed = self.0.thawed.notified();
@@ -172,6 +232,14 @@ impl Control {
         }
         if self.is_dead() {
             std::future::pending::<()>().await;
+        }
+    }
+
+    async fn dies_after(self, count: u32) {
+        turns(count).await;
+        if !self.is_dead() {
+            sometimes!("node died between two calls");
+            self.kill();
         }
     }
 }

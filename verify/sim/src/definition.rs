@@ -87,128 +87,40 @@ fn hold(order: &Order, path: &str) -> Place {
     Place::Hold { by: order.by(path), most: MOST, refuse }
 }
 
-macro_rules! early_road {
-    ($road:ident, $place:ty) => {
-        fn $road(mut flow: Flow<Order, $place>, prefix: &str, road: &[Item]) -> Flow<Order, $place> {
-            for item in road {
-                flow = match item {
-                    Item::Block { name: block, branches } => flow.parallel(|mut side| {
-                        for (b, branch) in branches.iter().enumerate() {
-                            let label = name('b', *block, Some(b));
-                            let inside = format!("{prefix}{label}/");
-                            side = side.branch(label, |flow| branch_road(flow, &inside, branch));
-                        }
-                        side
-                    }),
-                    Item::Node { name: n, what } => {
-                        let label = name('n', *n, None);
-                        let path = format!("{prefix}{label}");
-                        let (p, q, r) = (path.clone(), path.clone(), path);
-                        let wanted = move |o: &Order| o.wanted(&r);
-                        match *what {
-                            What::Slot(s) => {
-                                let asked = flow.step(label, move |o: &Order| {
-                                    Slot::at(format!("s-{s}")).ask(hold(o, &p))
-                                });
-                                let asked =
-                                    if s == 1 { asked.timeout(Duration::from_secs(4)) } else { asked };
-                                asked.when(wanted).undo(move |o, _| Place::Release { by: o.by(&q) })
-                            }
-                            What::Money(a) => flow
-                                .step(label, move |_: &Order| {
-                                    Account::at(format!("a-{a}")).ask(Money::Withdraw(PRICE))
-                                })
-                                .when(wanted)
-                                .undo(|_, _| Money::Deposit(PRICE)),
-                            What::Effect => flow
-                                .step(label, move |o: &Order| call!(Effect, o, p))
-                                .retry(step())
-                                .when(wanted)
-                                .undo_retry(undo())
-                                .undo(move |o, _| call!(Uneffect, o, q)),
-                            What::Trace => flow
-                                .step(label, move |o: &Order| call!(Once, o, p))
-                                .retry(step())
-                                .when(wanted)
-                                .nothing_to_undo("it leaves a trace only"),
-                            What::Read => flow
-                                .read(label, move |o: &Order| call!(Once, o, p), |_, _| {})
-                                .retry(step())
-                                .when(wanted)
-                                .timer(name('t', *n, None), Duration::from_millis(1)),
-                            What::Wait { go_on: true } => flow
-                                .wait::<Go>(label, WAIT)
-                                .on_timeout(GoOn)
-                                .timer(name('t', *n, None), Duration::from_millis(1)),
-                            What::Wait { go_on: false } => flow
-                                .wait::<Go>(label, WAIT)
-                                .on_timeout(Undo)
-                                .timer(name('t', *n, None), Duration::from_millis(1)),
-                            What::Timer(millis) => {
-                                flow.timer(label, Duration::from_millis(u64::from(millis)))
-                            }
-                        }
-                    }
-                };
-            }
-            flow
-        }
-    };
-}
-early_road!(main_road, BeforePivot);
-early_road!(branch_road, Branch);
+/// What comes after a node that nothing else may follow in a definition.
+const SOON_AFTER: Duration = Duration::from_millis(1);
 
-macro_rules! late_road {
-    ($road:ident, $place:ty) => {
+/// A road of items: blocks and what may stand on either side of the pivot; `$asks` says what else a node is on this side.
+macro_rules! road {
+    ($road:ident, $place:ty, $inside:ident, $retry:ident, $asks:ident) => {
         fn $road(mut flow: Flow<Order, $place>, prefix: &str, road: &[Item]) -> Flow<Order, $place> {
             for item in road {
                 flow = match item {
                     Item::Block { name: block, branches } => flow.parallel(|mut side| {
                         for (b, branch) in branches.iter().enumerate() {
                             let label = name('b', *block, Some(b));
-                            let inside = format!("{prefix}{label}/");
-                            side = side.branch(label, |flow| late_branch_road(flow, &inside, branch));
+                            let prefix = format!("{prefix}{label}/");
+                            side = side.branch(label, |flow| $inside(flow, &prefix, branch));
                         }
                         side
                     }),
                     Item::Node { name: n, what } => {
-                        let label = name('n', *n, None);
+                        let (label, after) = (name('n', *n, None), name('t', *n, None));
                         let path = format!("{prefix}{label}");
-                        let (p, r) = (path.clone(), path);
-                        let wanted = move |o: &Order| o.wanted(&r);
-                        let after = name('t', *n, None);
-                        let soon = Duration::from_millis(1);
+                        let wanted = {
+                            let path = path.clone();
+                            move |o: &Order| o.wanted(&path)
+                        };
                         match *what {
-                            What::Slot(s) => flow
-                                .retriable(label, move |o: &Order| {
-                                    Slot::at(format!("s-{s}")).ask(Place::Confirm { by: o.by(&p) })
-                                })
-                                .retry(late())
-                                .when(wanted)
-                                .timer(after, soon),
-                            What::Money(a) => flow
-                                .retriable(label, move |_: &Order| {
-                                    Account::at(format!("a-{a}")).ask(Money::Deposit(PRICE))
-                                })
-                                .retry(late())
-                                .when(wanted)
-                                .timer(after, soon),
-                            What::Effect | What::Trace => flow
-                                .retriable(label, move |o: &Order| call!(Once, o, p))
-                                .retry(late())
-                                .when(wanted)
-                                .timer(after, soon),
                             What::Read => flow
-                                .read(label, move |o: &Order| call!(Once, o, p), |_, _| {})
-                                .retry(late())
+                                .read(label, move |o: &Order| call!(Once, o, path), |_, _| {})
+                                .retry($retry())
                                 .when(wanted)
-                                .timer(after, soon),
-                            What::Wait { .. } => {
-                                flow.wait::<Go>(label, WAIT).on_timeout(GoOn).timer(after, soon)
-                            }
+                                .timer(after, SOON_AFTER),
                             What::Timer(millis) => {
                                 flow.timer(label, Duration::from_millis(u64::from(millis)))
                             }
+                            what => $asks!(flow, what, label, after, path, wanted),
                         }
                     }
                 };
@@ -217,8 +129,73 @@ macro_rules! late_road {
         }
     };
 }
-late_road!(after_road, AfterPivot);
-late_road!(late_branch_road, LateBranch);
+
+/// Before the pivot every step has an undo, or says that it needs none.
+macro_rules! early {
+    ($flow:ident, $what:ident, $label:ident, $after:ident, $path:ident, $wanted:ident) => {{
+        let path = $path.clone();
+        match $what {
+            What::Slot(s) => {
+                let asked =
+                    $flow.step($label, move |o: &Order| Slot::at(format!("s-{s}")).ask(hold(o, &$path)));
+                let asked = if s == 1 { asked.timeout(Duration::from_secs(4)) } else { asked };
+                asked.when($wanted).undo(move |o, _| Place::Release { by: o.by(&path) })
+            }
+            What::Money(a) => $flow
+                .step($label, move |_: &Order| Account::at(format!("a-{a}")).ask(Money::Withdraw(PRICE)))
+                .when($wanted)
+                .undo(|_, _| Money::Deposit(PRICE)),
+            What::Effect => $flow
+                .step($label, move |o: &Order| call!(Effect, o, $path))
+                .retry(step())
+                .when($wanted)
+                .undo_retry(undo())
+                .undo(move |o, _| call!(Uneffect, o, path)),
+            What::Wait { go_on: true } => {
+                $flow.wait::<Go>($label, WAIT).on_timeout(GoOn).timer($after, SOON_AFTER)
+            }
+            What::Wait { go_on: false } => {
+                $flow.wait::<Go>($label, WAIT).on_timeout(Undo).timer($after, SOON_AFTER)
+            }
+            What::Trace | What::Read | What::Timer(_) => $flow
+                .step($label, move |o: &Order| call!(Once, o, $path))
+                .retry(step())
+                .when($wanted)
+                .nothing_to_undo("it leaves a trace only"),
+        }
+    }};
+}
+
+/// After it everything is tried until it is done.
+macro_rules! late {
+    ($flow:ident, $what:ident, $label:ident, $after:ident, $path:ident, $wanted:ident) => {
+        match $what {
+            What::Slot(s) => $flow
+                .retriable($label, move |o: &Order| {
+                    Slot::at(format!("s-{s}")).ask(Place::Confirm { by: o.by(&$path) })
+                })
+                .retry(late())
+                .when($wanted)
+                .timer($after, SOON_AFTER),
+            What::Money(a) => $flow
+                .retriable($label, move |_: &Order| Account::at(format!("a-{a}")).ask(Money::Deposit(PRICE)))
+                .retry(late())
+                .when($wanted)
+                .timer($after, SOON_AFTER),
+            What::Wait { .. } => $flow.wait::<Go>($label, WAIT).on_timeout(GoOn).timer($after, SOON_AFTER),
+            What::Effect | What::Trace | What::Read | What::Timer(_) => $flow
+                .retriable($label, move |o: &Order| call!(Once, o, $path))
+                .retry(late())
+                .when($wanted)
+                .timer($after, SOON_AFTER),
+        }
+    };
+}
+
+road!(main_road, BeforePivot, branch_road, step, early);
+road!(branch_road, Branch, branch_road, step, early);
+road!(after_road, AfterPivot, late_branch_road, late, late);
+road!(late_branch_road, LateBranch, late_branch_road, late, late);
 
 /// The saga of a program, under this name.
 pub(crate) fn saga(kind: &str, program: &Program) -> Saga<Order> {
@@ -235,7 +212,7 @@ pub(crate) fn saga(kind: &str, program: &Program) -> Saga<Order> {
     if program.after.is_empty() {
         return flow.finish();
     }
-    after_road(flow.timer("paid", Duration::from_millis(1)), "", &program.after).finish()
+    after_road(flow.timer("paid", SOON_AFTER), "", &program.after).finish()
 }
 
 /// The same as the checker wants it.

@@ -77,6 +77,7 @@ pub(crate) enum Place {
     Hold { by: String, most: usize, refuse: bool },
     Release { by: String },
     Confirm { by: String },
+    Flood { bytes: usize, times: usize },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,6 +86,7 @@ pub(crate) enum Placed {
     Held { by: String },
     Released { by: String },
     Confirmed { by: String },
+    Flooded(String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -120,6 +122,9 @@ impl Aggregate for Slot {
             }
             Place::Release { .. } => Ok(Vec::new()),
             Place::Confirm { by } => Ok(vec![Placed::Confirmed { by: by.clone() }]),
+            Place::Flood { bytes, times } => {
+                Ok((0..*times).map(|_| Placed::Flooded("x".repeat(*bytes))).collect())
+            }
         }
     }
 
@@ -127,7 +132,7 @@ impl Aggregate for Slot {
         match event {
             Placed::Held { by } => *self.holders.entry(by.clone()).or_default() += 1,
             Placed::Released { by } => drop(self.holders.remove(by)),
-            Placed::Confirmed { .. } => {}
+            Placed::Confirmed { .. } | Placed::Flooded(_) => {}
         }
     }
 

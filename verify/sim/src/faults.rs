@@ -9,7 +9,7 @@ use crate::{
     participants::LineFaults,
     script::{Fault, Weather, Wrong},
     store::StoreFaults,
-    world::World,
+    world::{SERVICES, World},
 };
 
 /// The weather of all faults that are on.
@@ -111,6 +111,12 @@ async fn begin(world: &World, what: &Wrong, end: Duration) {
             world.storm(*node, end, *calls, *side);
             world.controls(*node).iter().for_each(|control| control.fuse(*calls, *side));
         }
+        Wrong::Recovery { node, calls, side } => {
+            world.controls(*node).iter().for_each(|control| control.fuse_recovery(*calls, *side));
+        }
+        Wrong::Inbox { service, shard, what } => {
+            world.post.begin(&world.cluster, SERVICES[*service % SERVICES.len()], *shard, *what);
+        }
         Wrong::Restart { node } => {
             world.down_until(*node, end);
             world.controls(*node).iter().for_each(|control| control.ask_to_stop());
@@ -178,7 +184,11 @@ fn finish(world: &World, what: &Wrong) {
         Wrong::Expel { node, heard: false } => world.cluster.expel(&World::name(*node)),
         Wrong::Restore => world.store.restore(),
         Wrong::Projector { node } if *node != 0 => world.set_projector(*node, false),
+        Wrong::Inbox { service, shard, what } => {
+            world.post.finish(&world.cluster, SERVICES[*service % SERVICES.len()], *shard, *what);
+        }
         Wrong::Crash { .. }
+        | Wrong::Recovery { .. }
         | Wrong::Storm { .. }
         | Wrong::Restart { .. }
         | Wrong::Expel { .. }

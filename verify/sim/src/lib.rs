@@ -4,7 +4,8 @@
 //! | room | what |
 //! |---|---|
 //! | `script`, `program` | everything that will happen to a world, as data, drawn from a seed |
-//! | `world`, `clients`, `participants`, `faults` | a script carried out: nodes that die, clients that ask, a world that goes wrong |
+//! | `world`, `clients`, `participants`, `faults`, `post` | a script carried out: nodes that die, clients that ask, a world that goes wrong |
+//! | `ruin` | a log that is no sound log any more, and who has to stop |
 //! | `clock`, `control`, `ports`, `store`, `db` | the ports of a node, with everything that can go wrong with them |
 //! | `domain`, `definition`, `read_models`, `follow` | what runs on the nodes: a booking, random sagas, rows |
 //! | `booking` | the booking example, its bank and its guests, in one world of five |
@@ -35,8 +36,10 @@ mod interpreter;
 mod oracle;
 mod participants;
 mod ports;
+mod post;
 mod program;
 mod read_models;
+mod ruin;
 mod run;
 mod script;
 mod shrink;
@@ -47,11 +50,41 @@ mod zoo;
 
 pub use campaign::{Campaign, Caught, Failure, Stopwatch, Summary, campaign, known_seeds, run_zoo};
 
-/// A seed's script, cut as far as it still fails, as JSON, and what is wrong with it; nothing when the seed is well.
+/// A script that was cut as far as it still fails.
+#[derive(Debug, Clone)]
+pub struct Smallest {
+    /// The script, as JSON.
+    pub script: String,
+    /// The script, for people.
+    pub told: String,
+    /// What is wrong with its world.
+    pub wrong: Vec<String>,
+    /// How many things are done in it: by clients, and to it.
+    pub actions: usize,
+    /// How many were done in the whole script.
+    pub of: usize,
+    /// How many runs the cut took.
+    pub runs: usize,
+}
+
+/// Cuts a seed's script as far as it still fails in the same way, perhaps with a planted bug; nothing when it does not
+/// fail, or there is no such bug.
 #[must_use]
-pub fn smallest(seed: u64) -> Option<(String, Vec<String>)> {
-    let (script, wrong) = shrink::shrink(&script::Script::draw(seed))?;
-    Some((serde_json::to_string(&script).unwrap(), wrong))
+pub fn smallest(seed: u64, bug: Option<&str>) -> Option<Smallest> {
+    let bug = match bug {
+        Some(name) => Some(zoo::find(name)?),
+        None => None,
+    };
+    let whole = script::Script::draw(seed);
+    let shrink::Cut { script, wrong, runs } = shrink::shrink(&whole, bug)?;
+    Some(Smallest {
+        script: serde_json::to_string_pretty(&script).unwrap(),
+        told: script.to_string(),
+        wrong,
+        actions: script.actions(),
+        of: whole.actions(),
+        runs,
+    })
 }
 
 /// The script of a seed, as JSON.
@@ -60,11 +93,15 @@ pub fn script_of(seed: u64) -> String {
     serde_json::to_string(&script::Script::draw(seed)).unwrap()
 }
 
-/// Runs a script that was kept: what is wrong with its world.
+/// Runs a script that was kept, perhaps with a planted bug: what is wrong with its world.
 ///
 /// # Errors
 /// When the text is no script.
-pub fn replay(script: &str) -> Result<Vec<String>, serde_json::Error> {
+pub fn replay(script: &str, bug: Option<&str>) -> Result<Vec<String>, serde_json::Error> {
     run::remember_panics();
-    Ok(run::run(&serde_json::from_str(script)?).wrong)
+    let script = serde_json::from_str(script)?;
+    Ok(match bug.and_then(zoo::find) {
+        Some(bug) => zoo::with(bug, || run::run(&script).wrong),
+        None => run::run(&script).wrong,
+    })
 }

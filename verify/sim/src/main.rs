@@ -25,7 +25,7 @@ struct Args {
     /// Look for each planted bug instead: a build with the feature `zoo` is needed.
     #[arg(long)]
     zoo: bool,
-    /// Only this planted bug.
+    /// Only this planted bug; with `--shrink` or `--script`: with this bug planted.
     #[arg(long)]
     bug: Option<String>,
     /// Cut the script of this seed as long as it fails, and print what is left.
@@ -59,10 +59,10 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if let Some(seed) = args.shrink {
-        return cut(seed);
+        return cut(seed, args.bug.as_deref());
     }
     if let Some(path) = &args.script {
-        return kept(path);
+        return kept(path, args.bug.as_deref());
     }
     if args.zoo { zoo(&args) } else { seeds(&args) }
 }
@@ -159,11 +159,20 @@ fn zoo(args: &Args) -> ExitCode {
     if found == all.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn cut(seed: u64) -> ExitCode {
-    match smallest(seed) {
-        Some((script, wrong)) => {
-            println!("{script}");
-            wrong.iter().for_each(|wrong| eprintln!("{wrong}"));
+fn cut(seed: u64, bug: Option<&str>) -> ExitCode {
+    match smallest(seed, bug) {
+        Some(cut) => {
+            println!("{}", cut.told);
+            cut.wrong.iter().take(8).for_each(|wrong| println!("wrong: {wrong}"));
+            println!("seed {seed}: {} of {} actions are left after {} runs", cut.actions, cut.of, cut.runs);
+            let path = PathBuf::from(format!("target/sim-{seed}.json"));
+            match std::fs::write(&path, &cut.script) {
+                Ok(()) => {
+                    let bug = bug.map_or_else(String::new, |bug| format!(" --zoo --bug {bug}"));
+                    println!("again: cargo xtask sim --script {}{bug}", path.display());
+                }
+                Err(why) => println!("{}\n{}: {why}", cut.script, path.display()),
+            }
             ExitCode::FAILURE
         }
         None => {
@@ -173,9 +182,9 @@ fn cut(seed: u64) -> ExitCode {
     }
 }
 
-fn kept(path: &PathBuf) -> ExitCode {
+fn kept(path: &PathBuf, bug: Option<&str>) -> ExitCode {
     let text = std::fs::read_to_string(path).map_err(|e| e.to_string());
-    match text.and_then(|text| replay(&text).map_err(|e| e.to_string())) {
+    match text.and_then(|text| replay(&text, bug).map_err(|e| e.to_string())) {
         Ok(wrong) if wrong.is_empty() => {
             println!("nothing is wrong");
             ExitCode::SUCCESS

@@ -17,6 +17,7 @@ mod clients;
 mod journals;
 mod model;
 mod rows;
+mod saved;
 mod timers;
 
 /// The effective log of a world, read by the checker.
@@ -28,18 +29,24 @@ pub(crate) struct Truth {
     pub(crate) sent: BTreeMap<(String, String, u64), Message>,
 }
 
-impl Truth {
-    pub(crate) fn read(world: &World) -> Self {
-        let mut records = Records::default();
-        for service in world.names() {
-            for shard in 0..world.script.shards {
-                let log = world.cluster.records(&Topic::events(service), shard);
-                for (offset, record) in (0..).zip(log) {
-                    let (mark, crc, value) = (record.mark, record.crc, record.value.to_vec());
-                    records.push(service, shard, Stored { offset, mark, crc, value, damage: None });
-                }
+/// All records of the logs, for the checker.
+pub(crate) fn records(world: &World) -> Records {
+    let mut records = Records::default();
+    for service in world.names() {
+        for shard in 0..world.script.shards {
+            let log = world.cluster.records(&Topic::events(service), shard);
+            for (offset, record) in (0..).zip(log) {
+                let (mark, crc, value) = (record.mark, record.crc, record.value.to_vec());
+                records.push(service, shard, Stored { offset, mark, crc, value, damage: None });
             }
         }
+    }
+    records
+}
+
+impl Truth {
+    pub(crate) fn read(world: &World) -> Self {
+        let records = records(world);
         let random = world.sagas.iter().enumerate().map(|(n, saga)| graph(&kind(n), saga));
         let booked = world.booking.iter().map(|booking| graph(BOOK_TRIP, &booking.saga));
         let graphs: Vec<_> = random.chain(booked).collect();
@@ -68,7 +75,9 @@ pub(crate) fn judge(world: &World, truth: &Truth) -> Vec<String> {
     clients::judge(world, truth, &mut wrong);
     let history = model::judge(world, truth, &mut wrong);
     journals::judge(world, truth, &history, &mut wrong);
-    rows::judge(world, &history, &mut wrong);
+    let kept = world.store.kept();
+    rows::judge(world, &history, &kept, &mut wrong);
+    saved::judge(world, truth, &kept, &mut wrong);
     booking::judge(world, truth, &history, &mut wrong);
     timers::judge(world, truth, &mut wrong);
     wrong

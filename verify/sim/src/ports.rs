@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::{
     clock::Time,
     control::{Control, Cut},
+    post::Post,
 };
 
 /// How long one waits for what does not come.
@@ -57,27 +58,38 @@ pub(crate) struct SimLog {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) control: Control,
     pub(crate) time: Time,
+    pub(crate) post: Post,
 }
 
 fn away() -> LogError {
     LogError::retry("the network is cut")
 }
 
+/// Work on the other side of a line that may be cut.
+async fn through<T>(
+    control: &Control,
+    cut: impl Fn(&Control) -> Option<Cut>,
+    work: impl Future<Output = T>,
+    lost: impl FnOnce() -> T,
+) -> T {
+    let Some(entered) = control.enter() else { return std::future::pending().await };
+    let result = match cut(control) {
+        None => work.await,
+        Some(cut) => {
+            if cut == Cut::Replies {
+                drop(work.await);
+            }
+            tokio::time::sleep(TIMEOUT).await;
+            lost()
+        }
+    };
+    control.leave(entered).await;
+    result
+}
+
 impl SimLog {
     async fn through<T>(&self, work: impl Future<Output = T>, lost: impl FnOnce() -> T) -> T {
-        let Some(entered) = self.control.enter() else { return std::future::pending().await };
-        let result = match self.control.log_cut() {
-            None => work.await,
-            Some(cut) => {
-                if cut == Cut::Replies {
-                    drop(work.await);
-                }
-                tokio::time::sleep(TIMEOUT).await;
-                lost()
-            }
-        };
-        self.control.leave(entered).await;
-        result
+        through(&self.control, Control::log_cut, work, lost).await
     }
 }
 
@@ -117,7 +129,7 @@ impl Log for SimLog {
         from: u64,
         limit: usize,
     ) -> Result<Vec<Stored>, LogError> {
-        self.through(self.log.read(topic, partition, from, limit), || Err(away())).await
+        self.through(self.post.read(&*self.log, topic, partition, from, limit), || Err(away())).await
     }
 
     async fn end(&self, topic: &Topic, partition: u32) -> Result<u64, LogError> {
@@ -167,25 +179,14 @@ pub(crate) struct SimStore {
 
 impl SimStore {
     async fn through<T>(&self, work: impl Future<Output = T>, lost: impl FnOnce() -> T) -> T {
-        let Some(entered) = self.control.enter() else { return std::future::pending().await };
-        let result = match self.control.store_cut() {
-            None => work.await,
-            Some(cut) => {
-                if cut == Cut::Replies {
-                    drop(work.await);
-                }
-                tokio::time::sleep(TIMEOUT).await;
-                lost()
-            }
-        };
-        self.control.leave(entered).await;
-        result
+        through(&self.control, Control::store_cut, work, lost).await
     }
 }
 
 #[async_trait]
 impl SnapshotStore for SimStore {
     async fn load(&self, service: &str, shard: u32) -> Result<Option<(Head, Vec<Row>)>, LogError> {
+        self.control.recovers();
         self.through(self.store.load(service, shard), || Err(away())).await
     }
 

@@ -56,7 +56,7 @@ impl Projection<SimDb> for Holders {
         match &*e.event {
             Placed::Held { by } => batch.push((slot, true, by.clone())),
             Placed::Released { by } => batch.push((slot, false, by.clone())),
-            Placed::Confirmed { .. } => {}
+            Placed::Confirmed { .. } | Placed::Flooded(_) => {}
         }
         Ok(())
     }

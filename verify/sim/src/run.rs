@@ -5,6 +5,7 @@
 //! | safety | all of the script's faults | nothing that was promised is broken, ever |
 //! | heal | nothing more, perhaps only some nodes are left | |
 //! | liveness | nothing | within two minutes of virtual time all is at its end |
+//! | ruin | perhaps one log | its shard stops as it must, and no other |
 
 use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
@@ -13,6 +14,7 @@ use palinode::{checkpoint::Key, fault::take_marks};
 use crate::{
     clients, faults,
     oracle::{Truth, judge},
+    ruin,
     script::Script,
     trace,
     world::World,
@@ -89,14 +91,18 @@ async fn live(script: &Script) -> Ran {
     }
     ask_again(&world);
     settle(&world, end).await;
-    if script.seed.is_multiple_of(2) {
+    if script.seed.is_multiple_of(2) && script.ruin.is_none() {
         stop(&world).await;
     }
     let truth = Truth::read(&world);
     let counts = &truth.report.counts;
     let (sagas, commits, dead) = (counts.sagas, counts.commits, counts.dead);
+    let mut wrong = judge(&world, &truth);
+    if let Some(ruin) = script.ruin.as_ref().filter(|_| wrong.is_empty()) {
+        wrong = ruin::happen(&world, ruin).await;
+    }
     Ran {
-        wrong: judge(&world, &truth),
+        wrong,
         trace: trace::of(&world),
         faults: world.counts(),
         marks: BTreeMap::new(),

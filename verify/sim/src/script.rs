@@ -9,12 +9,18 @@ use serde::{Deserialize, Serialize};
 use crate::{
     booking::{self, Guest},
     control::{Cut, Side},
+    post::Loss,
     program::{Fates, Program},
+    ruin::Ruin,
 };
 
+mod apart;
 mod draw;
+mod tell;
 
-use draw::{below, faults, pick, traffic};
+use draw::{below, faults, traffic};
+
+pub(crate) use draw::pick;
 
 /// The whole script of a world.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,6 +44,8 @@ pub(crate) struct Script {
     pub(crate) booking: Option<u64>,
     pub(crate) clients: Vec<Vec<Act>>,
     pub(crate) faults: Vec<Fault>,
+    /// What happens to a log when everything else is over.
+    pub(crate) ruin: Option<Ruin>,
 }
 
 /// Something a client does.
@@ -54,12 +62,45 @@ pub(crate) struct Act {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Deed {
-    Deposit { account: u8, amount: i64 },
-    Withdraw { account: u8, amount: i64, expect_version: Option<u64> },
-    Start { program: usize, id: String, fates: Fates },
-    Cancel { program: usize, id: String },
-    Kill { program: usize, id: String },
-    Signal { program: usize, id: String, nth: u8 },
+    Deposit {
+        account: u8,
+        amount: i64,
+    },
+    Withdraw {
+        account: u8,
+        amount: i64,
+        expect_version: Option<u64>,
+    },
+    Start {
+        program: usize,
+        id: String,
+        fates: Fates,
+    },
+    Cancel {
+        program: usize,
+        id: String,
+    },
+    Kill {
+        program: usize,
+        id: String,
+    },
+    Signal {
+        program: usize,
+        id: String,
+        nth: u8,
+    },
+    /// A deposit, and then another one under the same id.
+    Reuse {
+        account: u8,
+        amount: i64,
+    },
+    /// So many events of so many bytes.
+    Flood {
+        slot: u8,
+        bytes: usize,
+        times: usize,
+    },
+    /// Something a guest of the booking does.
     Booking(Guest),
 }
 
@@ -71,40 +112,24 @@ pub(crate) struct Fault {
     pub(crate) what: Wrong,
 }
 
-/// What of the log goes wrong, for all nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum Weather {
-    Refused,
-    Lost,
-    LostReply,
-    Late,
-    Doubled,
-    Partly,
-    Split,
-    NoOffset,
-    Latency,
-    ReadFailed,
-    ReadShort,
-    ReadLagging,
-    ReadStalled,
-    Rebalance,
-    Rude,
-    Unnoticed,
-    ConfirmUnknown,
-    ConfirmWrong,
-    SnapshotUnknown,
-    SnapshotRefused,
-    SnapshotReadFailed,
-    SnapshotSlow,
-    SqlUnknown,
-    SqlOutage,
-    SqlSlow,
-    LineLostRequest,
-    LineLostReply,
-    LineLate,
-    LineTransient,
-    LineDoubled,
-    LineSlow,
+macro_rules! weathers {
+    ($($name:ident)*) => {
+        /// What of the log, the stores and the lines to participants goes wrong, for all nodes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub(crate) enum Weather { $($name),* }
+
+        impl Weather {
+            const ALL: &[Self] = &[$(Self::$name),*];
+        }
+    };
+}
+weathers! {
+    Refused Lost LostReply Late Doubled Partly Split NoOffset Latency
+    ReadFailed ReadShort ReadLagging ReadStalled
+    Rebalance Rude Unnoticed ConfirmUnknown ConfirmWrong
+    SnapshotUnknown SnapshotRefused SnapshotReadFailed SnapshotSlow
+    SqlUnknown SqlOutage SqlSlow
+    LineLostRequest LineLostReply LineLate LineTransient LineDoubled LineSlow
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -174,6 +199,18 @@ pub(crate) enum Wrong {
     Foreign {
         shard: u32,
     },
+    /// It dies at this call of a port after it has next begun to recover a shard.
+    Recovery {
+        node: usize,
+        calls: u64,
+        side: Side,
+    },
+    /// Something becomes of the inbox of a service's shard.
+    Inbox {
+        service: usize,
+        shard: u32,
+        what: Loss,
+    },
 }
 
 impl Wrong {
@@ -181,7 +218,8 @@ impl Wrong {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Weather(weather, _) => format!("weather.{weather:?}"),
-            Self::Crash { side, .. } => format!("crash.{side:?}"),
+            Self::Crash { side, .. } => format!("crash.{}", side.name()),
+            Self::Recovery { .. } => "crash.recovery".into(),
             Self::Restart { .. } => "restart".into(),
             Self::Storm { .. } => "crash.storm".into(),
             Self::Pause { expelled: true, .. } => "pause.zombie".into(),
@@ -198,6 +236,7 @@ impl Wrong {
             Self::Restore => "snapshots.restored".into(),
             Self::Projector { .. } => "projector.twin".into(),
             Self::Foreign { .. } => "foreign.record".into(),
+            Self::Inbox { what, .. } => format!("inbox.{what:?}").to_lowercase(),
         }
     }
 }
@@ -226,12 +265,14 @@ impl Script {
             programs,
             booking: None,
             faults: Vec::new(),
+            ruin: None,
         };
         script.faults = faults(chance, nodes, shards, safety_ms);
         if let Some((hold_ms, guests)) = booking::draw(seed, safety_ms) {
             script.booking = Some(hold_ms);
             script.clients.extend(guests);
         }
+        apart::add(&mut script);
         script
     }
 

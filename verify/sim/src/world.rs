@@ -24,10 +24,13 @@ use crate::{
     history::History,
     participants::{Effect, Once, Participants, TIMEOUT, Uneffect},
     ports::{SimClock, SimLog, SimStore},
+    post::Post,
     read_models::{Balances, Holders},
     script::Script,
     store::SharedStore,
 };
+
+mod notes;
 
 /// How long a node may take to stop in order.
 const STOP: Duration = Duration::from_secs(20);
@@ -46,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) cluster: MemoryCluster,
     pub(crate) store: SharedStore,
     pub(crate) db: SimDb,
+    pub(crate) post: Post,
     pub(crate) participants: Participants,
     pub(crate) sagas: Vec<Saga<Order>>,
     pub(crate) booking: Option<Booking>,
@@ -54,6 +58,8 @@ pub(crate) struct Shared {
     places: Mutex<Vec<Place>>,
     counts: Mutex<BTreeMap<String, u64>>,
     wrong: Mutex<Vec<String>>,
+    /// Shards that stopped for good; none until such a stop may be right.
+    halts: Mutex<Option<Vec<String>>>,
 }
 
 /// Where a node of some name runs, when it does.
@@ -121,6 +127,7 @@ impl World {
             cluster: MemoryCluster::new(seed ^ 1),
             store: SharedStore::new(seed ^ 2),
             db: database(script),
+            post: Post::default(),
             booking: Booking::new(script, &participants),
             participants,
             sagas,
@@ -129,6 +136,7 @@ impl World {
             places: Mutex::new((0..script.nodes).map(place).collect()),
             counts: Mutex::default(),
             wrong: Mutex::default(),
+            halts: Mutex::default(),
         }))
     }
 
@@ -140,29 +148,6 @@ impl World {
         let mut places = self.places();
         let count = places.len();
         with(&mut places[node % count])
-    }
-
-    /// Something that must not happen.
-    pub(crate) fn complain(&self, what: String) {
-        self.wrong.lock().unwrap_or_else(PoisonError::into_inner).push(what);
-    }
-
-    pub(crate) fn complaints(&self) -> Vec<String> {
-        self.wrong.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn count(&self, what: impl Into<String>) {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(what.into()).or_default() += 1;
-    }
-
-    /// What went wrong, by kind.
-    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let more = [self.store.counts(), self.db.counts(), self.participants.counts()];
-        for (what, n) in more.into_iter().flatten() {
-            *counts.entry(what.to_owned()).or_default() += n;
-        }
-        counts
     }
 
     pub(crate) fn name(node: usize) -> String {
@@ -259,6 +244,7 @@ impl World {
                 log: self.cluster.member(&name),
                 control: control.clone(),
                 time: self.time,
+                post: self.post.clone(),
             }),
             store: Arc::new(SimStore { store: Arc::new(self.store.clone()), control: control.clone() }),
             clock: Arc::new(SimClock { clock, control: control.clone() }),
@@ -363,7 +349,7 @@ impl World {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let halted = running.halted();
             for halted in halted.iter().skip(known) {
-                self.complain(format!("{} halted: {halted}", Self::name(node)));
+                self.halted(node, halted);
             }
             known = halted.len().max(known);
         }

@@ -107,6 +107,9 @@ fn execute(kind: &str, id: &str, before: Option<Value>, command: &str) -> Expect
         .as_object()
         .and_then(|o| o.iter().next())
         .map_or(("", Value::Null), |(k, v)| (k.as_str(), v.clone()));
+    if verb == "Flood" {
+        return flood(before, &body);
+    }
     if kind == "account" { money(before, verb, &body) } else { place(before, verb, &body) }
 }
 
@@ -130,6 +133,19 @@ fn money(before: Option<Value>, verb: &str, body: &Value) -> Expected {
         },
         _ => accepted(balance - amount, vec![("account.withdrawn", json!(amount))]),
     }
+}
+
+/// The limits that are promised: an event of 256 kB, a hundred events, a commit of 900 kB.
+fn flood(before: Option<Value>, body: &Value) -> Expected {
+    let number = |name: &str| body[name].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    let (bytes, times) = (number("bytes"), number("times"));
+    let state = before.unwrap_or_else(|| json!({ "holders": {} }));
+    if bytes > 256 * 1024 || times > 100 || bytes * times > 900 * 1024 {
+        return Expected { outcome: Outcome::Invalid, answer: Value::Null, events: Vec::new(), state };
+    }
+    let held = state["holders"].as_object().map_or(0, serde_json::Map::len);
+    let events = (0..times).map(|_| ("slot.flooded", json!("x".repeat(bytes)))).collect();
+    Expected { outcome: Outcome::Accepted, answer: json!(held), events, state }
 }
 
 fn place(before: Option<Value>, verb: &str, body: &Value) -> Expected {

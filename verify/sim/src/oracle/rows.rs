@@ -7,10 +7,10 @@ use palinode::checkpoint::Key;
 use serde_json::Value;
 
 use super::model::History;
-use crate::world::World;
+use crate::{store::Kept, world::World};
 
-pub(super) fn judge(world: &World, history: &History, wrong: &mut Vec<String>) {
-    snapshots(world, history, wrong);
+pub(super) fn judge(world: &World, history: &History, kept: &[Kept], wrong: &mut Vec<String>) {
+    snapshots(kept, history, wrong);
     let mut rows: BTreeMap<(String, String), String> = BTreeMap::new();
     let mut at: BTreeMap<Key, (u64, u64)> = BTreeMap::new();
     for commit in world.db.commits() {
@@ -68,8 +68,8 @@ fn row(state: &Value) -> String {
     holders.unwrap_or_default().join(" ")
 }
 
-fn snapshots(world: &World, history: &History, wrong: &mut Vec<String>) {
-    for kept in world.store.kept() {
+fn snapshots(all: &[Kept], history: &History, wrong: &mut Vec<String>) {
+    for kept in all {
         let place = format!("{}/{}", kept.service, kept.shard);
         let entities = history.get(&(kept.service.clone(), kept.shard));
         for (entity, pseq, value) in &kept.rows {

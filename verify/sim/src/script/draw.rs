@@ -9,7 +9,7 @@ pub(super) fn below(chance: &mut Chance, limit: usize) -> usize {
     usize::try_from(chance.below(limit as u64)).unwrap_or(0)
 }
 
-pub(super) fn pick<T: Copy>(chance: &mut Chance, from: &[T]) -> T {
+pub(crate) fn pick<T: Copy>(chance: &mut Chance, from: &[T]) -> T {
     from[below(chance, from.len())]
 }
 
@@ -85,43 +85,6 @@ fn signals(clients: &[Vec<Act>]) -> Vec<(u64, Deed)> {
     signals
 }
 
-const ALL: [Weather; 31] = {
-    use Weather::*;
-    [
-        Refused,
-        Lost,
-        LostReply,
-        Late,
-        Doubled,
-        Partly,
-        Split,
-        NoOffset,
-        Latency,
-        ReadFailed,
-        ReadShort,
-        ReadLagging,
-        ReadStalled,
-        Rebalance,
-        Rude,
-        Unnoticed,
-        ConfirmUnknown,
-        ConfirmWrong,
-        SnapshotUnknown,
-        SnapshotRefused,
-        SnapshotReadFailed,
-        SnapshotSlow,
-        SqlUnknown,
-        SqlOutage,
-        SqlSlow,
-        LineLostRequest,
-        LineLostReply,
-        LineLate,
-        LineTransient,
-        LineDoubled,
-        LineSlow,
-    ]
-};
-
 /// A subset of all that can go wrong, with rates and times that belong together.
 pub(super) fn faults(chance: &mut Chance, nodes: usize, shards: u32, safety_ms: u64) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -129,7 +92,7 @@ pub(super) fn faults(chance: &mut Chance, nodes: usize, shards: u32, safety_ms: 
     if chance.hits(50) {
         return faults;
     }
-    let weathers: Vec<Weather> = ALL.into_iter().filter(|_| chance.hits(220)).collect();
+    let weathers: Vec<Weather> = Weather::ALL.iter().copied().filter(|_| chance.hits(220)).collect();
     for weather in weathers {
         for _ in 0..1 + chance.below(3) {
             let (at_ms, for_ms) = (chance.below(safety_ms), 200 + chance.below(12_000));
