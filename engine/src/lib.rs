@@ -114,6 +114,7 @@ pub mod entity;
 pub mod log;
 pub mod machine;
 pub mod message;
+mod news;
 pub mod node;
 pub mod owner;
 pub mod position;

@@ -24,7 +24,6 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -40,6 +39,7 @@ use crate::{
     checkpoint::{ApplyError, Checkpoint, Class, Go, Key, ReadDb, ShardStatus, State, Tables, Transacted},
     entity::panicked,
     log::Stored,
+    news::Teller,
     tail::TailWatch,
 };
 
@@ -61,7 +61,7 @@ pub(super) struct Runner<D: ReadDb, P> {
     pub(super) source: Source,
     topic: Topic,
     pub(super) db: D,
-    status: watch::Sender<ShardStatus>,
+    status: Teller<ShardStatus>,
     stop: CancellationToken,
     tail: TailWatch,
     /// Ours, once taken.
@@ -102,7 +102,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         (projection, tables): (Arc<P>, Tables),
         source: Source,
         db: D,
-        status: watch::Sender<ShardStatus>,
+        status: Teller<ShardStatus>,
         stop: CancellationToken,
         (meter, asks, go): (Meter, Asks, Go),
     ) -> Self {
@@ -221,6 +221,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
             self.tell(State::Retrying { why: "it stands still until readers are moved".into() });
         }
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => Err(Halt::Asked),
             () = self.go.ahead() => Ok(()),
         }
@@ -342,7 +343,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     }
 
     fn tell(&self, state: State) {
-        self.status.send_if_modified(|status| {
+        self.status.tell(|status| {
             let news = status.state != state;
             status.state = state;
             news
@@ -352,7 +353,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     /// It has seen the end of the log.
     fn caught_up(&self) {
         let now = self.source.clock.now();
-        self.status.send_if_modified(|status| {
+        self.status.tell(|status| {
             status.caught_up = Some(now);
             false
         });
@@ -360,7 +361,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
 
     pub(super) fn tell_position(&self, at: &Footing) {
         let seen_the_end = (at.at_end && at.ahead.is_empty()).then(|| self.source.clock.now());
-        self.status.send_modify(|status| {
+        self.status.tell(|status| {
             status.position = Some(at.checkpoint.position.clone());
             status.time = at.checkpoint.time;
             status.parked = at.parked.len();
@@ -368,6 +369,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
             if status.state != State::Live {
                 status.state = State::CatchingUp;
             }
+            true
         });
     }
 }

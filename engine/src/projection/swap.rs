@@ -81,7 +81,7 @@ impl<D: ReadDb> Files<D> {
                     let status = self.db.board().shard(&self.projection, to, &service, shard);
                     let moved = async {
                         let told = match status {
-                            Some(mut status) => status.changed().await.is_ok(),
+                            Some(mut status) => status.changed().await,
                             None => false,
                         };
                         if !told {

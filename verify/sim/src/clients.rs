@@ -11,6 +11,7 @@ use crate::{
     definition::Order,
     domain::{Account, Money, Place, Slot},
     history::Answered,
+    readers,
     script::{Act, Deed},
     world::{World, kind},
 };
@@ -46,11 +47,11 @@ pub(crate) async fn ask(
         if let Some(client) = one {
             let second = async {
                 match other.filter(|_| doubled) {
-                    Some(other) => tell(&other, &message).await,
+                    Some(other) => tell(world, &other, &message).await,
                     None => None,
                 }
             };
-            let (a, b) = futures_util::future::join(tell(&client, &message), second).await;
+            let (a, b) = futures_util::future::join(tell(world, &client, &message), second).await;
             let now = world.time.now().0;
             let answers: Vec<Answered> = [a, b].into_iter().flatten().collect();
             for answer in &answers {
@@ -68,9 +69,13 @@ pub(crate) async fn ask(
     }
 }
 
-async fn tell(client: &Client, message: &ClientMessage) -> Option<Answered> {
+async fn tell(world: &World, client: &Client, message: &ClientMessage) -> Option<Answered> {
     let told = tokio::time::timeout(CALL, client.tell(message.clone())).await;
-    Answered::of(&told.unwrap_or(Told::Unknown))
+    let told = told.unwrap_or(Told::Unknown);
+    if let Told::Recorded { receipt, .. } = &told {
+        readers::given(world, &receipt.token);
+    }
+    Answered::of(&told)
 }
 
 fn message(world: &World, deed: &Deed) -> ClientMessage {

@@ -6,6 +6,7 @@
 //! | `script`, `program` | everything that will happen to a world, as data, drawn from a seed |
 //! | `world`, `clients`, `participants`, `faults` | a script carried out: nodes that die, clients that ask, a world that goes wrong |
 //! | `clock`, `control`, `ports`, `store`, `db` | the ports of a node, with everything that can go wrong with them |
+//! | `readers`, `desk` | who reads the read models, and people who rebuild, swap, retry and leave out |
 //! | `domain`, `definition`, `read_models` | what runs on the nodes: a booking, random sagas, rows |
 //! | `oracle`, `interpreter`, `history`, `trace` | what must be so, and one number for everything that happened |
 //! | `run`, `campaign`, `shrink`, `zoo` | one world, many worlds, the smallest world that fails, planted bugs |
@@ -25,6 +26,7 @@ mod clock;
 mod control;
 mod db;
 mod definition;
+mod desk;
 mod domain;
 mod faults;
 mod history;
@@ -34,6 +36,7 @@ mod participants;
 mod ports;
 mod program;
 mod read_models;
+mod readers;
 mod run;
 mod script;
 mod shrink;

@@ -12,9 +12,12 @@ use crate::{
 };
 
 mod clients;
+mod desk;
 mod journals;
 mod model;
 mod rows;
+mod snapshots;
+mod tables;
 mod timers;
 
 /// The effective log of a world, read by the checker.
@@ -64,7 +67,9 @@ pub(crate) fn judge(world: &World, truth: &Truth) -> Vec<String> {
     clients::judge(world, truth, &mut wrong);
     let history = model::judge(world, truth, &mut wrong);
     journals::judge(world, truth, &history, &mut wrong);
-    rows::judge(world, &history, &mut wrong);
+    snapshots::judge(world, &history, &mut wrong);
+    rows::judge(world, truth, &mut wrong);
+    desk::judge(world, &mut wrong);
     timers::judge(world, truth, &mut wrong);
     wrong
 }

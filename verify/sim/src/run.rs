@@ -11,8 +11,9 @@ use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 use palinode::{checkpoint::Key, fault::take_marks};
 
 use crate::{
-    clients, faults,
+    clients, desk, faults,
     oracle::{Truth, judge},
+    readers::ALL,
     script::Script,
     trace,
     world::World,
@@ -76,6 +77,9 @@ async fn live(script: &Script) -> Ran {
     for fault in &script.faults {
         tokio::spawn(faults::carry_out(world.clone(), fault.clone()));
     }
+    for act in &script.desk.acts {
+        tokio::spawn(desk::carry_out(world.clone(), act.clone()));
+    }
     for (number, acts) in script.clients.iter().enumerate() {
         tokio::spawn(clients::client(world.clone(), number, acts.clone()));
     }
@@ -88,6 +92,7 @@ async fn live(script: &Script) -> Ran {
         tokio::spawn(async move { clients::ask(&world, probe, turn, LIVENESS, false).await });
     }
     ask_again(&world);
+    tokio::spawn(desk::tidy_up(world.clone(), end));
     settle(&world, end).await;
     if script.seed.is_multiple_of(2) {
         stop(&world).await;
@@ -128,7 +133,7 @@ async fn settle(world: &World, end: Duration) {
         if world.size() != size {
             (size, since) = (world.size(), now);
         }
-        if now < since + QUIET || world.history.open() > 0 {
+        if now < since + QUIET || world.history.open() > 0 || world.readers.busy() {
             continue;
         }
         let truth = Truth::read(world);
@@ -144,11 +149,19 @@ async fn settle(world: &World, end: Duration) {
 /// Whether the read models hold everything that is in their logs.
 fn projected(world: &World, truth: &Truth) -> bool {
     let positions = world.db.positions();
-    let followed = truth.shards.iter().filter(|((service, _), _)| service != "trip");
-    let mut ends = followed.filter_map(|(at, commits)| Some((at, commits.last()?.offset)));
-    ends.all(|((service, shard), end)| {
-        let mine = |key: &Key| *key.service == **service && key.shard == *shard;
-        positions.iter().any(|(key, at)| mine(key) && *at >= end)
+    let ends = |service: &str| {
+        let all = truth.shards.iter().filter(move |((of, _), _)| of == service);
+        all.filter_map(|((_, shard), commits)| Some((*shard, commits.last()?.offset))).collect::<Vec<_>>()
+    };
+    ALL.iter().all(|(projection, service)| {
+        let ends = ends(service);
+        world.readers.wanted(projection).into_iter().all(|version| {
+            ends.iter().all(|(shard, end)| {
+                let (projection, service) = ((*projection).into(), (*service).into());
+                let key = Key { projection, version, service, shard: *shard };
+                positions.get(&key).is_some_and(|at| at >= end)
+            })
+        })
     })
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     control::{Cut, Side},
+    desk::Desk,
     program::{Fates, Program},
 };
 
@@ -34,6 +35,9 @@ pub(crate) struct Script {
     pub(crate) programs: Vec<Program>,
     pub(crate) clients: Vec<Vec<Act>>,
     pub(crate) faults: Vec<Fault>,
+    /// What people do to the read models.
+    #[serde(default)]
+    pub(crate) desk: Desk,
 }
 
 /// Something a client does.
@@ -220,6 +224,7 @@ impl Script {
             clients: traffic(chance, &programs, safety_ms, calm),
             programs,
             faults: Vec::new(),
+            desk: Desk::draw(seed, safety_ms),
         };
         script.faults = faults(chance, nodes, shards, safety_ms);
         script

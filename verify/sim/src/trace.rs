@@ -38,5 +38,9 @@ pub(crate) fn of(world: &World) -> u64 {
     for commit in world.db.commits() {
         hash.bytes(format!("{commit:?}").as_bytes());
     }
+    for told in world.readers.told() {
+        hash.bytes(format!("{told:?}").as_bytes());
+    }
+    hash.bytes(format!("{:?}", world.readers.asked()).as_bytes());
     hash.0
 }
