@@ -124,6 +124,15 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         }
     }
 
+    /// Moves the checkpoint in a transaction of its own: a planted bug does so.
+    pub(super) async fn advance_alone(&self, from: &Checkpoint, next: &Checkpoint) -> Result<(), Halt> {
+        let (key, from, next) = (self.key.clone(), from.clone(), next.clone());
+        let alone = self.db.transact(Box::new(move |tx| {
+            Box::pin(async move { D::advance(tx, &key, &from, &next.position, next.time).await.map(drop) })
+        }));
+        Ok(settled(alone.await)?)
+    }
+
     /// Reads the checkpoint's record again, and compares it.
     async fn compare(&self, at: &Position) -> Result<Stored, Halt> {
         if at.log_id != self.source.log_id {

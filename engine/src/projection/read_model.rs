@@ -135,12 +135,13 @@ impl ReadModel {
         let until = clock.now().plus(within);
         let mut active = self.0.desk.board().active(self.0.name, self.0.version);
         loop {
-            let version = active.take();
+            let active_now = active.take();
+            let version = if zoo!("token-of-a-version-nobody-reads") { self.0.version } else { active_now };
             tokio::select! {
                 biased;
                 // The board lives as long as the database.
-                true = active.changed() => {}
-                waited = self.wait_in(version, token, until) => if active.get() == version { return waited },
+                true = active.changed() => sometimes!("wait went on in another version"),
+                waited = self.wait_in(version, token, until) => if active.get() == active_now { return waited },
             }
         }
     }
@@ -159,7 +160,10 @@ impl ReadModel {
             let now = status.take();
             let pseq = now.position.map_or(0, |p| p.pseq);
             match now.state {
-                _ if pseq >= token.pseq && now.parked == 0 => return Waited::Reached,
+                _ if pseq >= token.pseq && (now.parked == 0 || zoo!("reached-though-parked")) => {
+                    return Waited::Reached;
+                }
+                _ if pseq + 1 == token.pseq && zoo!("reached-one-too-early") => return Waited::Reached,
                 _ if pseq >= token.pseq => return self.past(version, token, until).await,
                 State::Stopped { why } => return stopped(&why),
                 state if clock.now() >= until => {
@@ -167,6 +171,7 @@ impl ReadModel {
                 }
                 _ => {}
             }
+            sometimes!("token waited for");
             tokio::select! {
                 biased;
                 told = status.changed() => if !told {
@@ -189,7 +194,10 @@ impl ReadModel {
         let clock = &self.0.source.clock;
         loop {
             match self.0.desk.holder(version, token.shard, token.pseq).await {
-                Ok(Some(key)) => return Waited::Parked { key },
+                Ok(Some(key)) => {
+                    sometimes!("token held back by a parked key");
+                    return Waited::Parked { key };
+                }
                 Ok(None) => return Waited::Reached,
                 Err(e) if e.class != Class::Outage => return Waited::Stopped { reason: e.what },
                 Err(e) if clock.now() >= until => {

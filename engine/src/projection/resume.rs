@@ -137,7 +137,9 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                     return Err(superseded(&key));
                 }
                 let left = D::release(tx, &key, &name, upto).await?;
-                write_piece(&*projection, tx, &tables, batch).await?;
+                if !zoo!("released-before-it-is-written") {
+                    write_piece(&*projection, tx, &tables, batch).await?;
+                }
                 Ok(left)
             })
         }));
@@ -147,6 +149,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                     *left = left.saturating_sub(events);
                 }
                 if left.is_none() {
+                    sometimes!("parked key is free again");
                     tracing::info!(projection = %self.key, key = parked.key, "a key is not parked any more");
                     self.careful = None;
                 }
@@ -173,6 +176,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         about: &About,
         poison: &Poison,
     ) -> Result<(), Halt> {
+        sometimes!("parked key tried in vain");
         let again = poison.again(parked, about);
         tracing::error!(projection = %self.key, key = again.key, error = again.error, "a key stays parked");
         self.careful = None;

@@ -218,6 +218,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     /// Waits while readers are about to be moved away from this version.
     async fn may_write(&mut self) -> Result<(), Halt> {
         if self.go.stands_still() {
+            sometimes!("version stood still for a swap");
             self.tell(State::Retrying { why: "it stands still until readers are moved".into() });
         }
         tokio::select! {
@@ -234,7 +235,11 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         self.may_write().await?;
         let time = time.unwrap_or(at.checkpoint.time);
         let next = Checkpoint { position: to, time, epoch: at.checkpoint.epoch };
-        let (key, from, to) = (self.key.clone(), at.checkpoint.clone(), next.position.clone());
+        let (key, mut from, to) = (self.key.clone(), at.checkpoint.clone(), next.position.clone());
+        if zoo!("checkpoint-in-its-own-transaction") {
+            self.advance_alone(&from, &next).await?;
+            from = next.clone();
+        }
         let (projection, tables) = (Arc::clone(&self.projection), self.tables);
         let abouts: Vec<Option<About>> = pieces.iter().map(|piece| piece.about.clone()).collect();
         let writing = Arc::new(AtomicUsize::new(usize::MAX));
@@ -270,6 +275,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                 let about = abouts.get(writing.load(Ordering::Relaxed)).ok_or(e.clone())?;
                 if let Some(about) = about {
                     let place = (about.held.pseq, about.held.idx);
+                    sometimes!("poison found at the write");
                     self.unwritten.insert(place, Poison::new("write", e.what));
                 } else {
                     self.single_until = Some(next.position.offset);

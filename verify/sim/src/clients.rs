@@ -11,6 +11,7 @@ use crate::{
     definition::Order,
     domain::{Account, Money, Place, Slot},
     history::Answered,
+    people::{self, Does},
     readers,
     script::{Act, Deed},
     world::{World, kind},
@@ -27,6 +28,15 @@ pub(crate) async fn client(world: World, number: usize, acts: Vec<Act>) {
         let patience = Duration::from_millis(act.patience_ms);
         ask(&world, message, number, patience, act.doubled).await;
     }
+}
+
+/// A verb of somebody else.
+pub(crate) async fn person(world: World, turn: usize, does: Does) {
+    world.time.reach(Duration::from_millis(does.at_ms)).await;
+    world.count(format!("people.{}", does.verb));
+    let to = Address::new("trip", kind(does.program), does.id.as_str());
+    let message = people::message(&world, to, does.verb, does.node.as_deref());
+    ask(&world, message, turn, Duration::from_millis(does.patience_ms), turn.is_multiple_of(5)).await;
 }
 
 /// Asks until there is a definite answer, or patience ends.
@@ -89,17 +99,14 @@ fn message(world: &World, deed: &Deed) -> ClientMessage {
             (account(n), Account::KIND.into(), to_raw_value(&Money::Withdraw(*amount)), *expect_version)
         }
         Deed::Start { program, id, fates } => {
-            let order = Order { id: id.clone(), fates: fates.clone() };
+            let bug = world.script.people.bugs.get(id).cloned();
+            let order = Order { id: id.clone(), fates: fates.clone(), bug };
             (instance(program, id), name::START.into(), to_raw_value(&json!({ "data": order })), None)
         }
         Deed::Cancel { program, id } => {
-            let data = json!({ "reason": "sim", "by": "sim" });
-            (instance(program, id), Verb::Cancel.as_str().into(), to_raw_value(&data), None)
+            return people::message(world, instance(program, id), Verb::Cancel, None);
         }
-        Deed::Kill { program, id } => {
-            let data = json!({ "reason": "sim", "by": "sim" });
-            (instance(program, id), Verb::Kill.as_str().into(), to_raw_value(&data), None)
-        }
+        Deed::Kill { program, id } => return people::message(world, instance(program, id), Verb::Kill, None),
         Deed::Signal { program, id, nth } => {
             let data = json!({ "id": format!("{id}-{nth}"), "data": {} });
             (instance(program, id), format!("{}go", name::SIGNAL).into(), to_raw_value(&data), None)

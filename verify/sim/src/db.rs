@@ -74,6 +74,7 @@ struct Inner {
     commits: Vec<Committed>,
     counts: BTreeMap<&'static str, u64>,
     positions: BTreeMap<Key, u64>,
+    parked: BTreeSet<(Key, String)>,
 }
 
 impl SimDb {
@@ -84,6 +85,7 @@ impl SimDb {
             commits: Vec::new(),
             counts: BTreeMap::new(),
             positions: BTreeMap::new(),
+            parked: BTreeSet::new(),
         };
         let inner = Arc::new(Mutex::new(inner));
         Self { db: MemoryDb::default(), inner, board: Board::default(), process: None }
@@ -120,6 +122,11 @@ impl SimDb {
         self.lock().positions.clone()
     }
 
+    /// Whether any key of any version is parked.
+    pub(crate) fn holds_back(&self) -> bool {
+        !self.lock().parked.is_empty()
+    }
+
     fn hits(&self, what: &'static str, rate: impl Fn(&SqlFaults) -> u32) -> bool {
         let mut inner = self.lock();
         let rate = rate(&inner.faults);
@@ -142,6 +149,12 @@ impl SimDb {
             match at {
                 Some(at) => drop(inner.positions.insert(key.clone(), at.offset)),
                 None => drop(inner.positions.remove(key)),
+            }
+        }
+        for (place, held) in &committed.held {
+            match held.is_empty() {
+                true => drop(inner.parked.remove(place)),
+                false => drop(inner.parked.insert(place.clone())),
             }
         }
         inner.commits.push(committed);

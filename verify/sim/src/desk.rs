@@ -263,5 +263,5 @@ pub(crate) async fn tidy_up(world: World, until: Duration) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
-    world.readers.set_tidy();
+    world.readers.set_tidy(true);
 }

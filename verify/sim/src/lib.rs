@@ -6,6 +6,7 @@
 //! | `script`, `program` | everything that will happen to a world, as data, drawn from a seed |
 //! | `world`, `clients`, `participants`, `faults` | a script carried out: nodes that die, clients that ask, a world that goes wrong |
 //! | `clock`, `control`, `ports`, `store`, `db` | the ports of a node, with everything that can go wrong with them |
+//! | `people` | verbs of people at the sagas |
 //! | `readers`, `desk` | who reads the read models, and people who rebuild, swap, retry and leave out |
 //! | `domain`, `definition`, `read_models` | what runs on the nodes: a booking, random sagas, rows |
 //! | `oracle`, `interpreter`, `history`, `trace` | what must be so, and one number for everything that happened |
@@ -33,6 +34,7 @@ mod history;
 mod interpreter;
 mod oracle;
 mod participants;
+mod people;
 mod ports;
 mod program;
 mod read_models;

@@ -19,6 +19,9 @@ mod rows;
 mod snapshots;
 mod tables;
 mod timers;
+mod verbs;
+
+pub(crate) use verbs::paused;
 
 /// The effective log of a world, read by the checker.
 pub(crate) struct Truth {
@@ -71,5 +74,6 @@ pub(crate) fn judge(world: &World, truth: &Truth) -> Vec<String> {
     rows::judge(world, truth, &mut wrong);
     desk::judge(world, &mut wrong);
     timers::judge(world, truth, &mut wrong);
+    verbs::judge(world, truth, &mut wrong);
     wrong
 }

@@ -11,7 +11,7 @@ use std::{
 use futures_util::future::join_all;
 use palinode::{
     Node, Token,
-    projection::{ApplyError, ReadModel, ShardStatus, State, Waited},
+    projection::{ApplyError, Difference, ReadModel, ShardStatus, State, Waited},
 };
 
 use crate::{
@@ -39,6 +39,16 @@ pub(crate) struct Told {
     pub(crate) age: usize,
 }
 
+/// How two versions differed.
+#[derive(Debug, Clone)]
+pub(crate) struct Compared {
+    pub(crate) projection: &'static str,
+    pub(crate) versions: (u32, u32),
+    pub(crate) found: Difference,
+    /// How many transactions were committed then.
+    pub(crate) age: usize,
+}
+
 /// What the world wants of its read models, and what their readers heard.
 pub(crate) struct Readers {
     pub(crate) code: Arc<Code>,
@@ -51,13 +61,22 @@ struct Inner {
     waiting: usize,
     tokens: u64,
     desk: Vec<Asked>,
+    compared: Vec<Compared>,
     tidy: bool,
 }
 
 impl Readers {
     pub(crate) fn new(mistake: Option<Mistake>) -> Self {
         let wanted = ALL.iter().map(|(projection, _)| (*projection, BTreeSet::from([1]))).collect();
-        let inner = Inner { wanted, told: Vec::new(), waiting: 0, tokens: 0, desk: Vec::new(), tidy: false };
+        let inner = Inner {
+            wanted,
+            told: Vec::new(),
+            waiting: 0,
+            tokens: 0,
+            desk: Vec::new(),
+            compared: Vec::new(),
+            tidy: false,
+        };
         let code = Arc::new(Code { mistake, ..Code::default() });
         Self { code, inner: Mutex::new(inner) }
     }
@@ -103,13 +122,21 @@ impl Readers {
         }
     }
 
+    pub(crate) fn compares(&self, compared: Compared) {
+        self.lock().compared.push(compared);
+    }
+
+    pub(crate) fn compared(&self) -> Vec<Compared> {
+        self.lock().compared.clone()
+    }
+
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.lock().desk.clone()
     }
 
-    /// All that can be done at the desk is done.
-    pub(crate) fn set_tidy(&self) {
-        self.lock().tidy = true;
+    /// Whether all that can be done at the desk is done.
+    pub(crate) fn set_tidy(&self, tidy: bool) {
+        self.lock().tidy = tidy;
     }
 
     /// Whether anybody still waits, or is at the desk.

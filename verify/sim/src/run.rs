@@ -11,8 +11,9 @@ use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 use palinode::{checkpoint::Key, fault::take_marks};
 
 use crate::{
-    clients, desk, faults,
+    clients, definition, desk, faults,
     oracle::{Truth, judge},
+    people,
     readers::ALL,
     script::Script,
     trace,
@@ -70,6 +71,7 @@ pub(crate) fn run(script: &Script) -> Ran {
 }
 
 async fn live(script: &Script) -> Ran {
+    definition::mend(false);
     let world = World::new(script);
     for node in 0..script.nodes {
         tokio::spawn(world.clone().keep(node, false));
@@ -79,6 +81,16 @@ async fn live(script: &Script) -> Ran {
     }
     for act in &script.desk.acts {
         tokio::spawn(desk::carry_out(world.clone(), act.clone()));
+    }
+    if let Some(at) = script.people.mend_ms {
+        let time = world.time;
+        tokio::spawn(async move {
+            time.reach(Duration::from_millis(at)).await;
+            definition::mend(true);
+        });
+    }
+    for (turn, does) in script.people.acts.iter().enumerate() {
+        tokio::spawn(clients::person(world.clone(), turn, does.clone()));
     }
     for (number, acts) in script.clients.iter().enumerate() {
         tokio::spawn(clients::client(world.clone(), number, acts.clone()));
@@ -123,7 +135,7 @@ fn ask_again(world: &World) {
 
 /// Waits until nothing moves and all is at its end, or the time is over.
 async fn settle(world: &World, end: Duration) {
-    let (mut size, mut since) = (world.size(), world.time.passed());
+    let (mut size, mut since, mut tried) = (world.size(), world.time.passed(), BTreeMap::new());
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let now = world.time.passed();
@@ -138,6 +150,22 @@ async fn settle(world: &World, end: Duration) {
         }
         let truth = Truth::read(world);
         let report = &truth.report;
+        // An event that was found before the mistake was mended may be parked after it.
+        if world.script.desk.mended && world.db.holds_back() {
+            world.readers.set_tidy(false);
+            tokio::spawn(desk::tidy_up(world.clone(), end));
+            since = now;
+            continue;
+        }
+        let todo = people::left_to_do(world, &truth, &mut tried);
+        if !todo.is_empty() {
+            for (turn, message) in todo.into_iter().enumerate() {
+                let world = world.clone();
+                tokio::spawn(async move { clients::ask(&world, message, turn, LIVENESS, false).await });
+            }
+            since = now;
+            continue;
+        }
         let running = report.unfinished.iter().any(|u| u.stage == palinode_verify::Stage::Running);
         if !running && report.open.is_empty() && projected(world, &truth) {
             return;

@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     control::{Cut, Side},
     desk::Desk,
-    program::{Fates, Program},
+    people::People,
+    program::Fates,
 };
+
+pub(crate) use crate::program::Program;
 
 mod draw;
 
@@ -38,6 +41,9 @@ pub(crate) struct Script {
     /// What people do to the read models.
     #[serde(default)]
     pub(crate) desk: Desk,
+    /// What people do to the sagas.
+    #[serde(default)]
+    pub(crate) people: People,
 }
 
 /// Something a client does.
@@ -225,8 +231,10 @@ impl Script {
             programs,
             faults: Vec::new(),
             desk: Desk::draw(seed, safety_ms),
+            people: People::default(),
         };
         script.faults = faults(chance, nodes, shards, safety_ms);
+        script.people = People::draw(seed, &script.programs, &script.clients, safety_ms);
         script
     }
 
