@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     read_models::{Breaks, Mistake},
-    readers::ALL,
+    readers::{ALL, Compared},
     world::World,
 };
 
@@ -102,8 +102,20 @@ fn versions(chance: &mut Chance, safety_ms: u64, acts: &mut Vec<Act>) {
     let projection = below(chance, ALL.len());
     let mut at_ms = chance.below(safety_ms / 2);
     acts.push(Act { at_ms, projection, what: Build(2) });
-    let road =
-        [Diff(1), Swap(2), Remove(1), Build(3), Remove(2), Swap(3), Swap(1), Build(1), Remove(2), Build(2)];
+    let road = [
+        Diff(1),
+        Swap(2),
+        Diff(2),
+        Remove(1),
+        Build(3),
+        Diff(3),
+        Remove(2),
+        Swap(3),
+        Swap(1),
+        Build(1),
+        Remove(2),
+        Build(2),
+    ];
     for what in road {
         at_ms += chance.below(4_000);
         if at_ms < safety_ms && chance.hits(700) {
@@ -185,7 +197,14 @@ async fn obey(
 ) -> Result<usize, ApplyError> {
     match what {
         What::Build(_) | What::Mend => Ok(0),
-        What::Diff(other) => model.diff(other, 3).await.map(|_| 0),
+        What::Diff(other) => {
+            let differences = model.diff(other, 3).await?;
+            let (versions, age) = ((model.version(), other), world.db.age());
+            for found in differences {
+                world.readers.compares(Compared { projection, versions, found, age });
+            }
+            Ok(0)
+        }
         What::Swap(to) => model.swap(to, Duration::from_secs(5), said).await.map(|()| 1),
         What::Remove(version) => {
             let active = model.versions().await?.iter().any(|v| v.version == version && v.active);

@@ -84,6 +84,13 @@ impl People {
                 }
             }
             if chance.hits(100) {
+                // Somebody who does not stop asking, about when the pivot is passed.
+                for n in 0..8 {
+                    let at = act.at_ms + 150 + n * (50 + chance.below(500));
+                    does(chance, at, Verb::Cancel, None);
+                }
+            }
+            if chance.hits(100) {
                 let at = act.at_ms + chance.below(9_000);
                 does(chance, at, Verb::Unpark, None);
             }
@@ -134,14 +141,14 @@ pub(crate) fn left_to_do(
             Stage::Stuck => {
                 let tries = tried.entry(format!("{kind}/{id}")).or_default();
                 let draw = id.bytes().fold(world.script.seed, |sum, b| sum.wrapping_mul(31) + u64::from(b));
-                let pick = (draw >> 4).wrapping_add(u64::from(*tries) * 7) % 9;
-                // One in three is left alone.
+                let pick = (draw >> 4).wrapping_add(u64::from(*tries) * 7) % 10;
+                // Some are left alone.
                 let verb = match pick {
-                    0..=2 => continue,
-                    3 => Verb::Retry,
+                    0..=1 => continue,
+                    2..=3 => Verb::Retry,
                     4..=5 => Verb::Skip,
                     6 => Verb::MarkDone,
-                    7 => Verb::MarkNotDone,
+                    7..=8 => Verb::MarkNotDone,
                     _ => Verb::Cancel,
                 };
                 if *tries >= TRIES {

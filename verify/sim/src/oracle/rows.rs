@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     db::{At, Committed, Row},
-    readers::{ALL, Told},
+    readers::{ALL, Compared, Told},
     world::World,
 };
 
@@ -52,10 +52,14 @@ pub(super) fn judge(world: &World, truth: &Truth, wrong: &mut Vec<String>) {
     let mut told = world.readers.told();
     told.sort_by_key(|told| told.age);
     let mut told = told.iter().peekable();
+    let mut compared = world.readers.compared().into_iter().peekable();
     for (age, commit) in (1..).zip(world.db.commits()) {
         replay.take(commit);
         while let Some(told) = told.next_if(|told| told.age <= age) {
             replay.was_told(told);
+        }
+        while let Some(compared) = compared.next_if(|compared| compared.age <= age) {
+            replay.differ(&compared);
         }
     }
     replay.end();
@@ -227,6 +231,25 @@ impl Replay<'_> {
                 self.wrong.push(format!("P5: {token} is called one of another log by {key}"));
             }
             _ => {}
+        }
+    }
+
+    /// How two versions were said to differ.
+    fn differ(&mut self, compared: &Compared) {
+        let Compared { projection, versions: (left, right), found, .. } = compared;
+        let rows = |version: &u32| {
+            let table = format!("{projection}_v{version}");
+            let mine = self.rows.iter().filter(move |((of, _), _)| *of == table);
+            mine.map(|((_, key), value)| (key, value)).collect::<BTreeSet<_>>()
+        };
+        let (ours, theirs) = (rows(left), rows(right));
+        let rows = (ours.len() as u64, theirs.len() as u64);
+        let only = (ours.difference(&theirs).count() as u64, theirs.difference(&ours).count() as u64);
+        if (found.rows, found.only) != (rows, only) {
+            self.wrong.push(format!(
+                "P6: versions {left} and {right} of {projection}: {found:?}, but they have {rows:?} rows, {only:?} of \
+                 their own"
+            ));
         }
     }
 
