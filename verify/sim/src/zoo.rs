@@ -1,7 +1,7 @@
 //! The bug zoo: planted bugs by name. Each must be found by a seed; without the feature `zoo` none can be planted.
 
 /// All of them.
-pub(crate) const BUGS: [&str; 58] = [
+pub(crate) const BUGS: [&str; 59] = [
     "act-not-recorded",
     "answered-before-the-report",
     "answered-from-flight",
@@ -43,6 +43,7 @@ pub(crate) const BUGS: [&str; 58] = [
     "skip-runs-the-undo",
     "spans-by-the-wall-clock",
     "speculative-snapshot",
+    "swap-that-nobody-heard-of",
     "swap-without-position",
     "tail-never-advertised",
     "time-by-the-wall",
