@@ -44,7 +44,7 @@ where
         let (next, work) = (Arc::clone(&next), work.clone());
         tokio::spawn(caller(next, until, work))
     });
-    let mut latency = Histogram::new_with_bounds(1, 600_000_000, 3)?;
+    let mut latency = Histogram::new_with_bounds(1, 600_000_000, 2)?;
     for told in join_all(callers).await {
         latency.add(told??)?;
     }
@@ -59,7 +59,7 @@ where
     W: Fn(u64) -> F,
     F: Future<Output = anyhow::Result<()>>,
 {
-    let mut latency = Histogram::new_with_bounds(1, 600_000_000, 3)?;
+    let mut latency = Histogram::new_with_bounds(1, 600_000_000, 2)?;
     loop {
         let begun = host::now();
         if begun >= until {

@@ -20,6 +20,7 @@ pub mod entities;
 pub mod fold;
 pub mod ids;
 pub mod input;
+pub mod known;
 pub mod rows;
 pub mod runs;
 pub mod snapshot;
@@ -176,6 +177,12 @@ impl Machine {
     /// When the service has no such kind.
     pub fn load(&mut self, key: &EntityKey, row: Option<&Row>) -> Result<(), Unfit> {
         self.entities.load(&self.kinds, key, row)
+    }
+
+    /// Whether the snapshot may have a row of this entity. A no is certain.
+    #[must_use]
+    pub fn may_be_saved(&self, key: &EntityKey) -> bool {
+        self.entities.may_be_saved(key)
     }
 
     /// What an entity ended with, if it has; and the commit that last changed it.

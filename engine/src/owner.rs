@@ -200,15 +200,14 @@ impl<'a> Owner<'a> {
 
     /// Steps through inputs and appends what they became, as one batch.
     async fn take(&mut self, inputs: Vec<Taking>) -> Result<(), Exit> {
-        self.load_for(&inputs.iter().map(|(input, _)| input).collect::<Vec<_>>()).await?;
         let mut records = Vec::with_capacity(inputs.len());
         let mut waiting: std::collections::VecDeque<Taking> = inputs.into();
         while let Some(taking) = waiting.pop_front() {
             let mut accepted = None;
             match self.machine.step(self.ports.clock.now(), &taking.0) {
                 Step::Missing(_) => {
-                    self.load_for(&[&taking.0]).await?;
                     waiting.push_front(taking);
+                    self.load_for(&waiting.iter().map(|(input, _)| input).collect::<Vec<_>>()).await?;
                     continue;
                 }
                 Step::Unfit(why) => {
@@ -282,19 +281,16 @@ impl<'a> Owner<'a> {
 
     /// Loads the entities these inputs are for, all in one read.
     async fn load_for(&mut self, inputs: &[&Input]) -> Result<(), Exit> {
-        let keys: BTreeMap<EntityKey, ()> =
-            inputs.iter().filter_map(|input| self.machine.missing(input)).map(|key| (key, ())).collect();
-        let keys: Vec<EntityKey> = keys.into_keys().collect();
-        let rows = match recover::rows(self.place, self.ports, &self.snapshot.bases(), &keys).await {
-            Ok(rows) => rows,
+        let mut keys: Vec<EntityKey> =
+            inputs.iter().filter_map(|input| self.machine.missing(input)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let (bases, machine) = (self.snapshot.bases(), &mut self.machine);
+        match recover::load(machine, self.place, self.ports, &bases, &keys).await {
             // The database is away or went back: this owner's picture of it is not to be trusted.
-            Err(Halt::Store { error, .. }) => return Err(End::Again(error.to_string()).into()),
-            Err(halt) => return Err(halt.into()),
-        };
-        for (key, row) in keys.iter().zip(rows) {
-            self.machine.load(key, row.as_ref()).map_err(|e| self.place.refused(e.to_string()))?;
+            Err(Halt::Store { error, .. }) => Err(End::Again(error.to_string()).into()),
+            other => Ok(other?),
         }
-        Ok(())
     }
 
     async fn reported(&mut self, batch: RangeInclusive<u64>, report: Append) -> Result<(), Exit> {

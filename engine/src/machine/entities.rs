@@ -13,7 +13,10 @@ use crate::{
     address::EntityKey,
     commit::EventRecord,
     entity::{Entity, Kinds, Unfit},
-    machine::rows::{Row, Section},
+    machine::{
+        known::Known,
+        rows::{Row, Section},
+    },
 };
 
 /// How many unchanged entities are kept.
@@ -29,6 +32,8 @@ pub struct Entities {
     dirty: Vec<EntityKey>,
     /// Captured, and not known to be stored.
     saving: Vec<EntityKey>,
+    /// Which of them may have a row in the snapshot.
+    pub(crate) known: Known,
 }
 
 /// A key with its hash before it: comparing two of them rarely looks at the texts. However the ids are chosen, a lookup
@@ -105,6 +110,11 @@ impl Entities {
     #[must_use]
     pub fn has(&self, key: &EntityKey) -> bool {
         self.slots.contains_key(&Hashed::of(key))
+    }
+
+    /// Whether the snapshot may have a row of it.
+    pub(crate) fn may_be_saved(&self, key: &EntityKey) -> bool {
+        self.known.may_have(key.hash32())
     }
 
     /// The entity, if it is in memory.
@@ -205,7 +215,7 @@ impl Entities {
     ///
     /// # Errors
     /// The entity whose state cannot be written.
-    pub(crate) fn capture(&mut self, rows: &mut Vec<Row>) -> Result<(), Unfit> {
+    pub(crate) fn capture(&mut self, pseq: u64, rows: &mut Vec<Row>) -> Result<(), Unfit> {
         for key in &self.dirty {
             let Some(slot) = self.slots.get(&Hashed::of(key)) else { continue };
             let value = saved(slot).map_err(|e| Unfit::new(format!("state of {key}: {e}")))?;
@@ -217,11 +227,16 @@ impl Entities {
             });
         }
         for key in self.dirty.drain(..) {
-            if let Some(slot) = self.slots.get_mut(&Hashed::of(&key)) {
+            let hashed = Hashed::of(&key);
+            if !zoo!("known-entities-forgotten") {
+                self.known.add(hashed.0);
+            }
+            if let Some(slot) = self.slots.get_mut(&hashed) {
                 (slot.dirty, slot.saving) = (false, true);
             }
             self.saving.push(key);
         }
+        self.known.drain_rows(pseq, rows);
         Ok(())
     }
 

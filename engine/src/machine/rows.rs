@@ -12,7 +12,7 @@ pub struct Row {
     pub key: String,
     /// Number of the commit that last changed it.
     pub pseq: u64,
-    /// The state, as JSON; `None` removes the row.
+    /// The state, as JSON (bits for [`Section::Known`]); `None` removes the row.
     pub value: Option<Vec<u8>>,
 }
 
@@ -29,11 +29,13 @@ pub enum Section {
     Send,
     /// Attempts of activities whose outcome is not recorded.
     Run,
+    /// Which entities may have a row.
+    Known,
 }
 
 impl Section {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Entity, Self::Id, Self::Timer, Self::Send, Self::Run];
+    pub const ALL: [Self; 6] = [Self::Entity, Self::Id, Self::Timer, Self::Send, Self::Run, Self::Known];
 
     /// The section stored under this name.
     #[must_use]
@@ -50,6 +52,7 @@ impl Section {
             Self::Timer => "timer",
             Self::Send => "send",
             Self::Run => "run",
+            Self::Known => "known",
         }
     }
 }

@@ -16,6 +16,9 @@ struct ShardState {
     horizon: Micros,
     low: u64,
     channels: Counters,
+    /// How many filters of known entities there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    known: Option<usize>,
 }
 
 impl Machine {
@@ -24,15 +27,16 @@ impl Machine {
     /// # Errors
     /// When an entity's state cannot be written: no snapshot is taken.
     pub fn capture(&mut self, position: Position) -> Result<Save, Unfit> {
+        let mut rows = Vec::new();
+        self.entities.capture(self.head.pseq, &mut rows)?;
         let state = ShardState {
             time: self.head.time,
             horizon: self.ids.horizon(),
             low: self.low.recorded,
             channels: self.channels.counters(),
+            known: self.entities.known.count(),
         };
         let shard_state = serde_json::to_string(&state).map_err(|e| Unfit::new(e.to_string()))?;
-        let mut rows = Vec::new();
-        self.entities.capture(&mut rows)?;
         self.ids.drain_rows(&mut rows);
         if !zoo!("timers-not-in-the-snapshot") {
             self.timers.drain_rows(&mut rows);
@@ -74,8 +78,10 @@ impl Machine {
                 Section::Run if zoo!("attempts-forgotten") => {}
                 Section::Send => self.channels.restore_open(row.pseq, value)?,
                 Section::Run => self.runs.restore(value)?,
+                Section::Known => self.entities.known.restore(&row.key, value)?,
             }
         }
+        self.entities.known.restored(state.known);
         Ok(())
     }
 }

@@ -37,6 +37,11 @@ impl Intake {
 impl Owner<'_> {
     /// Takes what waits, up to the room in the pipeline: messages first, so that work begun is finished before new work.
     pub(super) async fn gather(&mut self, intake: &mut Intake, first: Came, room: usize) -> Result<(), Exit> {
+        if !self.pipeline.is_empty() {
+            // What is taken now waits for the append that is under way in any case: whoever else has something for us may
+            // bring it first, and one batch is cheaper than two.
+            tokio::task::yield_now().await;
+        }
         let mut inputs = Vec::with_capacity(room);
         let mut next = Some(first);
         while let Some(came) = next {

@@ -191,20 +191,33 @@ impl Recovered {
     }
 
     async fn load(&mut self, place: &Place, ports: &Ports, keys: Vec<EntityKey>) -> Result<(), Halt> {
-        let rows = rows(place, ports, &[self.base.as_ref()], &keys).await?;
-        for (key, row) in keys.iter().zip(rows) {
-            self.machine.load(key, row.as_ref()).map_err(|e| place.refused(e.to_string()))?;
-        }
-        Ok(())
+        load(&mut self.machine, place, ports, &[self.base.as_ref()], &keys).await
     }
 }
 
-/// The snapshot rows of these entities. The base they belong to must be one of those the owner knows.
-pub(crate) async fn rows(
+/// Takes these entities into memory: from the snapshot those that may be there, blank the others.
+pub(crate) async fn load(
+    machine: &mut Machine,
     place: &Place,
     ports: &Ports,
     bases: &[Option<&Position>],
     keys: &[EntityKey],
+) -> Result<(), Halt> {
+    let (saved, blank): (Vec<&EntityKey>, Vec<&EntityKey>) =
+        keys.iter().partition(|key| machine.may_be_saved(key));
+    let rows = rows(place, ports, bases, &saved).await?;
+    for (key, row) in saved.into_iter().zip(rows).chain(blank.into_iter().map(|key| (key, None))) {
+        machine.load(key, row.as_ref()).map_err(|e| place.refused(e.to_string()))?;
+    }
+    Ok(())
+}
+
+/// The snapshot rows of these entities. The base they belong to must be one of those the owner knows.
+async fn rows(
+    place: &Place,
+    ports: &Ports,
+    bases: &[Option<&Position>],
+    keys: &[&EntityKey],
 ) -> Result<Vec<Option<Row>>, Halt> {
     if keys.is_empty() || bases.iter().all(Option::is_none) {
         return Ok(vec![None; keys.len()]);

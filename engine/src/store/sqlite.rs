@@ -1,5 +1,5 @@
 //! One SQLite file for everything derived: snapshots, checkpoints, read models. Opens it, keeps its tables, and runs
-//! transactions on its one writing connection. Knows nothing of what they write.
+//! transactions on its writing connections, one at a time. Knows nothing of what they write.
 //!
 //! A transaction runs in a task of its own that nobody aborts, because a driver's transaction must not be dropped half
 //! way (transact-rs/sqlx#4385). After anything but a clean end the connection is closed and opened anew.
@@ -7,6 +7,7 @@
 //! The file is derived from the log, so it is written with `synchronous=NORMAL`: a loss of power may take the last
 //! transactions, and their checkpoints go with them.
 
+mod bulk;
 mod checkpoint;
 mod compare;
 mod errors;
@@ -64,11 +65,13 @@ pub struct SqliteDb(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     writer: Mutex<Writer>,
+    /// Used only by whoever holds the writer.
+    bulk: bulk::Bulk,
     readers: SqlitePool,
     board: Board,
 }
 
-/// The one connection that writes.
+/// The connection that writes.
 enum Writer {
     Open(SqliteConnection),
     /// Closed after a failure, or taken by the transaction that is running.
@@ -105,6 +108,7 @@ impl SqliteDb {
             .before_acquire(|conn, _| Box::pin(seen(conn)))
             .connect_lazy_with(options.disable_statement_logging());
         Ok(Self(Arc::new(Inner {
+            bulk: bulk::Bulk::new(&path),
             path,
             writer: Mutex::new(Writer::Open(writer)),
             readers,
@@ -142,6 +146,7 @@ impl SqliteDb {
     pub async fn close(&self) {
         self.0.readers.close().await;
         let mut slot = self.0.writer.lock().await;
+        self.0.bulk.close();
         if let Writer::Open(mut conn) = std::mem::replace(&mut *slot, Writer::Closed) {
             let fold = sqlx::query("pragma wal_checkpoint(truncate)").execute(&mut conn).await;
             if let Err(e) = fold.and(conn.close().await) {
@@ -167,8 +172,7 @@ impl SqliteDb {
                 },
                 Writer::Closed => {
                     *slot = Writer::Closed;
-                    let what = format!("{} is closed: its node has stopped", inner.path.display());
-                    return Transacted::RolledBack(ApplyError::broken(what));
+                    return Transacted::RolledBack(inner.closed());
                 }
             };
             let (outcome, clean) = transaction(&mut conn, work).await;
@@ -179,9 +183,36 @@ impl SqliteDb {
             }
             outcome
         });
-        let lost = |e| ApplyError::outage(format!("a transaction's task was lost: {e}"));
-        task.map(move |end| end.unwrap_or_else(|e| Transacted::Unknown(lost(e)))).boxed()
+        task.map(|end| end.unwrap_or_else(lost)).boxed()
     }
+
+    /// The same for a transaction of many rows, on a thread that may wait for the disk.
+    pub(crate) fn bulk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> Result<T, ApplyError> + Send + 'static,
+    ) -> BoxFuture<'static, Transacted<T>> {
+        let inner = Arc::clone(&self.0);
+        let task = tokio::spawn(async move {
+            let slot = inner.writer.lock().await;
+            if matches!(*slot, Writer::Closed) {
+                return Transacted::RolledBack(inner.closed());
+            }
+            let run = Arc::clone(&inner);
+            tokio::task::spawn_blocking(move || run.bulk.transact(work)).await.unwrap_or_else(lost)
+        });
+        task.map(|end| end.unwrap_or_else(lost)).boxed()
+    }
+}
+
+impl Inner {
+    fn closed(&self) -> ApplyError {
+        ApplyError::broken(format!("{} is closed: its node has stopped", self.path.display()))
+    }
+}
+
+/// A transaction whose task ended without an answer.
+fn lost<T>(e: tokio::task::JoinError) -> Transacted<T> {
+    Transacted::Unknown(ApplyError::outage(format!("a transaction's task was lost: {e}")))
 }
 
 /// One transaction, and whether the connection can be used again.

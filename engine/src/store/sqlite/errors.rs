@@ -9,6 +9,13 @@ impl From<sqlx::Error> for ApplyError {
     }
 }
 
+impl From<rusqlite::Error> for ApplyError {
+    fn from(e: rusqlite::Error) -> Self {
+        let code = e.sqlite_error().map(|e| e.extended_code);
+        Self::new(code.map_or(Class::Poison, of_code), e.to_string())
+    }
+}
+
 fn class(e: &sqlx::Error) -> Class {
     match e {
         sqlx::Error::Database(db) => {

@@ -1,24 +1,18 @@
-//! Snapshots in SQLite. A save is one transaction that first compares the base; a load of a shard is one read
-//! transaction, a load of entities one statement. Every row and every head carries a checksum.
+//! Snapshots in SQLite. A save is one transaction that first compares the base (`snapshots/write.rs`); a load of a shard
+//! is one read transaction, a load of entities one statement. Every row and every head carries a checksum.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+mod write;
 
 use async_trait::async_trait;
 use sqlx::{Connection, Row as _, SqliteConnection, sqlite::SqliteRow};
 
-use super::{SqliteDb, integer};
+use super::SqliteDb;
 use crate::{
     checkpoint::{ApplyError, Class, Transacted},
     log::LogError,
     position::Position,
     snapshots::{Head, Row, Save, Saved, Section, SnapshotStore, backward},
 };
-
-/// Rows of one statement while there are so many; the rest go one by one. Few sizes, so that each is prepared once.
-const CHUNKS: [usize; 3] = [256, 16, 1];
-
-static UPSERTS: LazyLock<[String; 3]> = LazyLock::new(|| CHUNKS.map(upsert));
-static DELETES: LazyLock<[String; 3]> = LazyLock::new(|| CHUNKS.map(delete));
 
 /// The snapshot store in a node's read database.
 #[derive(Clone)]
@@ -62,9 +56,7 @@ impl SnapshotStore for SqliteStore {
             return Saved::Refused(why);
         }
         let (service, base) = (service.to_owned(), base.cloned());
-        let saved = self.0.run(Box::new(move |tx| {
-            Box::pin(async move { replace(tx, &service, shard, base.as_ref(), save).await })
-        }));
+        let saved = self.0.bulk(move |db| write::replace(db, &service, shard, base.as_ref(), &save));
         match saved.await {
             Transacted::Committed(()) => Saved::Saved,
             Transacted::RolledBack(e) if e.class == Class::Superseded => Saved::Lost,
@@ -82,7 +74,7 @@ async fn load(
     let Some(head) = head(tx, service, shard).await? else { return Ok(None) };
     let rows = sqlx::query(
         "select section, key, pseq, crc, value from palinode_snapshot_row \
-         where service = ?1 and shard = ?2 and section in ('id', 'timer', 'send', 'run')",
+         where service = ?1 and shard = ?2 and section in ('id', 'timer', 'send', 'run', 'known')",
     )
     .bind(service)
     .bind(shard)
@@ -102,10 +94,10 @@ async fn head(tx: &mut SqliteConnection, service: &str, shard: u32) -> Result<Op
         return Ok(None);
     };
     let (position, shard_state): (&str, String) = (row.try_get("position")?, row.try_get("shard_state")?);
-    if head_crc(position, &shard_state) != row.try_get::<u32, _>("crc")? {
-        return Err(damaged(service, shard, "head", "the head"));
-    }
-    Ok(Some(Head { position: parse(service, shard, position)?, shard_state }))
+    Ok(Some(Head {
+        position: parse(service, shard, position, &shard_state, row.try_get("crc")?)?,
+        shard_state,
+    }))
 }
 
 /// One statement, so that the base belongs to the rows.
@@ -116,7 +108,7 @@ async fn entities(
     keys: &[String],
 ) -> Result<(Option<Position>, Vec<Option<Row>>), ApplyError> {
     let found = sqlx::query(
-        "select s.position, j.key as nth, r.pseq, r.crc, r.value from palinode_snapshot s \
+        "select s.position, s.shard_state, s.crc as head_crc, j.key as nth, r.pseq, r.crc, r.value from palinode_snapshot s \
          left join json_each(?3) j \
          left join palinode_snapshot_row r on r.service = s.service and r.shard = s.shard \
            and r.section = 'entity' and r.key = j.value \
@@ -135,100 +127,9 @@ async fn entities(
             *slot = Some(read_row(service, shard, Section::Entity, key.clone(), row)?);
         }
     }
-    let base = found.first().map(|row| parse(service, shard, row.try_get("position")?)).transpose()?;
+    let base =
+        found.first().map(|row| read_position(service, shard, row.try_get("position")?)).transpose()?;
     Ok((base, rows))
-}
-
-/// Replaces the base by the next snapshot, or fails as superseded.
-async fn replace(
-    tx: &mut SqliteConnection,
-    service: &str,
-    shard: u32,
-    base: Option<&Position>,
-    save: Save,
-) -> Result<(), ApplyError> {
-    let found = head(tx, service, shard).await?.map(|head| head.position);
-    if found.as_ref() != base {
-        return Err(ApplyError::new(Class::Superseded, "the snapshot has another base"));
-    }
-    let position = serde_json::to_string(&save.head.position)?;
-    sqlx::query(
-        "insert into palinode_snapshot (service, shard, position, pseq, shard_state, crc) \
-         values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (service, shard) do update set \
-         position = excluded.position, pseq = excluded.pseq, shard_state = excluded.shard_state, crc = excluded.crc",
-    )
-    .bind(service)
-    .bind(shard)
-    .bind(&position)
-    .bind(integer(save.head.position.pseq)?)
-    .bind(&save.head.shard_state)
-    .bind(head_crc(&position, &save.head.shard_state))
-    .execute(&mut *tx)
-    .await?;
-    write_rows(tx, service, shard, &save.rows).await
-}
-
-async fn write_rows(
-    tx: &mut SqliteConnection,
-    service: &str,
-    shard: u32,
-    rows: &[Row],
-) -> Result<(), ApplyError> {
-    let last: BTreeMap<_, &Row> = rows.iter().map(|row| ((row.section, row.key.as_str()), row)).collect();
-    let (kept, gone): (Vec<_>, Vec<_>) = last.into_values().partition(|row| row.value.is_some());
-    for (sql, rows) in in_chunks(&UPSERTS, &kept) {
-        let mut query = sqlx::query(sql);
-        for row in rows {
-            let value = row.value.as_deref().unwrap_or_default();
-            let crc = row_crc(row.section, &row.key, row.pseq, value);
-            query = query
-                .bind(service)
-                .bind(shard)
-                .bind(row.section.name())
-                .bind(row.key.as_str())
-                .bind(integer(row.pseq)?)
-                .bind(crc)
-                .bind(value);
-        }
-        query.execute(&mut *tx).await?;
-    }
-    for (sql, rows) in in_chunks(&DELETES, &gone) {
-        let mut query = sqlx::query(sql).bind(service).bind(shard);
-        for row in rows {
-            query = query.bind(row.section.name()).bind(row.key.as_str());
-        }
-        query.execute(&mut *tx).await?;
-    }
-    Ok(())
-}
-
-/// The rows in pieces of the sizes of [`CHUNKS`], each with its statement.
-fn in_chunks<'a, T>(statements: &'static [String; 3], rows: &'a [T]) -> Vec<(&'static str, &'a [T])> {
-    let (mut pieces, mut rest) = (Vec::new(), rows);
-    for (size, sql) in CHUNKS.iter().zip(statements) {
-        let whole = rest.len() - rest.len() % size;
-        let (now, later) = rest.split_at(whole);
-        pieces.extend(now.chunks_exact(*size).map(|piece| (sql.as_str(), piece)));
-        rest = later;
-    }
-    pieces
-}
-
-/// Parameters have no numbers: SQLite would look for the name of each in a list of all.
-fn upsert(rows: usize) -> String {
-    format!(
-        "insert into palinode_snapshot_row (service, shard, section, key, pseq, crc, value) values {} \
-         on conflict (service, shard, section, key) do update \
-         set pseq = excluded.pseq, crc = excluded.crc, value = excluded.value",
-        vec!["(?, ?, ?, ?, ?, ?, ?)"; rows].join(", ")
-    )
-}
-
-fn delete(rows: usize) -> String {
-    format!(
-        "delete from palinode_snapshot_row where service = ? and shard = ? and (section, key) in (values {})",
-        vec!["(?, ?)"; rows].join(", ")
-    )
 }
 
 fn read_row(
@@ -246,7 +147,21 @@ fn read_row(
     Ok(Row { section, key, pseq, value: Some(value) })
 }
 
-fn parse(service: &str, shard: u32, position: &str) -> Result<Position, ApplyError> {
+/// The position of a head, after comparing its checksum.
+fn parse(
+    service: &str,
+    shard: u32,
+    position: &str,
+    shard_state: &str,
+    crc: u32,
+) -> Result<Position, ApplyError> {
+    if head_crc(position, shard_state) != crc {
+        return Err(damaged(service, shard, "head", "the head"));
+    }
+    read_position(service, shard, position)
+}
+
+fn read_position(service: &str, shard: u32, position: &str) -> Result<Position, ApplyError> {
     serde_json::from_str(position).map_err(|e| damaged(service, shard, "position", &e.to_string()))
 }
 
