@@ -18,8 +18,6 @@ pub struct Board(Arc<Mutex<BTreeMap<Arc<str>, Entry>>>);
 /// One projection.
 struct Entry {
     active: Teller<u32>,
-    /// Swaps begun here of which nobody knows whether they happened.
-    doubts: u32,
     /// The version that writes nothing now.
     still: Teller<Option<u32>>,
     running: BTreeMap<(u32, Arc<str>), Running>,
@@ -78,27 +76,6 @@ impl Board {
         });
     }
 
-    /// Readers may be moved from here on, and whoever moves them may not live to tell.
-    pub(crate) fn doubt(&self, projection: &str, active: u32) {
-        self.with(projection, active, |entry| entry.doubts = entry.doubts.saturating_add(1));
-    }
-
-    /// They were not moved after all.
-    pub(crate) fn not_moved(&self, projection: &str, active: u32) {
-        self.with(projection, active, |entry| entry.doubts = entry.doubts.saturating_sub(1));
-    }
-
-    /// They were moved, and see this version.
-    pub(crate) fn moved(&self, projection: &str, active: u32) {
-        self.show(projection, active);
-        self.with(projection, active, |entry| entry.doubts = 0);
-    }
-
-    /// Whether only the database knows which version readers see.
-    pub(crate) fn in_doubt(&self, projection: &str) -> bool {
-        self.lock().get(projection).is_some_and(|entry| entry.doubts > 0)
-    }
-
     /// The version that readers see: this one, when nothing is known of the projection.
     pub(crate) fn active(&self, projection: &str, version: u32) -> Hearer<u32> {
         self.with(projection, version, |entry| entry.active.hearer())
@@ -150,7 +127,6 @@ impl Board {
         let mut entries = self.lock();
         then(entries.entry(projection.into()).or_insert_with(|| Entry {
             active: Teller::new(active),
-            doubts: 0,
             still: Teller::new(None),
             running: BTreeMap::new(),
         }))

@@ -19,9 +19,6 @@ pub(super) trait Desk: Send + Sync {
     /// A key that holds back events of this commit, in this version.
     async fn holder(&self, version: u32, shard: u32, pseq: u64) -> Result<Option<String>, ApplyError>;
 
-    /// The version that readers see, by the database.
-    async fn active(&self) -> Result<u32, ApplyError>;
-
     /// What was done to the projection.
     async fn acts(&self) -> Result<Vec<Act>, ApplyError>;
 
@@ -93,12 +90,6 @@ impl<D: ReadDb> Desk for Files<D> {
         let found =
             self.db.transact(Box::new(move |tx| Box::pin(async move { D::holder(tx, &key, pseq).await })));
         settled(found.await)
-    }
-
-    async fn active(&self) -> Result<u32, ApplyError> {
-        let versions = self.all_versions().await?;
-        let active = versions.iter().find(|version| version.active).map(|version| version.version);
-        active.ok_or_else(|| ApplyError::broken(format!("projection {} has no version", self.projection)))
     }
 
     async fn acts(&self) -> Result<Vec<Act>, ApplyError> {

@@ -7,8 +7,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Projection,
-    footing::Footing,
-    runner::{Halt, Runner, superseded},
+    footing::{Footing, show_active, superseded},
+    runner::{Halt, Runner},
 };
 use crate::checkpoint::{Act, ApplyError, Held, Parked, ReadDb, Said, Transacted};
 
@@ -126,11 +126,13 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
             said: ask.said.clone(),
         };
         let (key, from, todo) = (self.key.clone(), at.checkpoint.clone(), changes.clone());
+        let board = self.db.board().clone();
         let end = self.db.transact(Box::new(move |tx| {
             Box::pin(async move {
                 if !D::advance(tx, &key, &from, &from.position, from.time).await? {
                     return Err(superseded(&key));
                 }
+                show_active::<D>(tx, &board, &key).await?;
                 if !zoo!("act-not-recorded") {
                     D::record(tx, &act).await?;
                 }

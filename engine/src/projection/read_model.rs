@@ -137,31 +137,11 @@ impl ReadModel {
         loop {
             let active_now = active.take();
             let version = if zoo!("token-of-a-version-nobody-reads") { self.0.version } else { active_now };
-            let waited = tokio::select! {
+            tokio::select! {
                 biased;
                 // The board lives as long as the database.
-                true = active.changed() => {
-                    sometimes!("wait went on in another version");
-                    continue;
-                }
-                waited = self.wait_in(version, token, until) => waited,
-            };
-            if active.get() != active_now {
-                continue;
-            }
-            if !self.0.desk.board().in_doubt(self.0.name) || zoo!("swap-that-nobody-heard-of") {
-                return waited;
-            }
-            sometimes!("waited while a swap was in doubt");
-            match self.0.desk.active().await {
-                Ok(found) if found == version => return waited,
-                Ok(found) => self.0.desk.board().show(self.0.name, found),
-                Err(e) if e.class != Class::Outage => return Waited::Stopped { reason: e.what },
-                Err(e) if clock.now() >= until => {
-                    let (pseq, state) = (token.pseq, State::Retrying { why: e.what });
-                    return Waited::NotYet { pseq, lag: 0, state };
-                }
-                Err(_) => clock.pass(AGAIN.min(until.since(clock.now()))).await,
+                true = active.changed() => sometimes!("wait went on in another version"),
+                waited = self.wait_in(version, token, until) => if active.get() == active_now { return waited },
             }
         }
     }

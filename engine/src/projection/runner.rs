@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Projection, Source,
     batch::{About, Batch, Piece, Reading, Untaken},
-    footing::Footing,
+    footing::{Footing, show_active, superseded},
     meter::Meter,
     parking::Asks,
     poison::Poison,
@@ -241,6 +241,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
             from = next.clone();
         }
         let (projection, tables) = (Arc::clone(&self.projection), self.tables);
+        let board = self.db.board().clone();
         let abouts: Vec<Option<About>> = pieces.iter().map(|piece| piece.about.clone()).collect();
         let writing = Arc::new(AtomicUsize::new(usize::MAX));
         let (written, parked, held) = (Arc::clone(&writing), parks.clone(), holds.clone());
@@ -249,6 +250,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                 if !D::advance(tx, &key, &from, &to, time).await? && !zoo!("rows-without-checkpoint") {
                     return Err(superseded(&key));
                 }
+                show_active::<D>(tx, &board, &key).await?;
                 for parked in &parked {
                     D::park(tx, &key, parked).await?;
                 }
@@ -388,13 +390,4 @@ pub(super) async fn write_piece<D: ReadDb, P: Projection<D>>(
 ) -> Result<(), ApplyError> {
     let written = AssertUnwindSafe(async { projection.write(tx, tables, piece).await }).catch_unwind().await;
     written.unwrap_or_else(|panic| Err(ApplyError::poison(panicked("write", &*panic))))
-}
-
-pub(super) fn superseded(key: &Key) -> ApplyError {
-    sometimes!("projector superseded");
-    let what = format!(
-        "the checkpoint of projection {key} is not where this runner left it: another runner has taken over, or the \
-         database was set back. This one wrote nothing after that; it may be started again"
-    );
-    ApplyError::new(Class::Superseded, what)
 }

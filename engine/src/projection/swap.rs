@@ -66,7 +66,7 @@ impl<D: ReadDb> Files<D> {
         let active = versions.iter().find(|version| version.active);
         let from = active.map(|version| version.version).ok_or_else(|| self.none(to))?;
         if from == to {
-            self.db.board().moved(&self.projection, to);
+            self.db.board().show(&self.projection, to);
             return Ok(());
         }
         // Held until the board shows the other version: nobody is told of rows that readers do not see.
@@ -74,7 +74,7 @@ impl<D: ReadDb> Files<D> {
         loop {
             match self.try_move(clock, from, to, said).await? {
                 Look::Done => {
-                    self.db.board().moved(&self.projection, to);
+                    self.db.board().show(&self.projection, to);
                     return Ok(());
                 }
                 Look::Behind { what, .. } if clock.now() >= until => return Err(ApplyError::outage(what)),
@@ -103,9 +103,7 @@ impl<D: ReadDb> Files<D> {
 
     async fn try_move(&self, clock: &dyn Clock, from: u32, to: u32, said: &Said) -> Result<Look, ApplyError> {
         let act = self.act(clock, to, "swap", format!("from version {from} to {to}"), said);
-        let (board, projection) = (self.db.board(), Arc::clone(&self.projection));
-        // Whoever waits for this may go away, and the transaction does not.
-        board.doubt(&self.projection, from);
+        let projection = Arc::clone(&self.projection);
         let end = self.db.transact(Box::new(move |tx| {
             Box::pin(async move {
                 let versions = D::versions(tx, &projection).await?;
@@ -127,15 +125,8 @@ impl<D: ReadDb> Files<D> {
             })
         }));
         match end.await {
-            Transacted::Committed(Look::Done) => Ok(Look::Done),
-            Transacted::Committed(behind) => {
-                board.not_moved(&self.projection, from);
-                Ok(behind)
-            }
-            Transacted::RolledBack(e) => {
-                board.not_moved(&self.projection, from);
-                Err(e)
-            }
+            Transacted::Committed(look) => Ok(look),
+            Transacted::RolledBack(e) => Err(e),
             // The next look finds out.
             Transacted::Unknown(e) => {
                 Ok(Look::Behind { service: Arc::clone(&self.service), shard: 0, what: e.what.to_string() })

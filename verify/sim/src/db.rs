@@ -331,6 +331,10 @@ impl Versions for SimDb {
         MemoryDb::register(tx, projection, tables)
     }
 
+    fn active<'t>(tx: &'t mut MemoryTx, projection: &'t str) -> Answer<'t, Option<u32>> {
+        MemoryDb::active(tx, projection)
+    }
+
     fn versions<'t>(tx: &'t mut MemoryTx, projection: &'t str) -> Answer<'t, Vec<Version>> {
         MemoryDb::versions(tx, projection)
     }
