@@ -197,9 +197,7 @@ pub(super) async fn show_active<D: ReadDb>(
     board: &Board,
     key: &Key,
 ) -> Result<(), ApplyError> {
-    if let Some(active) = D::active(tx, &key.projection).await?
-        && !zoo!("swap-that-nobody-heard-of")
-    {
+    if let Some(active) = D::active(tx, &key.projection).await? {
         board.show(&key.projection, active);
     }
     Ok(())
