@@ -9,6 +9,9 @@ use uuid::Uuid;
 
 use crate::{address::Address, codec::upcast::Upcasters, digest::Digest, time::Micros};
 
+mod origin;
+pub use origin::Origin;
+
 /// An aggregate: commands in, events or a rejection out.
 ///
 /// `Event` must serialise as an adjacently tagged enum (`#[serde(tag = "type", content = "data")]`): the tag becomes
@@ -111,8 +114,8 @@ pub struct Context {
     pub entity: Address,
     /// Its version before this decision.
     pub version: u64,
-    /// What the decision is the effect of, as text: the root of derived ids.
-    pub cause: Arc<str>,
+    /// What the decision is the effect of: the root of derived ids.
+    pub cause: Origin,
 }
 
 impl Context {

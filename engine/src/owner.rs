@@ -179,9 +179,10 @@ impl<'a> Owner<'a> {
         if let Some(Broken { input, waiter, why }) = broken {
             tracing::error!(shard = %self.shard(), %why, "an input broke its entity and is refused");
             self.load_for(&[&input]).await?;
-            let step = self.machine.refuse(self.ports.clock.now(), &input, &why);
+            let now = self.ports.clock.now();
+            let step = self.machine.refuse(now, &input, &why);
             let mut records = Vec::new();
-            self.stepped(step, (input, waiter), &mut records)?;
+            self.stepped(now, step, (input, waiter), &mut records)?;
             self.append(records);
         }
         self.lost_runs().await?;
@@ -204,7 +205,8 @@ impl<'a> Owner<'a> {
         let mut waiting: std::collections::VecDeque<Taking> = inputs.into();
         while let Some(taking) = waiting.pop_front() {
             let mut accepted = None;
-            match self.machine.step(self.ports.clock.now(), &taking.0) {
+            let now = self.ports.clock.now();
+            match self.machine.step(now, &taking.0) {
                 Step::Missing(_) => {
                     waiting.push_front(taking);
                     self.load_for(&waiting.iter().map(|(input, _)| input).collect::<Vec<_>>()).await?;
@@ -220,7 +222,7 @@ impl<'a> Owner<'a> {
                     if let (Step::Commit(_), Input::Channel(incoming)) = (&step, &taking.0) {
                         accepted = Some(incoming.message.from.clone());
                     }
-                    self.stepped(step, taking, &mut records)?;
+                    self.stepped(now, step, taking, &mut records)?;
                 }
             }
             // Only an acceptance makes what was held back behind it the next one.
@@ -233,12 +235,17 @@ impl<'a> Owner<'a> {
         Ok(())
     }
 
-    fn stepped(&mut self, step: Step, taking: Taking, records: &mut Vec<Record>) -> Result<(), Exit> {
+    fn stepped(
+        &mut self,
+        now: Micros,
+        step: Step,
+        taking: Taking,
+        records: &mut Vec<Record>,
+    ) -> Result<(), Exit> {
         let (_, waiter) = taking;
         match step {
             Step::Commit(stepped) => {
-                let wall = self.ports.clock.now();
-                let record = Record::ours(Arc::clone(&stepped.key), stepped.value.clone(), wall);
+                let record = Record::ours(Arc::clone(&stepped.key), stepped.value.clone(), now);
                 let digest = self.machine.head().digest;
                 records.push(record);
                 let mut waiter = waiter;

@@ -93,7 +93,7 @@ impl Machine {
             }
             Cause::Control { .. } => {}
         }
-        self.ids.fold(commit.time, pseq, used);
+        self.ids.fold(commit.time, used);
         if let Some(low) = commit.low {
             self.low.recorded = self.low.recorded.max(low);
             self.low.next = self.low.next.max(low);

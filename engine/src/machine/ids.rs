@@ -2,19 +2,17 @@
 //! owners with different clocks agree.
 //!
 //! The horizon is the later of the highest commit time less the window, and the latest birth among ids dropped for
-//! space. It never goes back. An id born at or before it is *expired*: whether it was executed cannot be told.
+//! space. It never goes back. An id born at or before it is *expired*: whether it was executed cannot be told. So the
+//! window is exactly the ids seen that were born after the horizon, and a snapshot need not say which were dropped: it has
+//! a row of ids for each capture, until all of them are expired (`ids/page.rs`).
+
+mod page;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{
-    digest::Digest,
-    machine::rows::{Row, Section},
-    message::born,
-    time::Micros,
-};
+use crate::{digest::Digest, machine::rows::Row, message::born, time::Micros};
 
 /// How long and how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,12 +36,13 @@ pub struct IdWindow {
     horizon: Micros,
     /// In the order of their births, because a UUIDv7 begins with its own.
     known: BTreeMap<Uuid, Used>,
-    /// Added or dropped since the last rows, with the number of the commit.
-    dirty: Vec<(Uuid, u64)>,
+    /// Added since the last rows.
+    fresh: Vec<Uuid>,
+    pages: page::Pages,
 }
 
 /// What is remembered of an id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Used {
     /// Of type, data and expected version.
     pub digest: Digest,
@@ -88,12 +87,12 @@ impl IdWindow {
     }
 
     /// Folds a commit's time, and its client's id if it has one.
-    pub fn fold(&mut self, time: Micros, pseq: u64, used: Option<(Uuid, Used)>) {
+    pub fn fold(&mut self, time: Micros, used: Option<(Uuid, Used)>) {
         if let Some((id, used)) = used
             && born(id).is_some()
         {
             self.known.insert(id, used);
-            self.dirty.push((id, pseq));
+            self.fresh.push(id);
         }
         self.horizon = self.horizon.max(time.minus(self.size.span));
         while let Some(oldest) = self.known.first_entry() {
@@ -106,7 +105,6 @@ impl IdWindow {
                 self.horizon = self.horizon.max(birth);
             }
             self.known.remove(&id);
-            self.dirty.push((id, pseq));
         }
     }
 
@@ -124,23 +122,20 @@ impl IdWindow {
     }
 
     /// Rows of what changed since the last call.
-    pub(crate) fn drain_rows(&mut self, rows: &mut Vec<Row>) {
-        for (id, pseq) in std::mem::take(&mut self.dirty) {
-            let value = self.known.get(&id).and_then(|used| serde_json::to_vec(used).ok());
-            rows.push(Row { section: Section::Id, key: id.to_string(), pseq, value });
-        }
+    pub(crate) fn drain_rows(&mut self, pseq: u64, rows: &mut Vec<Row>) {
+        let fresh = std::mem::take(&mut self.fresh);
+        let used = fresh.into_iter().filter_map(|id| Some((id, *self.known.get(&id)?)));
+        self.pages.drain_rows(used, self.horizon, pseq, rows);
     }
 
-    /// Takes back what a snapshot wrote.
+    /// Takes back what a snapshot wrote. The horizon must be known by then.
     ///
     /// # Errors
     /// What cannot be read.
     pub(crate) fn restore(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
-        let id: Uuid = key.parse().map_err(|e| format!("id {key:?}: {e}"))?;
-        let used: Used = serde_json::from_slice(value).map_err(|e| format!("id {key:?}: {e}"))?;
-        if born(id).is_some() {
-            self.known.insert(id, used);
-        }
+        let ids = self.pages.restore(key, value)?;
+        self.known
+            .extend(ids.into_iter().filter(|(id, _)| born(*id).is_some_and(|birth| birth > self.horizon)));
         Ok(())
     }
 
@@ -166,7 +161,7 @@ mod tests {
         let ids = CountedIds::default();
         let mut window = IdWindow::new(WindowSize::default());
         let id = ids.fresh(Micros(1_000_000));
-        window.fold(Micros(1_000_001), 1, Some((id, used(1))));
+        window.fold(Micros(1_000_001), Some((id, used(1))));
         assert_eq!(window.look(id, Digest::of(b"a")), Seen::Again(used(1)));
         assert_eq!(window.look(id, Digest::of(b"b")), Seen::Reused);
     }
@@ -176,11 +171,11 @@ mod tests {
         let ids = CountedIds::default();
         let mut window = IdWindow::new(WindowSize { span: MINUTE, most: 10 });
         let old = ids.fresh(Micros(0).plus(MINUTE));
-        window.fold(Micros(0).plus(MINUTE * 2), 1, None);
+        window.fold(Micros(0).plus(MINUTE * 2), None);
         assert_eq!(window.look(old, Digest::of(b"a")), Seen::Expired, "born at the horizon");
         let young = ids.fresh(Micros(0).plus(MINUTE * 2));
         assert_eq!(window.look(young, Digest::of(b"a")), Seen::New);
-        window.fold(Micros(5), 2, None);
+        window.fold(Micros(5), None);
         assert_eq!(window.look(old, Digest::of(b"a")), Seen::Expired, "the horizon never goes back");
     }
 
@@ -191,7 +186,7 @@ mod tests {
         let at = |s: u32| Micros(0).plus(Duration::from_secs(10_000 + u64::from(s)));
         let all: Vec<_> = (0..3).map(|n| ids.fresh(at(n))).collect();
         for (n, id) in (0..).zip(&all) {
-            window.fold(at(10), n, Some((*id, used(n))));
+            window.fold(at(10), Some((*id, used(n))));
         }
         assert_eq!(window.look(all[0], Digest::of(b"a")), Seen::Expired);
         assert_eq!(window.look(all[1], Digest::of(b"a")), Seen::Again(used(1)));
@@ -200,5 +195,24 @@ mod tests {
             Seen::Expired,
             "born with the dropped one"
         );
+    }
+    #[test]
+    fn a_snapshot_brings_back_the_ids_that_are_not_expired() {
+        let ids = CountedIds::default();
+        let mut window = IdWindow::new(WindowSize { span: MINUTE, most: 10 });
+        let [old, young] = [1, 2].map(|n| ids.fresh(Micros(0).plus(MINUTE * n)));
+        let mut rows = Vec::new();
+        for (n, id) in [(1, old), (2, young)] {
+            window.fold(Micros(0).plus(MINUTE * 2), Some((id, used(n))));
+            window.drain_rows(n, &mut rows);
+        }
+
+        let mut again = IdWindow::new(WindowSize { span: MINUTE, most: 10 });
+        again.restore_horizon(window.horizon());
+        for row in rows.iter().filter(|row| row.value.is_some()) {
+            again.restore(&row.key, row.value.as_deref().unwrap()).unwrap();
+        }
+        assert_eq!(again.look(young, Digest::of(b"a")), Seen::Again(used(2)));
+        assert_eq!(again.look(old, Digest::of(b"a")), Seen::Expired);
     }
 }

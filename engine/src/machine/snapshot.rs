@@ -37,7 +37,7 @@ impl Machine {
             known: self.entities.known.count(),
         };
         let shard_state = serde_json::to_string(&state).map_err(|e| Unfit::new(e.to_string()))?;
-        self.ids.drain_rows(&mut rows);
+        self.ids.drain_rows(self.head.pseq, &mut rows);
         if !zoo!("timers-not-in-the-snapshot") {
             self.timers.drain_rows(&mut rows);
         }

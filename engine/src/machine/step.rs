@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     address::{Address, EntityKey},
-    aggregate::Context,
+    aggregate::{Context, Origin},
     commit::{Cause, Outcome, Peer},
     digest::Digest,
     entity::{ActivityResult, Decision, EntityInput},
@@ -221,7 +221,7 @@ impl Machine {
                 Arc::clone(&asked.key.id),
             ),
             version,
-            cause: cause_text(&asked.cause, asked.key).into(),
+            cause: Origin::of(asked.cause.clone(), asked.key.clone()),
         };
         let (decision, parked) = match &mut slot.state {
             State::Live(state) => match state.handle(&asked.input, &cx) {
@@ -332,15 +332,4 @@ fn channel_cause(incoming: &Incoming) -> Cause {
 
 pub(super) fn activity_cause(result: &ActivityResult) -> Cause {
     Cause::Activity { key: Arc::clone(&result.key), round: result.round, attempt: result.attempt }
-}
-
-/// What a decision is the effect of, the same when it is decided again: the root of derived ids.
-fn cause_text(cause: &Cause, entity: &EntityKey) -> String {
-    match cause {
-        Cause::Client { id, .. } => id.to_string(),
-        Cause::Channel { from, seq, .. } => format!("{}/{}/{}/{seq}", from.service, from.log_id, from.shard),
-        Cause::Timer { node, serial } => format!("{entity}/{node}/{serial}"),
-        Cause::Activity { key, round, attempt } => format!("{entity}/{key}/{round}/{attempt}"),
-        Cause::Control { act } => format!("{entity}/{act}"),
-    }
 }

@@ -42,7 +42,7 @@ impl Owner<'_> {
             // bring it first, and one batch is cheaper than two.
             tokio::task::yield_now().await;
         }
-        let mut inputs = Vec::with_capacity(room);
+        let mut inputs = Vec::new();
         let mut next = Some(first);
         while let Some(came) = next {
             match came {

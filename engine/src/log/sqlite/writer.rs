@@ -36,11 +36,11 @@ use crate::{
 };
 
 /// After so many bytes the witness is written again.
-const WITNESS_BYTES: u64 = 1024 * 1024;
+const WITNESS_BYTES: u64 = 4 * 1024 * 1024;
 /// Or when the last time was so long ago.
 const WITNESS_AGE: std::time::Duration = std::time::Duration::from_secs(1);
 /// After so many bytes the keeper checkpoints beside us.
-const CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
+const CHECKPOINT_BYTES: u64 = 8 * 1024 * 1024;
 /// After so many bytes we checkpoint the rest between two batches, so that the -wal file starts anew.
 const WAL_BYTES: u64 = 32 * 1024 * 1024;
 /// And try again after so many, when a reader was in the way.
