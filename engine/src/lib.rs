@@ -115,6 +115,7 @@ pub mod health;
 pub mod log;
 pub mod machine;
 pub mod message;
+mod news;
 pub mod node;
 pub mod owner;
 pub mod position;

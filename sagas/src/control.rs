@@ -222,6 +222,9 @@ impl Work<'_> {
             return Ok(Err(self.not_now(id, hint)));
         }
         self.intervened(id, order)?;
+        if palinode::zoo!("skip-runs-the-undo") && status == Status::UndoStuck {
+            return Ok(Ok(self.ask_undo(id)?));
+        }
         self.emit(Event::Skipped { node: self.path(id), why: SkippedBy::Person })?;
         if status == Status::UndoStuck {
             self.rewind()?
@@ -313,7 +316,18 @@ impl Work<'_> {
 
     fn intervened(&mut self, id: NodeId, order: &Order) -> Result<(), Broken> {
         let Order { verb, by, reason, .. } = order;
+        match verb {
+            Verb::Retry => palinode::sometimes!("node retried by a person"),
+            Verb::Skip => palinode::sometimes!("node left out by a person"),
+            Verb::MarkDone => palinode::sometimes!("node marked done by a person"),
+            Verb::MarkNotDone => palinode::sometimes!("node marked not done by a person"),
+            _ => {}
+        }
         let (by, reason) = (Arc::clone(by), Arc::clone(reason));
+        if palinode::zoo!("verb-applied-twice") {
+            let (by, reason) = (Arc::clone(&by), Arc::clone(&reason));
+            self.emit(Event::Intervened { verb: *verb, node: self.path(id), by, reason })?;
+        }
         self.emit(Event::Intervened { verb: *verb, node: self.path(id), by, reason })
     }
 

@@ -149,6 +149,7 @@ impl Entity for Instance {
             Ok(decided) => self.take(decided, cause, cx),
             // What still cannot be taken was kept already.
             Err(Broken(why)) if matches!(&read, Input::Order(o) if o.verb == Verb::Unpark) => {
+                palinode::sometimes!("saga set free in vain");
                 Ok(answer(Said::No(No::Parked { why: why.into() }), cx))
             }
             Err(Broken(why)) => self.park(why, input),
@@ -241,6 +242,7 @@ impl Instance {
 
     /// The input that could not be taken is stored, and nothing of it is applied.
     fn park(&mut self, why: String, input: &EntityInput<'_>) -> Result<Decision, Unfit> {
+        palinode::sometimes!("saga set aside");
         let why: Arc<str> = why.into();
         self.store(&Event::Parked { why: Arc::clone(&why), input: kept(input) }, &why)
     }
@@ -252,7 +254,9 @@ impl Instance {
             let acts = matches!(read, Input::Order(order) if order.verb != Verb::Cancel);
             return (!acts).then(|| self.store(&kept(), &why));
         }
-        let still = self.state.paused.is_some() && matches!(read, Input::Answer { .. } | Input::Timer { .. });
+        let still = self.state.paused.is_some()
+            && !palinode::zoo!("paused-saga-asks")
+            && matches!(read, Input::Answer { .. } | Input::Timer { .. });
         still.then(|| {
             let event = kept();
             self.state.apply(&self.definition, &event).map_err(Unfit::new)?;

@@ -42,14 +42,22 @@ impl Work<'_> {
         let Some(paused) = self.state.paused.clone() else { return Ok(Err(No::NotPaused)) };
         let at = self.cx.time;
         let again = |Left { node, micros }: Left| {
+            let micros = if palinode::zoo!("time-passes-in-a-pause") { 0 } else { micros };
             let timer = self.new_timer(at.plus(Duration::from_micros(micros)));
             NodeTimer { node, timer }
         };
         let timers = paused.left.into_iter().map(again).collect();
-        let kept = std::mem::take(&mut self.state.kept);
+        let mut kept = std::mem::take(&mut self.state.kept);
+        if !kept.is_empty() {
+            palinode::sometimes!("resumed with answers that were kept");
+        }
+        if palinode::zoo!("answers-of-a-pause-forgotten") {
+            kept.clear();
+        }
         let (reason, by) = (Arc::clone(&order.reason), Arc::clone(&order.by));
         self.emit(Event::Resumed { reason, by, at, timers })?;
         if let (Phase::Forward, Some(cancel)) = (self.state.phase, self.state.cancel.clone()) {
+            palinode::sometimes!("resumed with a cancel that waited");
             self.begin_undo(Why::Cancelled { reason: cancel.reason, by: cancel.by })?;
         }
         self.take_kept(&kept)?;
@@ -64,10 +72,15 @@ impl Work<'_> {
             Some(no) => return Ok(Err(no)),
             None => return Ok(Err(No::NotParked)),
         }
-        let kept = std::mem::take(&mut self.state.kept);
+        let mut kept = std::mem::take(&mut self.state.kept);
+        if palinode::zoo!("unparked-without-what-was-kept") {
+            kept.clear();
+        }
         let (reason, by) = (Arc::clone(&order.reason), Arc::clone(&order.by));
         self.emit(Event::Unparked { reason, by })?;
-        Ok(Ok(self.take_kept(&kept)?))
+        self.take_kept(&kept)?;
+        palinode::sometimes!("saga set free");
+        Ok(Ok(()))
     }
 
     fn take_kept(&mut self, kept: &[Kept]) -> Result<(), Broken> {

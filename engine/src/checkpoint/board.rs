@@ -6,10 +6,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::ShardStatus;
+use crate::news::{Hearer, Teller};
 
 /// The read models of one database in this process. Cheap to clone; one for all clones of a database.
 #[derive(Clone, Default)]
@@ -17,26 +17,26 @@ pub struct Board(Arc<Mutex<BTreeMap<Arc<str>, Entry>>>);
 
 /// One projection.
 struct Entry {
-    active: watch::Sender<u32>,
+    active: Teller<u32>,
     /// The version that writes nothing now.
-    still: watch::Sender<Option<u32>>,
+    still: Teller<Option<u32>>,
     running: BTreeMap<(u32, Arc<str>), Running>,
 }
 
 /// A version that follows a service.
 #[derive(Clone)]
 pub(crate) struct Running {
-    pub(crate) shards: Vec<watch::Receiver<ShardStatus>>,
+    pub(crate) shards: Vec<Hearer<ShardStatus>>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
 }
 
 /// A version stands still as long as this lives.
-pub(crate) struct Still(watch::Sender<Option<u32>>);
+pub(crate) struct Still(Board, Arc<str>);
 
 impl Drop for Still {
     fn drop(&mut self) {
-        self.0.send_replace(None);
+        self.0.go_on(&self.1);
     }
 }
 
@@ -44,13 +44,13 @@ impl Drop for Still {
 #[derive(Debug, Clone)]
 pub(crate) struct Go {
     version: u32,
-    still: watch::Receiver<Option<u32>>,
+    still: Hearer<Option<u32>>,
 }
 
 impl Go {
     /// Whether the version stands still.
     pub(crate) fn stands_still(&self) -> bool {
-        *self.still.borrow() == Some(self.version)
+        self.still.get() == Some(self.version)
     }
 
     /// Returns when the version does not stand still. May be dropped.
@@ -72,26 +72,28 @@ impl Board {
     /// Readers see this version from here on.
     pub(crate) fn show(&self, projection: &str, active: u32) {
         self.with(projection, active, |entry| {
-            entry.active.send_if_modified(|known| std::mem::replace(known, active) != active);
+            entry.active.tell(|known| std::mem::replace(known, active) != active);
         });
     }
 
     /// The version that readers see: this one, when nothing is known of the projection.
-    pub(crate) fn active(&self, projection: &str, version: u32) -> watch::Receiver<u32> {
-        self.with(projection, version, |entry| entry.active.subscribe())
+    pub(crate) fn active(&self, projection: &str, version: u32) -> Hearer<u32> {
+        self.with(projection, version, |entry| entry.active.hearer())
     }
 
-    /// Where a shard of a running version is.
+    /// Where a shard of a running version is: news are what comes from now on.
     pub(crate) fn shard(
         &self,
         projection: &str,
         version: u32,
         service: &Arc<str>,
         shard: u32,
-    ) -> Option<watch::Receiver<ShardStatus>> {
+    ) -> Option<Hearer<ShardStatus>> {
         let entries = self.lock();
         let running = entries.get(projection)?.running.get(&(version, Arc::clone(service)))?;
-        running.shards.get(usize::try_from(shard).ok()?).cloned()
+        let mut status = running.shards.get(usize::try_from(shard).ok()?)?.clone();
+        status.take();
+        Some(status)
     }
 
     /// The runners of a version, in all services.
@@ -103,28 +105,64 @@ impl Board {
 
     /// Tells runners of a version whether they may write.
     pub(crate) fn go(&self, projection: &str, version: u32) -> Go {
-        self.with(projection, version, |entry| Go { version, still: entry.still.subscribe() })
+        self.with(projection, version, |entry| Go { version, still: entry.still.hearer() })
     }
 
     /// Lets a version stand still: its runners begin no transaction that moves on.
     pub(crate) fn still(&self, projection: &str, version: u32) -> Still {
         self.with(projection, version, |entry| {
-            entry.still.send_replace(Some(version));
-            Still(entry.still.clone())
-        })
+            entry.still.tell(|still| still.replace(version) != Some(version))
+        });
+        Still(self.clone(), projection.into())
+    }
+
+    fn go_on(&self, projection: &str) {
+        if let Some(entry) = self.lock().get(projection) {
+            entry.still.tell(|still| still.take().is_some());
+        }
     }
 
     /// The entry of a projection, made when there is none: readers see `active` then.
     fn with<T>(&self, projection: &str, active: u32, then: impl FnOnce(&mut Entry) -> T) -> T {
         let mut entries = self.lock();
         then(entries.entry(projection.into()).or_insert_with(|| Entry {
-            active: watch::Sender::new(active),
-            still: watch::Sender::new(None),
+            active: Teller::new(active),
+            still: Teller::new(None),
             running: BTreeMap::new(),
         }))
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn what_was_told_before_a_shard_is_asked_for_is_no_news() {
+        let (board, service): (Board, Arc<str>) = (Board::default(), "bank".into());
+        let status = Teller::new(ShardStatus::starting(0));
+        let running = Running {
+            shards: vec![status.hearer()],
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        board.post("balances", 1, &service, running);
+        let parked = |n| {
+            status.tell(|status| {
+                status.parked = n;
+                true
+            });
+        };
+        parked(1);
+        let mut asked = board.shard("balances", 1, &service, 0).unwrap();
+        assert_eq!(asked.changed().now_or_never(), None);
+        parked(2);
+        assert_eq!(asked.changed().now_or_never(), Some(true));
     }
 }

@@ -9,6 +9,7 @@
 //!     version, and else changes nothing and says so.
 //! V3. `remove` takes away a version that is not active: its tables, its parked keys. Its checkpoints begin anew, and
 //!     their epochs do not: a runner that is late changes nothing.
+//! V4. `active` tells which version readers see, as of the caller's transaction.
 
 use futures_util::future::BoxFuture;
 
@@ -53,7 +54,7 @@ impl Difference {
     }
 }
 
-/// A database that keeps several versions of a projection. See the module's contract V1 to V3.
+/// A database that keeps several versions of a projection. See the module's contract V1 to V4.
 pub trait Versions: Db {
     /// Keeps which tables a version has, and answers with the active version (V1).
     fn register<'t>(
@@ -61,6 +62,12 @@ pub trait Versions: Db {
         projection: &'t str,
         tables: &'t Tables,
     ) -> BoxFuture<'t, Result<u32, ApplyError>>;
+
+    /// The version that readers see (V4); `None` when there is none.
+    fn active<'t>(
+        tx: &'t mut Self::Tx,
+        projection: &'t str,
+    ) -> BoxFuture<'t, Result<Option<u32>, ApplyError>>;
 
     /// All versions, by number.
     fn versions<'t>(

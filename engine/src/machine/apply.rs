@@ -121,6 +121,9 @@ impl Machine {
             for run in &commit.runs {
                 self.runs.open(run_id(&entity, run), pseq);
             }
+            if commit.ended {
+                self.entities.over(&entity);
+            }
             // Without an event of its own it is the engine that set the entity aside.
             if commit.outcome == Outcome::Parked && commit.events.is_empty() {
                 self.entities.park(&entity, why_parked(commit), commit.parked.clone(), pseq);

@@ -55,6 +55,8 @@ pub struct Slot {
     pub pseq: u64,
     /// What it is, or why it is set aside.
     pub state: State,
+    /// It has come to its end: nothing much will be asked of it.
+    over: bool,
     dirty: bool,
     saving: bool,
     /// It stands in the list of those that may go.
@@ -65,7 +67,7 @@ pub struct Slot {
 
 impl Slot {
     fn new(version: u64, pseq: u64, state: State) -> Self {
-        Self { version, pseq, state, dirty: false, saving: false, listed: false, used: false }
+        Self { version, pseq, state, over: false, dirty: false, saving: false, listed: false, used: false }
     }
 }
 
@@ -205,6 +207,13 @@ impl Entities {
         }
     }
 
+    /// It has come to its end, and leaves memory before others do.
+    pub fn over(&mut self, key: &EntityKey) {
+        if let Some(slot) = self.slots.get_mut(&Hashed::of(key)) {
+            slot.over = true;
+        }
+    }
+
     fn changed(&mut self, key: &EntityKey, pseq: u64) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(&Hashed::of(key))?;
         slot.pseq = pseq;
@@ -249,7 +258,9 @@ impl Entities {
         for key in std::mem::take(&mut self.saving) {
             let Some(slot) = self.slots.get_mut(&Hashed::of(&key)) else { continue };
             slot.saving = false;
-            if !slot.dirty && !slot.listed {
+            if slot.over && !slot.dirty {
+                self.slots.remove(&Hashed::of(&key));
+            } else if !slot.dirty && !slot.listed {
                 slot.listed = true;
                 self.clean.push_back(key);
             }

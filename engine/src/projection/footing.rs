@@ -8,10 +8,10 @@ use std::{
 
 use super::{
     Projection,
-    runner::{Halt, READ, Runner, superseded},
+    runner::{Halt, READ, Runner},
 };
 use crate::{
-    checkpoint::{ApplyError, Checkpoint, Parked, ReadDb, Transacted},
+    checkpoint::{ApplyError, Board, Checkpoint, Class, Key, Parked, ReadDb, Transacted},
     log::Stored,
     machine::fold::{Expected, Fold, matches},
     position::Position,
@@ -100,10 +100,12 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     }
 
     async fn take(&mut self, start: Position) -> Result<(Checkpoint, Vec<Parked>), Halt> {
-        let (key, reader) = (self.key.clone(), Arc::clone(&self.source.reader));
+        let (key, reader, board) =
+            (self.key.clone(), Arc::clone(&self.source.reader), self.db.board().clone());
         let taken = self.db.transact(Box::new(move |tx| {
             Box::pin(async move {
                 let checkpoint = D::take(tx, &key, &start, &reader).await?;
+                show_active::<D>(tx, &board, &key).await?;
                 Ok((checkpoint, D::parked(tx, &key).await?))
             })
         }));
@@ -114,14 +116,26 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     }
 
     async fn find(&self, mine: u64) -> Result<(Checkpoint, Vec<Parked>), Halt> {
-        let key = self.key.clone();
+        let (key, board) = (self.key.clone(), self.db.board().clone());
         let found = self.db.transact(Box::new(move |tx| {
-            Box::pin(async move { Ok((D::checkpoint(tx, &key).await?, D::parked(tx, &key).await?)) })
+            Box::pin(async move {
+                show_active::<D>(tx, &board, &key).await?;
+                Ok((D::checkpoint(tx, &key).await?, D::parked(tx, &key).await?))
+            })
         }));
         match settled(found.await)? {
             (Some(checkpoint), parked) if checkpoint.epoch == mine => Ok((checkpoint, parked)),
             _ => Err(superseded(&self.key).into()),
         }
+    }
+
+    /// Moves the checkpoint in a transaction of its own: a planted bug does so.
+    pub(super) async fn advance_alone(&self, from: &Checkpoint, next: &Checkpoint) -> Result<(), Halt> {
+        let (key, from, next) = (self.key.clone(), from.clone(), next.clone());
+        let alone = self.db.transact(Box::new(move |tx| {
+            Box::pin(async move { D::advance(tx, &key, &from, &next.position, next.time).await.map(drop) })
+        }));
+        Ok(settled(alone.await)?)
     }
 
     /// Reads the checkpoint's record again, and compares it.
@@ -174,6 +188,28 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         );
         ApplyError::broken(what).into()
     }
+}
+
+/// Tells the process which version readers see, in every transaction after which a runner tells where it is: so a wait
+/// never ends in rows that readers do not see, whoever moved them, and however that was told.
+pub(super) async fn show_active<D: ReadDb>(
+    tx: &mut D::Tx,
+    board: &Board,
+    key: &Key,
+) -> Result<(), ApplyError> {
+    if let Some(active) = D::active(tx, &key.projection).await? {
+        board.show(&key.projection, active);
+    }
+    Ok(())
+}
+
+pub(super) fn superseded(key: &Key) -> ApplyError {
+    sometimes!("projector superseded");
+    let what = format!(
+        "the checkpoint of projection {key} is not where this runner left it: another runner has taken over, or the \
+         database was set back. This one wrote nothing after that; it may be started again"
+    );
+    ApplyError::new(Class::Superseded, what)
 }
 
 /// The end of a transaction that may simply be tried again.

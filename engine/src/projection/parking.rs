@@ -7,8 +7,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Projection,
-    footing::Footing,
-    runner::{Halt, Runner, superseded},
+    footing::{Footing, show_active, superseded},
+    runner::{Halt, Runner},
 };
 use crate::checkpoint::{Act, ApplyError, Held, Parked, ReadDb, Said, Transacted};
 
@@ -126,12 +126,16 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
             said: ask.said.clone(),
         };
         let (key, from, todo) = (self.key.clone(), at.checkpoint.clone(), changes.clone());
+        let board = self.db.board().clone();
         let end = self.db.transact(Box::new(move |tx| {
             Box::pin(async move {
                 if !D::advance(tx, &key, &from, &from.position, from.time).await? {
                     return Err(superseded(&key));
                 }
-                D::record(tx, &act).await?;
+                show_active::<D>(tx, &board, &key).await?;
+                if !zoo!("act-not-recorded") {
+                    D::record(tx, &act).await?;
+                }
                 let mut left = Vec::with_capacity(todo.len());
                 for Change { key: parked, without } in &todo {
                     D::park(tx, &key, parked).await?;
@@ -146,7 +150,10 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         match end.await {
             Transacted::Committed(left) => {
                 let done = changes.len();
-                for (Change { key, .. }, left) in changes.into_iter().zip(left) {
+                for (Change { key, without }, left) in changes.into_iter().zip(left) {
+                    if without.is_some() {
+                        sometimes!("events left out by a person");
+                    }
                     at.now_holds(key, left);
                 }
                 self.tell_position(at);
@@ -186,6 +193,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     ) {
         self.meter.parked(self.source.clock.now(), &parks);
         for parked in parks {
+            sometimes!("key parked");
             tracing::error!(projection = %self.key, key = parked.key, error = parked.error, "a key is parked");
             at.parked.insert(parked.key.clone(), parked);
         }

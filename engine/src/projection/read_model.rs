@@ -3,7 +3,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::watch;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -18,6 +17,7 @@ use super::{
 use crate::{
     checkpoint::{Act, ApplyError, Class, Parked, Said, ShardStatus, State},
     clock::Clock,
+    news::Hearer,
     position::Token,
     time::Micros,
 };
@@ -43,7 +43,7 @@ struct Shared {
 /// The runner of one shard, seen from the handle.
 #[derive(Clone)]
 pub(super) struct Shard {
-    pub(super) status: watch::Receiver<ShardStatus>,
+    pub(super) status: Hearer<ShardStatus>,
     pub(super) door: Door,
 }
 
@@ -121,7 +121,7 @@ impl ReadModel {
     /// Where each shard is, in order.
     #[must_use]
     pub fn status(&self) -> Vec<ShardStatus> {
-        self.0.shards.iter().map(|shard| shard.status.borrow().clone()).collect()
+        self.0.shards.iter().map(|shard| shard.status.get()).collect()
     }
 
     /// Waits until the tables that readers see hold the effects of the answer that gave this token, at most `within`.
@@ -135,12 +135,13 @@ impl ReadModel {
         let until = clock.now().plus(within);
         let mut active = self.0.desk.board().active(self.0.name, self.0.version);
         loop {
-            let version = *active.borrow_and_update();
+            let active_now = active.take();
+            let version = if zoo!("token-of-a-version-nobody-reads") { self.0.version } else { active_now };
             tokio::select! {
                 biased;
                 // The board lives as long as the database.
-                Ok(()) = active.changed() => {}
-                waited = self.wait_in(version, token, until) => if *active.borrow() == version { return waited },
+                true = active.changed() => sometimes!("wait went on in another version"),
+                waited = self.wait_in(version, token, until) => if active.get() == active_now { return waited },
             }
         }
     }
@@ -156,10 +157,13 @@ impl ReadModel {
             return stopped("it does not run here");
         };
         loop {
-            let now = status.borrow_and_update().clone();
+            let now = status.take();
             let pseq = now.position.map_or(0, |p| p.pseq);
             match now.state {
-                _ if pseq >= token.pseq && now.parked == 0 => return Waited::Reached,
+                _ if pseq >= token.pseq && (now.parked == 0 || zoo!("reached-though-parked")) => {
+                    return Waited::Reached;
+                }
+                _ if pseq + 1 == token.pseq && zoo!("reached-one-too-early") => return Waited::Reached,
                 _ if pseq >= token.pseq => return self.past(version, token, until).await,
                 State::Stopped { why } => return stopped(&why),
                 state if clock.now() >= until => {
@@ -167,9 +171,10 @@ impl ReadModel {
                 }
                 _ => {}
             }
+            sometimes!("token waited for");
             tokio::select! {
                 biased;
-                told = status.changed() => if told.is_err() {
+                told = status.changed() => if !told {
                     return stopped("the runner is gone: its task has ended");
                 },
                 () = clock.wait_until(until) => {}
@@ -177,7 +182,7 @@ impl ReadModel {
         }
     }
 
-    fn status_of(&self, version: u32, shard: u32) -> Option<watch::Receiver<ShardStatus>> {
+    fn status_of(&self, version: u32, shard: u32) -> Option<Hearer<ShardStatus>> {
         if version == self.0.version {
             return Some(self.shard(shard).ok()?.status);
         }
@@ -189,7 +194,10 @@ impl ReadModel {
         let clock = &self.0.source.clock;
         loop {
             match self.0.desk.holder(version, token.shard, token.pseq).await {
-                Ok(Some(key)) => return Waited::Parked { key },
+                Ok(Some(key)) => {
+                    sometimes!("token held back by a parked key");
+                    return Waited::Parked { key };
+                }
                 Ok(None) => return Waited::Reached,
                 Err(e) if e.class != Class::Outage => return Waited::Stopped { reason: e.what },
                 Err(e) if clock.now() >= until => {
@@ -274,8 +282,7 @@ impl ReadModel {
         mut condition: impl FnMut(&ShardStatus) -> bool,
     ) -> Option<ShardStatus> {
         let mut status = self.shard(shard).ok()?.status;
-        let found = status.wait_for(|status| condition(status)).await.ok()?;
-        Some(found.clone())
+        status.wait_for(|status| condition(status)).await
     }
 
     /// Whether it was stopped and its last runner has ended.

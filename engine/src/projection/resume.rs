@@ -6,9 +6,9 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{
     Projection,
     batch::{About, about, fold_one, head},
-    footing::{Footing, settled},
+    footing::{Footing, settled, show_active, superseded},
     poison::Poison,
-    runner::{Halt, Runner, superseded, write_piece},
+    runner::{Halt, Runner, write_piece},
 };
 use crate::{
     checkpoint::{ApplyError, Class, Held, Parked, ReadDb, Transacted},
@@ -131,13 +131,17 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     ) -> Result<(), Halt> {
         let (key, from, name) = (self.key.clone(), at.checkpoint.clone(), parked.key.clone());
         let (projection, tables, upto) = (Arc::clone(&self.projection), self.tables, last.held);
+        let board = self.db.board().clone();
         let end = self.db.transact(Box::new(move |tx| {
             Box::pin(async move {
                 if !D::advance(tx, &key, &from, &from.position, from.time).await? {
                     return Err(superseded(&key));
                 }
+                show_active::<D>(tx, &board, &key).await?;
                 let left = D::release(tx, &key, &name, upto).await?;
-                write_piece(&*projection, tx, &tables, batch).await?;
+                if !zoo!("released-before-it-is-written") {
+                    write_piece(&*projection, tx, &tables, batch).await?;
+                }
                 Ok(left)
             })
         }));
@@ -147,6 +151,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                     *left = left.saturating_sub(events);
                 }
                 if left.is_none() {
+                    sometimes!("parked key is free again");
                     tracing::info!(projection = %self.key, key = parked.key, "a key is not parked any more");
                     self.careful = None;
                 }
@@ -173,6 +178,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         about: &About,
         poison: &Poison,
     ) -> Result<(), Halt> {
+        sometimes!("parked key tried in vain");
         let again = poison.again(parked, about);
         tracing::error!(projection = %self.key, key = again.key, error = again.error, "a key stays parked");
         self.careful = None;

@@ -24,13 +24,12 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Projection, Source,
     batch::{About, Batch, Piece, Reading, Untaken},
-    footing::Footing,
+    footing::{Footing, show_active, superseded},
     meter::Meter,
     parking::Asks,
     poison::Poison,
@@ -40,6 +39,7 @@ use crate::{
     checkpoint::{ApplyError, Checkpoint, Class, Go, Key, ReadDb, ShardStatus, State, Tables, Transacted},
     entity::panicked,
     log::Stored,
+    news::Teller,
     tail::TailWatch,
 };
 
@@ -61,7 +61,7 @@ pub(super) struct Runner<D: ReadDb, P> {
     pub(super) source: Source,
     topic: Topic,
     pub(super) db: D,
-    status: watch::Sender<ShardStatus>,
+    status: Teller<ShardStatus>,
     stop: CancellationToken,
     tail: TailWatch,
     /// Ours, once taken.
@@ -102,7 +102,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         (projection, tables): (Arc<P>, Tables),
         source: Source,
         db: D,
-        status: watch::Sender<ShardStatus>,
+        status: Teller<ShardStatus>,
         stop: CancellationToken,
         (meter, asks, go): (Meter, Asks, Go),
     ) -> Self {
@@ -218,9 +218,11 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     /// Waits while readers are about to be moved away from this version.
     async fn may_write(&mut self) -> Result<(), Halt> {
         if self.go.stands_still() {
+            sometimes!("version stood still for a swap");
             self.tell(State::Retrying { why: "it stands still until readers are moved".into() });
         }
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => Err(Halt::Asked),
             () = self.go.ahead() => Ok(()),
         }
@@ -233,8 +235,13 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         self.may_write().await?;
         let time = time.unwrap_or(at.checkpoint.time);
         let next = Checkpoint { position: to, time, epoch: at.checkpoint.epoch };
-        let (key, from, to) = (self.key.clone(), at.checkpoint.clone(), next.position.clone());
+        let (key, mut from, to) = (self.key.clone(), at.checkpoint.clone(), next.position.clone());
+        if zoo!("checkpoint-in-its-own-transaction") {
+            self.advance_alone(&from, &next).await?;
+            from = next.clone();
+        }
         let (projection, tables) = (Arc::clone(&self.projection), self.tables);
+        let board = self.db.board().clone();
         let abouts: Vec<Option<About>> = pieces.iter().map(|piece| piece.about.clone()).collect();
         let writing = Arc::new(AtomicUsize::new(usize::MAX));
         let (written, parked, held) = (Arc::clone(&writing), parks.clone(), holds.clone());
@@ -243,6 +250,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                 if !D::advance(tx, &key, &from, &to, time).await? && !zoo!("rows-without-checkpoint") {
                     return Err(superseded(&key));
                 }
+                show_active::<D>(tx, &board, &key).await?;
                 for parked in &parked {
                     D::park(tx, &key, parked).await?;
                 }
@@ -269,6 +277,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                 let about = abouts.get(writing.load(Ordering::Relaxed)).ok_or(e.clone())?;
                 if let Some(about) = about {
                     let place = (about.held.pseq, about.held.idx);
+                    sometimes!("poison found at the write");
                     self.unwritten.insert(place, Poison::new("write", e.what));
                 } else {
                     self.single_until = Some(next.position.offset);
@@ -342,7 +351,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     }
 
     fn tell(&self, state: State) {
-        self.status.send_if_modified(|status| {
+        self.status.tell(|status| {
             let news = status.state != state;
             status.state = state;
             news
@@ -352,7 +361,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     /// It has seen the end of the log.
     fn caught_up(&self) {
         let now = self.source.clock.now();
-        self.status.send_if_modified(|status| {
+        self.status.tell(|status| {
             status.caught_up = Some(now);
             false
         });
@@ -360,7 +369,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
 
     pub(super) fn tell_position(&self, at: &Footing) {
         let seen_the_end = (at.at_end && at.ahead.is_empty()).then(|| self.source.clock.now());
-        self.status.send_modify(|status| {
+        self.status.tell(|status| {
             status.position = Some(at.checkpoint.position.clone());
             status.time = at.checkpoint.time;
             status.parked = at.parked.len();
@@ -368,6 +377,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
             if status.state != State::Live {
                 status.state = State::CatchingUp;
             }
+            true
         });
     }
 }
@@ -380,13 +390,4 @@ pub(super) async fn write_piece<D: ReadDb, P: Projection<D>>(
 ) -> Result<(), ApplyError> {
     let written = AssertUnwindSafe(async { projection.write(tx, tables, piece).await }).catch_unwind().await;
     written.unwrap_or_else(|panic| Err(ApplyError::poison(panicked("write", &*panic))))
-}
-
-pub(super) fn superseded(key: &Key) -> ApplyError {
-    sometimes!("projector superseded");
-    let what = format!(
-        "the checkpoint of projection {key} is not where this runner left it: another runner has taken over, or the \
-         database was set back. This one wrote nothing after that; it may be started again"
-    );
-    ApplyError::new(Class::Superseded, what)
 }

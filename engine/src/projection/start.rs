@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -20,6 +19,7 @@ use crate::{
     checkpoint::{ApplyError, Key, ReadDb, Running, ShardStatus, Tables, Transacted},
     clock::Clock,
     log::Log,
+    news::Teller,
     tail::Tail,
 };
 
@@ -57,9 +57,9 @@ pub async fn start<D: ReadDb, P: Projection<D>>(
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let (mut shards, recent) = (Vec::new(), Recent::default());
     for shard in 0..source.partitions {
-        let (status, seen) = watch::channel(ShardStatus::starting(shard));
+        let status = Teller::new(ShardStatus::starting(shard));
         let (door, asks) = asks();
-        shards.push(Shard { status: seen, door });
+        shards.push(Shard { status: status.hearer(), door });
         let (meter, go) = (Meter::new(recent.clone()), db.board().go(P::NAME, P::VERSION));
         let key = Key {
             projection: P::NAME.into(),

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 
-pub use db::{MemoryDb, MemoryTx, TxFault};
+pub use db::{Changed, MemoryDb, MemoryTx, TxFault};
 
 use crate::{
     log::LogError,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use palinode::{
     ManualClock,
-    projection::{ReadModel, Said, start},
+    projection::{ReadModel, Said, Waited, start},
     store::memory::{MemoryDb, TxFault},
 };
 
@@ -154,4 +154,54 @@ fn phase(world: &World) -> Vec<(u32, bool)> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let found = runtime.block_on(versions(&world.db));
     found.iter().map(|version| (version.version, version.active)).collect()
+}
+
+#[tokio::test]
+async fn a_swap_whose_caller_goes_away_never_lets_a_wait_end_in_rows_that_readers_do_not_see() {
+    let (said, mut active) = (Said::new("ada", "and gone"), std::collections::BTreeSet::new());
+    for turns in 0..40 {
+        // given two versions that hold everything, and a swap that is dropped after so many turns
+        let world = World { journal: Journal::new(), clock: ManualClock::default(), db: MemoryDb::default() };
+        let before = world.journal.deposit(0, "0-1", &[7]);
+        let (one, two) = (world.start::<1>().await, world.start::<2>().await);
+        for model in [&one, &two] {
+            let there = move |p: &palinode::Position| p.pseq >= before.pseq;
+            model.wait_until(0, |s| s.position.as_ref().is_some_and(there)).await.unwrap();
+        }
+        tokio::select! {
+            biased;
+            moved = one.swap(2, LONG, &said) => moved.unwrap(),
+            () = turn(turns) => {}
+        }
+        turn(100).await;
+        // when only the old version goes on
+        two.stop().await;
+        let token = world.journal.deposit(0, "0-1", &[8]);
+        let time = async {
+            loop {
+                world.clock.advance(Duration::from_millis(100));
+                tokio::task::yield_now().await;
+            }
+        };
+        let waited = tokio::select! {
+            biased;
+            waited = one.wait_for(&token, Duration::from_secs(10)) => waited,
+            () = time => unreachable!(),
+        };
+        // then its rows count only where readers see them
+        let seen = phase_of(&world.db).await;
+        assert_eq!(waited == Waited::Reached, seen == 1, "after {turns} turns: {waited:?}");
+        active.insert(seen);
+    }
+    assert_eq!(active, [1, 2].into());
+}
+
+async fn turn(turns: usize) {
+    for _ in 0..turns {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn phase_of(db: &MemoryDb) -> u32 {
+    versions(db).await.iter().find(|version| version.active).map(|version| version.version).unwrap()
 }

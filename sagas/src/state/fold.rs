@@ -198,6 +198,9 @@ impl State {
     fn end(&mut self, phase: Phase) {
         self.phase = phase;
         self.paused = None;
+        // Nobody takes what a killed instance kept while it was set aside, and nothing more is kept.
+        self.parked = None;
+        self.kept.clear();
         self.drop_timers();
     }
 

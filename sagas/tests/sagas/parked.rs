@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use palinode::{Aggregate, commit::Outcome};
-use palinode_sagas::{Saga, testing::Script};
+use palinode_sagas::{Saga, Verb, testing::Script};
 
 use crate::world::{Pay, Room, Trip, held, hold, release, trip};
 
@@ -38,6 +38,13 @@ fn a_parked_instance_can_be_killed() {
         .kill()
         .then(["killed, standing room/do"])
         .then_told("killed");
+}
+
+#[test]
+fn a_killed_instance_keeps_nothing_any_more() {
+    let script = Script::of(&brittle()).start(trip()).done("room", held(1)).kill();
+    assert!(script.state().parked.is_none() && script.state().kept.is_empty());
+    script.cancel().then([]).then_told("ended").verb(Verb::Unpark).then([]).then_told("ended");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The booking example in a world: its services, its saga, its bank and its guests, beside the random sagas and under the
 //! same faults. What they decide is written a second time, naively, in `oracle/booking.rs`.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use ::booking::{
     domain::{Car, CarCommand, Flight, FlightCommand, RoomCommand, RoomType, TripId},
@@ -10,15 +10,16 @@ use ::booking::{
     saga::{BOOK_TRIP, book_trip},
     trips::Trip,
 };
-use palinode::{Address, Aggregate, Node, Service, checkpoint::Key};
+use palinode::{Address, Aggregate, Node, Service};
 use palinode_sagas::{Policy, Saga, SagaService, entity::name, verb::Verb};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    db::SimDb,
     follow::follow,
     participants::{Participants, TIMEOUT},
-    script::{Deed, Script},
+    script::Script,
     world::{self, World},
 };
 
@@ -98,43 +99,13 @@ impl World {
     }
 }
 
-/// The trips that guests of this script book.
-pub(crate) fn trips(script: &Script) -> impl Iterator<Item = &Trip> {
-    script.clients.iter().flatten().filter_map(|act| match &act.what {
-        Deed::Booking(Guest::Books(trip)) => Some(trip),
-        _ => None,
-    })
-}
-
-/// The checkpoints and rows that the read models of this script's booking can have.
-pub(crate) fn database(script: &Script, keys: &mut Vec<Key>, rows: &mut Vec<(String, String)>) {
-    if script.booking.is_none() {
-        return;
-    }
-    for (service, projection, _) in rows::ALL {
-        for shard in 0..script.shards {
-            keys.push(Key { projection: projection.into(), version: 1, service: service.into(), shard });
-        }
-    }
-    let mut all = BTreeSet::new();
-    for trip in trips(script) {
-        for night in trip.first.run(trip.nights) {
-            all.insert(("room_night_v1".to_owned(), format!("{}/{night}", trip.room)));
-        }
-        all.insert(("seat_v1".to_owned(), trip.flight.to_string()));
-        all.extend(trip.car.iter().map(|car| ("rental_v1".to_owned(), car.to_string())));
-        all.insert(("trip_v1".to_owned(), trip.id.to_string()));
-    }
-    rows.extend(all);
-}
-
 /// Runs the read models of the booking on a node, if there is one.
-pub(crate) async fn project(world: &World, node: usize, running: &Node) {
+pub(crate) async fn project(world: &World, node: usize, running: &Node, db: &SimDb) {
     if world.booking.is_some() {
-        let rooms = follow(world, node, running, RoomType::SERVICE, || Kept(RoomNights));
-        let seats = follow(world, node, running, Flight::SERVICE, || Kept(Seats));
-        let cars = follow(world, node, running, Car::SERVICE, || Kept(Cars));
-        let trips = follow(world, node, running, "trip", || Kept(Trips));
+        let rooms = follow(world, node, running, db, RoomType::SERVICE, || Kept(RoomNights));
+        let seats = follow(world, node, running, db, Flight::SERVICE, || Kept(Seats));
+        let cars = follow(world, node, running, db, Car::SERVICE, || Kept(Cars));
+        let trips = follow(world, node, running, db, "trip", || Kept(Trips));
         futures_util::future::join4(rooms, seats, cars, trips).await;
     }
 }

@@ -12,6 +12,8 @@ use crate::{
     definition::Order,
     domain::{Account, Money, Place, Slot},
     history::Answered,
+    people::{self, Does},
+    readers,
     script::{Act, Deed},
     world::{World, kind},
 };
@@ -32,6 +34,15 @@ pub(crate) async fn client(world: World, number: usize, acts: Vec<Act>) {
     }
 }
 
+/// A verb of somebody else.
+pub(crate) async fn person(world: World, turn: usize, does: Does) {
+    world.time.reach(Duration::from_millis(does.at_ms)).await;
+    world.count(format!("people.{}", does.verb));
+    let to = Address::new("trip", kind(does.program), does.id.as_str());
+    let message = people::message(&world, to, does.verb, does.node.as_deref());
+    ask(&world, message, turn, Duration::from_millis(does.patience_ms), turn.is_multiple_of(5)).await;
+}
+
 /// Asks until there is a definite answer, or patience ends.
 pub(crate) async fn ask(
     world: &World,
@@ -50,11 +61,11 @@ pub(crate) async fn ask(
         if let Some(client) = one {
             let second = async {
                 match other.filter(|_| doubled) {
-                    Some(other) => tell(&other, &message).await,
+                    Some(other) => tell(world, &other, &message).await,
                     None => None,
                 }
             };
-            let (a, b) = futures_util::future::join(tell(&client, &message), second).await;
+            let (a, b) = futures_util::future::join(tell(world, &client, &message), second).await;
             let now = world.time.now().0;
             let answers: Vec<Answered> = [a, b].into_iter().flatten().collect();
             for answer in &answers {
@@ -76,15 +87,19 @@ pub(crate) async fn ask(
 async fn reuse(world: &World, mut message: ClientMessage) {
     message.data = to_raw_value(&Money::Deposit(1_000)).unwrap();
     for client in world.clients() {
-        if let Some(told @ Answered::Recorded { .. }) = tell(&client, &message).await {
+        if let Some(told @ Answered::Recorded { .. }) = tell(world, &client, &message).await {
             world.complain(format!("A6: {} was used for something else and is told {told:?}", message.id));
         }
     }
 }
 
-async fn tell(client: &Client, message: &ClientMessage) -> Option<Answered> {
+async fn tell(world: &World, client: &Client, message: &ClientMessage) -> Option<Answered> {
     let told = tokio::time::timeout(CALL, client.tell(message.clone())).await;
-    Answered::of(&told.unwrap_or(Told::Unknown))
+    let told = told.unwrap_or(Told::Unknown);
+    if let Told::Recorded { receipt, .. } = &told {
+        readers::given(world, &receipt.token);
+    }
+    Answered::of(&told)
 }
 
 fn message(world: &World, deed: &Deed) -> ClientMessage {
@@ -102,17 +117,14 @@ fn message(world: &World, deed: &Deed) -> ClientMessage {
             (Slot::at(format!("s-{slot}")).address(), Slot::KIND.into(), to_raw_value(&flood), None)
         }
         Deed::Start { program, id, fates } => {
-            let order = Order { id: id.clone(), fates: fates.clone() };
+            let bug = world.script.people.bugs.get(id).cloned();
+            let order = Order { id: id.clone(), fates: fates.clone(), bug };
             (instance(program, id), name::START.into(), to_raw_value(&json!({ "data": order })), None)
         }
         Deed::Cancel { program, id } => {
-            let data = json!({ "reason": "sim", "by": "sim" });
-            (instance(program, id), Verb::Cancel.as_str().into(), to_raw_value(&data), None)
+            return people::message(world, instance(program, id), Verb::Cancel, None);
         }
-        Deed::Kill { program, id } => {
-            let data = json!({ "reason": "sim", "by": "sim" });
-            (instance(program, id), Verb::Kill.as_str().into(), to_raw_value(&data), None)
-        }
+        Deed::Kill { program, id } => return people::message(world, instance(program, id), Verb::Kill, None),
         Deed::Signal { program, id, nth } => {
             let data = json!({ "id": format!("{id}-{nth}"), "data": {} });
             (instance(program, id), format!("{}go", name::SIGNAL).into(), to_raw_value(&data), None)

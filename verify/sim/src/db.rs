@@ -1,8 +1,9 @@
-//! The database of the simulated read models: the one in memory with faults in front of it, and a memory of every commit,
-//! so that the rows can be held against the log as they were at each of them.
+//! The database of the simulated read models as one process has it: the one in memory with faults in front of it, its
+//! process's death and freezing among them, and a memory of every commit, so that everything can be held against the
+//! log as it was at each of them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -15,10 +16,17 @@ use palinode::{
         Transacted, Version, Versions, Work,
     },
     log::memory::Chance,
-    store::memory::{MemoryDb, MemoryTx},
+    store::memory::{Changed, MemoryDb, MemoryTx},
 };
 
+use crate::control::{Control, Cut};
+
 type Answer<'t, T> = BoxFuture<'t, Result<T, ApplyError>>;
+/// A table and a key.
+pub(crate) type Row = (String, String);
+
+/// How long a process that is cut off waits for its database.
+const AWAY: Duration = Duration::from_secs(2);
 
 /// What goes wrong, in a thousand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,15 +36,27 @@ pub(crate) struct SqlFaults {
     pub(crate) slow: Duration,
 }
 
-/// A transaction that was committed.
-#[derive(Debug, Clone)]
-pub(crate) struct Committed {
-    /// Whose checkpoint moved, from which record to which.
-    pub(crate) moved: Option<(Key, u64, u64)>,
-    /// The epoch that wrote it.
+/// Where a checkpoint stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct At {
+    pub(crate) offset: u64,
+    pub(crate) pseq: u64,
     pub(crate) epoch: u64,
-    /// All rows after it.
-    pub(crate) rows: BTreeMap<(String, String), Option<String>>,
+}
+
+/// A transaction that was committed, and what it left of what it touched.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Committed {
+    /// Rows.
+    pub(crate) rows: BTreeMap<Row, Option<String>>,
+    /// Checkpoints; none: taken away.
+    pub(crate) at: BTreeMap<Key, Option<At>>,
+    /// What keys of checkpoints hold back; nothing: the key is free.
+    pub(crate) held: BTreeMap<(Key, String), Vec<Held>>,
+    /// The versions of projections, and whether readers see them.
+    pub(crate) versions: BTreeMap<String, BTreeMap<u32, bool>>,
+    /// What people did.
+    pub(crate) acts: Vec<Act>,
 }
 
 /// The database as one process has it. Clones share everything.
@@ -45,6 +65,7 @@ pub(crate) struct SimDb {
     db: MemoryDb,
     inner: Arc<Mutex<Inner>>,
     board: Board,
+    process: Option<Control>,
 }
 
 struct Inner {
@@ -52,31 +73,27 @@ struct Inner {
     chance: Chance,
     commits: Vec<Committed>,
     counts: BTreeMap<&'static str, u64>,
-    /// The checkpoints there can be.
-    keys: Vec<Key>,
-    /// The rows there can be: tables and keys.
-    rows: Vec<(String, String)>,
     positions: BTreeMap<Key, u64>,
+    parked: BTreeSet<(Key, String)>,
 }
 
 impl SimDb {
-    /// With these checkpoints and rows.
-    pub(crate) fn new(seed: u64, keys: Vec<Key>, rows: Vec<(String, String)>) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let inner = Inner {
             faults: SqlFaults::default(),
             chance: Chance::new(seed),
             commits: Vec::new(),
             counts: BTreeMap::new(),
-            keys,
-            rows,
             positions: BTreeMap::new(),
+            parked: BTreeSet::new(),
         };
-        Self { db: MemoryDb::default(), inner: Arc::new(Mutex::new(inner)), board: Board::default() }
+        let inner = Arc::new(Mutex::new(inner));
+        Self { db: MemoryDb::default(), inner, board: Board::default(), process: None }
     }
 
-    /// The same database, in another process.
-    pub(crate) fn of_process(&self) -> Self {
-        Self { board: Board::default(), ..self.clone() }
+    /// The same database, in this process.
+    pub(crate) fn of_process(&self, process: Control) -> Self {
+        Self { board: Board::default(), process: Some(process), ..self.clone() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -91,6 +108,11 @@ impl SimDb {
         self.lock().commits.clone()
     }
 
+    /// How many transactions were committed.
+    pub(crate) fn age(&self) -> usize {
+        self.lock().commits.len()
+    }
+
     pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.lock().counts.clone()
     }
@@ -98,6 +120,11 @@ impl SimDb {
     /// The record each checkpoint stands at.
     pub(crate) fn positions(&self) -> BTreeMap<Key, u64> {
         self.lock().positions.clone()
+    }
+
+    /// Whether any key of any version is parked.
+    pub(crate) fn holds_back(&self) -> bool {
+        !self.lock().parked.is_empty()
     }
 
     fn hits(&self, what: &'static str, rate: impl Fn(&SqlFaults) -> u32) -> bool {
@@ -115,35 +142,90 @@ impl SimDb {
         let slow = inner.faults.slow;
         if slow.is_zero() { slow } else { inner.chance.within(slow) }
     }
-}
 
-async fn checkpoints(tx: &mut MemoryTx, keys: &[Key]) -> Result<Vec<Option<Checkpoint>>, ApplyError> {
-    let mut all = Vec::new();
-    for key in keys {
-        all.push(MemoryDb::checkpoint(tx, key).await?);
+    fn keep(&self, committed: Committed) {
+        let mut inner = self.lock();
+        for (key, at) in &committed.at {
+            match at {
+                Some(at) => drop(inner.positions.insert(key.clone(), at.offset)),
+                None => drop(inner.positions.remove(key)),
+            }
+        }
+        for (place, held) in &committed.held {
+            match held.is_empty() {
+                true => drop(inner.parked.remove(place)),
+                false => drop(inner.parked.insert(place.clone())),
+            }
+        }
+        inner.commits.push(committed);
     }
-    Ok(all)
+
+    /// A transaction at the database, whoever asked for it.
+    async fn carry_out<T: Send + 'static>(self, work: Work<MemoryTx, T>) -> Transacted<T> {
+        let wait = self.wait();
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        if self.hits("sql.outage", |f| f.outage) {
+            return Transacted::RolledBack(ApplyError::outage("the database is away"));
+        }
+        let unknown = self.hits("sql.unknown", |f| f.unknown);
+        let vanishes = unknown && self.lock().chance.hits(500);
+        let broke = || ApplyError::outage("the connection broke");
+        let db = self.clone();
+        let work: Work<MemoryTx, T> = Box::new(move |tx| {
+            Box::pin(async move {
+                let value = work(tx).await?;
+                if vanishes {
+                    return Err(broke());
+                }
+                // The last thing that can fail: what is kept here is committed.
+                let committed = look(tx).await?;
+                db.keep(committed);
+                Ok(value)
+            })
+        });
+        match self.db.transact(work).await {
+            Transacted::Committed(_) if unknown => Transacted::Unknown(broke()),
+            Transacted::RolledBack(_) if vanishes => Transacted::Unknown(broke()),
+            other => other,
+        }
+    }
 }
 
 /// What a transaction will have done, seen before it is committed.
-async fn look(
-    tx: &mut MemoryTx,
-    keys: &[Key],
-    rows: &[(String, String)],
-    before: Vec<Option<Checkpoint>>,
-) -> Result<Committed, ApplyError> {
-    let after = checkpoints(tx, keys).await?;
-    let mut committed = Committed { moved: None, epoch: 0, rows: BTreeMap::new() };
-    for ((key, before), after) in keys.iter().zip(before).zip(after) {
-        let (Some(before), Some(after)) = (before, after) else { continue };
-        if before.position.offset != after.position.offset {
-            committed.moved = Some((key.clone(), before.position.offset, after.position.offset));
-            committed.epoch = after.epoch;
+async fn look(tx: &mut MemoryTx) -> Result<Committed, ApplyError> {
+    let (mut rows, mut keys, mut held) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut projections, mut acts) = (BTreeSet::new(), Vec::new());
+    for changed in tx.changes() {
+        match changed {
+            Changed::Row(table, key) => drop(rows.insert((table.to_owned(), key.to_owned()))),
+            Changed::Checkpoint(key) => drop(keys.insert(key.clone())),
+            Changed::Parked(of, key) => drop(held.insert((of.clone(), key.to_owned()))),
+            Changed::Versions(projection) => drop(projections.insert(projection.to_owned())),
+            Changed::Act(act) => acts.push(act.clone()),
         }
     }
+    let mut committed = Committed { acts, ..Committed::default() };
     for (table, key) in rows {
-        let value = tx.get(table, key).map(str::to_owned);
-        committed.rows.insert((table.clone(), key.clone()), value);
+        let value = tx.get(&table, &key).map(str::to_owned);
+        committed.rows.insert((table, key), value);
+    }
+    for key in keys {
+        let at = MemoryDb::checkpoint(tx, &key).await?.map(|at| At {
+            offset: at.position.offset,
+            pseq: at.position.pseq,
+            epoch: at.epoch,
+        });
+        committed.at.insert(key, at);
+    }
+    for (of, key) in held {
+        let events = MemoryDb::held(tx, &of, &key, usize::MAX).await?;
+        committed.held.insert((of, key), events);
+    }
+    for projection in projections {
+        let versions = MemoryDb::versions(tx, &projection).await?;
+        committed.versions.insert(projection, versions.iter().map(|v| (v.version, v.active)).collect());
     }
     Ok(committed)
 }
@@ -153,52 +235,36 @@ impl Db for SimDb {
 
     fn transact<T: Send + 'static>(&self, work: Work<MemoryTx, T>) -> BoxFuture<'static, Transacted<T>> {
         let db = self.clone();
-        // A task of the database: dropping the caller neither stops nor splits it.
-        let task = tokio::spawn(async move {
-            let wait = db.wait();
-            if !wait.is_zero() {
-                tokio::time::sleep(wait).await;
-            }
-            if db.hits("sql.outage", |f| f.outage) {
-                return Transacted::RolledBack(ApplyError::outage("the database is away"));
-            }
-            let unknown = db.hits("sql.unknown", |f| f.unknown);
-            let vanishes = unknown && db.lock().chance.hits(500);
-            let (keys, rows) = {
-                let inner = db.lock();
-                (inner.keys.clone(), inner.rows.clone())
-            };
-            let seen = Arc::new(Mutex::new(None));
-            let look_at = Arc::clone(&seen);
-            let broke = || ApplyError::outage("the connection broke");
-            let work: Work<MemoryTx, T> = Box::new(move |tx| {
-                Box::pin(async move {
-                    let before = checkpoints(tx, &keys).await?;
-                    let value = work(tx).await?;
-                    let committed = look(tx, &keys, &rows, before).await?;
-                    if vanishes {
-                        return Err(broke());
-                    }
-                    *look_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(committed);
-                    Ok(value)
-                })
-            });
-            match db.db.transact(work).await {
-                Transacted::Committed(value) => {
-                    let committed = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    let mut inner = db.lock();
-                    if let Some((key, _, to)) = committed.as_ref().and_then(|c| c.moved.clone()) {
-                        inner.positions.insert(key, to);
-                    }
-                    inner.commits.extend(committed);
-                    if unknown { Transacted::Unknown(broke()) } else { Transacted::Committed(value) }
-                }
-                Transacted::RolledBack(_) if vanishes => Transacted::Unknown(broke()),
-                other => other,
-            }
-        });
         let lost = |_| Transacted::Unknown(ApplyError::outage("a transaction's task was lost"));
-        task.map(move |end| end.unwrap_or_else(lost)).boxed()
+        async move {
+            let process = db.process.clone();
+            let entered = match &process {
+                Some(process) => match process.enter() {
+                    Some(entered) => Some(entered),
+                    None => return std::future::pending().await,
+                },
+                None => None,
+            };
+            let cut = process.as_ref().and_then(Control::store_cut);
+            let end = if cut == Some(Cut::Requests) {
+                tokio::time::sleep(AWAY).await;
+                Transacted::RolledBack(ApplyError::outage("no way to the database"))
+            } else {
+                // A task of the database: dropping the caller neither stops nor splits it.
+                let end = tokio::spawn(db.carry_out(work)).await.unwrap_or_else(lost);
+                if cut == Some(Cut::Replies) {
+                    tokio::time::sleep(AWAY).await;
+                    Transacted::Unknown(ApplyError::outage("no word from the database"))
+                } else {
+                    end
+                }
+            };
+            if let (Some(process), Some(entered)) = (&process, entered) {
+                process.leave(entered).await;
+            }
+            end
+        }
+        .boxed()
     }
 
     fn checkpoint<'t>(tx: &'t mut MemoryTx, key: &'t Key) -> Answer<'t, Option<Checkpoint>> {
@@ -263,6 +329,10 @@ impl Parking for SimDb {
 impl Versions for SimDb {
     fn register<'t>(tx: &'t mut MemoryTx, projection: &'t str, tables: &'t Tables) -> Answer<'t, u32> {
         MemoryDb::register(tx, projection, tables)
+    }
+
+    fn active<'t>(tx: &'t mut MemoryTx, projection: &'t str) -> Answer<'t, Option<u32>> {
+        MemoryDb::active(tx, projection)
     }
 
     fn versions<'t>(tx: &'t mut MemoryTx, projection: &'t str) -> Answer<'t, Vec<Version>> {

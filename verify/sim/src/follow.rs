@@ -14,11 +14,11 @@ pub(crate) async fn follow<P: Projection<SimDb>>(
     world: &World,
     node: usize,
     running: &Node,
+    db: &SimDb,
     of: &str,
     new: fn() -> P,
 ) {
     let stopped = |s: &ShardStatus| matches!(s.state, State::Stopped { .. });
-    let db = world.db.of_process();
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
         if !world.projects(node) {

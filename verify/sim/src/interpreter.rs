@@ -3,6 +3,15 @@
 
 use crate::program::{Fate, Item, Program, UndoFate, What};
 
+/// What a person said of a node: to try again, or that it is done with, whatever became of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Word {
+    #[default]
+    None,
+    Again,
+    Closed,
+}
+
 /// What is known of one instance besides its program.
 pub(crate) struct Facts<'a> {
     pub(crate) fate: &'a dyn Fn(&str) -> (Fate, UndoFate),
@@ -16,6 +25,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) killed: bool,
     /// Whether any signal was sent to it.
     pub(crate) signals: bool,
+    pub(crate) word: &'a dyn Fn(&str) -> Word,
 }
 
 /// Ends, each possible or not.
@@ -106,23 +116,24 @@ fn block(roads: &[Road]) -> Road {
 fn node(path: &str, what: What, facts: &Facts<'_>) -> Road {
     let (fate, undo) = (facts.fate)(path);
     let disturbed = (facts.disturbed)(path);
-    let is_effect = what == What::Effect;
-    let hopeless = is_effect && (undo == UndoFate::Hopeless || (facts.lost)(path));
+    let word = (facts.word)(path);
+    let hopeless =
+        what == What::Effect && (undo == UndoFate::Hopeless || (facts.lost)(path)) && word != Word::Closed;
+    let sure = hopeless && (undo == UndoFate::Hopeless || word == Word::None);
     let fails = Road { pass: false, clean: true, ..OPEN };
     let road = match (what, fate) {
         (What::Timer(_) | What::Wait { go_on: true }, _) => OPEN,
         (What::Wait { go_on: false }, _) => Road { pass: facts.signals, clean: true, ..OPEN },
         (_, Fate::Skipped) => return OPEN,
         (_, Fate::Refused | Fate::Fatal) | (_, Fate::Lost { happens: false }) => fails,
-        (_, Fate::Lost { happens: true }) if hopeless => Road { clean: false, stuck: true, ..fails },
-        (_, Fate::Lost { happens: true }) => fails,
-        _ => Road { risk: hopeless, may: hopeless, ..OPEN },
+        (_, Fate::Lost { happens: true }) => Road { clean: !sure, stuck: hopeless, ..fails },
+        _ => Road { risk: sure, may: hopeless, ..OPEN },
     };
     if !disturbed {
         return road;
     }
-    let never = matches!(fate, Fate::Refused | Fate::Fatal | Fate::Lost { .. });
-    let pass = !never || matches!(what, What::Slot(_) | What::Money(_)) && fate == Fate::Done;
+    let pass = !matches!(fate, Fate::Refused | Fate::Fatal | Fate::Lost { .. })
+        || matches!(what, What::Slot(_) | What::Money(_)) && fate == Fate::Done;
     Road { pass, clean: true, stuck: hopeless, risk: false, may: hopeless }
 }
 

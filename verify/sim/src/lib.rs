@@ -7,8 +7,10 @@
 //! | `world`, `clients`, `participants`, `faults`, `post` | a script carried out: nodes that die, clients that ask, a world that goes wrong |
 //! | `ruin` | a log that is no sound log any more, and who has to stop |
 //! | `clock`, `control`, `ports`, `store`, `db` | the ports of a node, with everything that can go wrong with them |
-//! | `domain`, `definition`, `read_models`, `follow` | what runs on the nodes: a booking, random sagas, rows |
 //! | `booking` | the booking example, its bank and its guests, in one world of five |
+//! | `people` | verbs of people at the sagas |
+//! | `readers`, `desk` | who reads the read models, and people who rebuild, swap, retry and leave out |
+//! | `domain`, `definition`, `read_models` | what runs on the nodes: a booking, random sagas, rows |
 //! | `oracle`, `interpreter`, `history`, `trace` | what must be so, and one number for everything that happened |
 //! | `run`, `campaign`, `shrink`, `zoo` | one world, many worlds, the smallest world that fails, planted bugs |
 //!
@@ -28,6 +30,7 @@ mod clock;
 mod control;
 mod db;
 mod definition;
+mod desk;
 mod domain;
 mod faults;
 mod follow;
@@ -35,10 +38,12 @@ mod history;
 mod interpreter;
 mod oracle;
 mod participants;
+mod people;
 mod ports;
 mod post;
 mod program;
 mod read_models;
+mod readers;
 mod ruin;
 mod run;
 mod script;

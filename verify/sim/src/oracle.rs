@@ -14,11 +14,17 @@ use crate::{
 
 mod booking;
 mod clients;
+mod desk;
 mod journals;
 mod model;
 mod rows;
 mod saved;
+mod snapshots;
+mod tables;
 mod timers;
+mod verbs;
+
+pub(crate) use verbs::paused;
 
 /// The effective log of a world, read by the checker.
 pub(crate) struct Truth {
@@ -76,9 +82,12 @@ pub(crate) fn judge(world: &World, truth: &Truth) -> Vec<String> {
     let history = model::judge(world, truth, &mut wrong);
     journals::judge(world, truth, &history, &mut wrong);
     let kept = world.store.kept();
-    rows::judge(world, &history, &kept, &mut wrong);
+    snapshots::judge(&kept, &history, &mut wrong);
     saved::judge(world, truth, &kept, &mut wrong);
+    rows::judge(world, truth, &mut wrong);
     booking::judge(world, truth, &history, &mut wrong);
+    desk::judge(world, &mut wrong);
     timers::judge(world, truth, &mut wrong);
+    verbs::judge(world, truth, &mut wrong);
     wrong
 }

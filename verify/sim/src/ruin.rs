@@ -142,8 +142,8 @@ async fn stop_all(world: &World) {
     while world.alive() > 0 {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    // A keeper looks once more whether its node is wanted.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // A keeper looks once more whether its node is wanted; and a snapshot that was being stored is stored all the same.
+    tokio::time::sleep(Duration::from_secs(10)).await;
 }
 
 /// Where the checker's fold of a partition stands at its end.
@@ -187,8 +187,9 @@ impl Before {
                     *record = post::damaged(record);
                 }
                 replace(records);
+                let ours = self.records.get(at).is_some_and(|record| record.mark.is_some());
                 match self.snapshot {
-                    _ if !restart => Verdict::Serves,
+                    _ if !restart || !ours => Verdict::Serves,
                     Some(snapshot) if snapshot > at as u64 => Verdict::Serves,
                     _ => Verdict::Stops(&["checksum"]),
                 }

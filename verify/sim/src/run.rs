@@ -12,8 +12,10 @@ use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 use palinode::{checkpoint::Key, fault::take_marks};
 
 use crate::{
-    clients, faults,
+    booking, clients, definition, desk, faults,
     oracle::{Truth, judge},
+    people,
+    readers::ALL,
     ruin,
     script::Script,
     trace,
@@ -71,12 +73,26 @@ pub(crate) fn run(script: &Script) -> Ran {
 }
 
 async fn live(script: &Script) -> Ran {
+    definition::mend(false);
     let world = World::new(script);
     for node in 0..script.nodes {
         tokio::spawn(world.clone().keep(node, false));
     }
     for fault in &script.faults {
         tokio::spawn(faults::carry_out(world.clone(), fault.clone()));
+    }
+    for act in &script.desk.acts {
+        tokio::spawn(desk::carry_out(world.clone(), act.clone()));
+    }
+    if let Some(at) = script.people.mend_ms {
+        let time = world.time;
+        tokio::spawn(async move {
+            time.reach(Duration::from_millis(at)).await;
+            definition::mend(true);
+        });
+    }
+    for (turn, does) in script.people.acts.iter().enumerate() {
+        tokio::spawn(clients::person(world.clone(), turn, does.clone()));
     }
     for (number, acts) in script.clients.iter().enumerate() {
         tokio::spawn(clients::client(world.clone(), number, acts.clone()));
@@ -90,6 +106,7 @@ async fn live(script: &Script) -> Ran {
         tokio::spawn(async move { clients::ask(&world, probe, turn, LIVENESS, false).await });
     }
     ask_again(&world);
+    tokio::spawn(desk::tidy_up(world.clone(), end));
     settle(&world, end).await;
     if script.seed.is_multiple_of(2) && script.ruin.is_none() {
         stop(&world).await;
@@ -124,7 +141,7 @@ fn ask_again(world: &World) {
 
 /// Waits until nothing moves and all is at its end, or the time is over.
 async fn settle(world: &World, end: Duration) {
-    let (mut size, mut since) = (world.size(), world.time.passed());
+    let (mut size, mut since, mut tried) = (world.size(), world.time.passed(), BTreeMap::new());
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let now = world.time.passed();
@@ -134,11 +151,27 @@ async fn settle(world: &World, end: Duration) {
         if world.size() != size {
             (size, since) = (world.size(), now);
         }
-        if now < since + QUIET || world.history.open() > 0 {
+        if now < since + QUIET || world.history.open() > 0 || world.readers.busy() {
             continue;
         }
         let truth = Truth::read(world);
         let report = &truth.report;
+        // An event that was found before the mistake was mended may be parked after it.
+        if world.script.desk.mended && world.db.holds_back() {
+            world.readers.set_tidy(false);
+            tokio::spawn(desk::tidy_up(world.clone(), end));
+            since = now;
+            continue;
+        }
+        let todo = people::left_to_do(world, &truth, &mut tried);
+        if !todo.is_empty() {
+            for (turn, message) in todo.into_iter().enumerate() {
+                let world = world.clone();
+                tokio::spawn(async move { clients::ask(&world, message, turn, LIVENESS, false).await });
+            }
+            since = now;
+            continue;
+        }
         let running = report.unfinished.iter().any(|u| u.stage == palinode_verify::Stage::Running);
         if !running && report.open.is_empty() && projected(world, &truth) {
             return;
@@ -150,13 +183,28 @@ async fn settle(world: &World, end: Duration) {
 /// Whether the read models hold everything that is in their logs.
 fn projected(world: &World, truth: &Truth) -> bool {
     let positions = world.db.positions();
-    let followed =
-        truth.shards.iter().filter(|((service, _), _)| service != "trip" || world.booking.is_some());
-    let mut ends = followed.filter_map(|(at, commits)| Some((at, commits.last()?.offset)));
-    ends.all(|((service, shard), end)| {
-        let mine = |key: &Key| *key.service == **service && key.shard == *shard;
-        positions.iter().any(|(key, at)| mine(key) && *at >= end)
-    })
+    let ends = |service: &str| {
+        let all = truth.shards.iter().filter(move |((of, _), _)| of == service);
+        all.filter_map(|((_, shard), commits)| Some((*shard, commits.last()?.offset))).collect::<Vec<_>>()
+    };
+    let booked = world.booking.iter().flat_map(|_| booking::rows::ALL).all(|(service, projection, _)| {
+        ends(service).iter().all(|(shard, end)| {
+            let key =
+                Key { projection: projection.into(), version: 1, service: service.into(), shard: *shard };
+            positions.get(&key).is_some_and(|at| at >= end)
+        })
+    });
+    booked
+        && ALL.iter().all(|(projection, service)| {
+            let ends = ends(service);
+            world.readers.wanted(projection).into_iter().all(|version| {
+                ends.iter().all(|(shard, end)| {
+                    let (projection, service) = ((*projection).into(), (*service).into());
+                    let key = Key { projection, version, service, shard: *shard };
+                    positions.get(&key).is_some_and(|at| at >= end)
+                })
+            })
+        })
 }
 
 /// Stops what is left in order.

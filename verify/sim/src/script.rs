@@ -9,10 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     booking::{self, Guest},
     control::{Cut, Side},
+    desk::Desk,
+    people::People,
     post::Loss,
-    program::{Fates, Program},
+    program::Fates,
     ruin::Ruin,
 };
+
+pub(crate) use crate::program::Program;
 
 mod apart;
 mod draw;
@@ -44,6 +48,12 @@ pub(crate) struct Script {
     pub(crate) booking: Option<u64>,
     pub(crate) clients: Vec<Vec<Act>>,
     pub(crate) faults: Vec<Fault>,
+    /// What people do to the read models.
+    #[serde(default)]
+    pub(crate) desk: Desk,
+    /// What people do to the sagas.
+    #[serde(default)]
+    pub(crate) people: People,
     /// What happens to a log when everything else is over.
     pub(crate) ruin: Option<Ruin>,
 }
@@ -265,9 +275,12 @@ impl Script {
             programs,
             booking: None,
             faults: Vec::new(),
+            desk: Desk::draw(seed, safety_ms),
+            people: People::default(),
             ruin: None,
         };
         script.faults = faults(chance, nodes, shards, safety_ms);
+        script.people = People::draw(seed, &script.programs, &script.clients, safety_ms);
         if let Some((hold_ms, guests)) = booking::draw(seed, safety_ms) {
             script.booking = Some(hold_ms);
             script.clients.extend(guests);

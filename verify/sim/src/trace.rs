@@ -41,5 +41,9 @@ pub(crate) fn of(world: &World) -> u64 {
     if let Some(booking) = &world.booking {
         hash.bytes(format!("{:?}", booking.bank.ledger()).as_bytes());
     }
+    for told in world.readers.told() {
+        hash.bytes(format!("{told:?}").as_bytes());
+    }
+    hash.bytes(format!("{:?}", world.readers.asked()).as_bytes());
     hash.0
 }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use palinode::{
-    Aggregate, Client, CountedIds, Ids, Limits, Node, NodeBuilder, Service, StartError, Topic,
-    checkpoint::Key, log::memory::MemoryCluster, machine::ids::WindowSize, node::Parts,
+    Client, CountedIds, Ids, Limits, Node, NodeBuilder, Service, StartError, Topic,
+    log::memory::MemoryCluster, machine::ids::WindowSize, node::Parts, projection::ReadModel,
 };
 use palinode_sagas::{Policy, Saga, SagaService};
 
@@ -19,13 +19,12 @@ use crate::{
     control::{Control, Side},
     db::SimDb,
     definition::{Order, saga},
-    domain::{Account, Slot, bank, stock},
-    follow::follow,
+    domain::{bank, stock},
     history::History,
     participants::{Effect, Once, Participants, TIMEOUT, Uneffect},
     ports::{SimClock, SimLog, SimStore},
     post::Post,
-    read_models::{Balances, Holders},
+    readers::{self, Readers},
     script::Script,
     store::SharedStore,
 };
@@ -54,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) sagas: Vec<Saga<Order>>,
     pub(crate) booking: Option<Booking>,
     pub(crate) history: History,
+    pub(crate) readers: Readers,
     pub(crate) ids: Arc<CountedIds>,
     places: Mutex<Vec<Place>>,
     counts: Mutex<BTreeMap<String, u64>>,
@@ -77,6 +77,7 @@ struct Life {
     number: u64,
     control: Control,
     client: Option<Client>,
+    models: Vec<ReadModel>,
 }
 
 impl std::ops::Deref for World {
@@ -90,20 +91,6 @@ impl std::ops::Deref for World {
 /// The name of a saga's kind.
 pub(crate) fn kind(program: usize) -> String {
     format!("p{program}")
-}
-
-/// The database of the read models, with the checkpoints and rows there can be.
-fn database(script: &Script) -> SimDb {
-    let (mut keys, mut rows) = (Vec::new(), Vec::new());
-    for (service, projection, id) in [("bank", "balances", "a"), ("stock", "holders", "s")] {
-        for shard in 0..script.shards {
-            let (projection, service) = (projection.into(), service.into());
-            keys.push(Key { projection, version: 1, service, shard });
-        }
-        rows.extend((0..3).map(|n| (format!("{projection}_v1"), format!("{id}-{n}"))));
-    }
-    booking::database(script, &mut keys, &mut rows);
-    SimDb::new(script.seed ^ 3, keys, rows)
 }
 
 impl World {
@@ -126,12 +113,13 @@ impl World {
             time,
             cluster: MemoryCluster::new(seed ^ 1),
             store: SharedStore::new(seed ^ 2),
-            db: database(script),
+            db: SimDb::new(seed ^ 3),
             post: Post::default(),
             booking: Booking::new(script, &participants),
             participants,
             sagas,
             history: History::default(),
+            readers: Readers::new(script.desk.mistake),
             ids: Arc::default(),
             places: Mutex::new((0..script.nodes).map(place).collect()),
             counts: Mutex::default(),
@@ -157,6 +145,22 @@ impl World {
     /// The clients of the nodes that run.
     pub(crate) fn clients(&self) -> Vec<Client> {
         self.places().iter().flat_map(|p| p.lives.iter().filter_map(|life| life.client.clone())).collect()
+    }
+
+    /// The running versions of a projection, in all processes.
+    pub(crate) fn models(&self, projection: &str) -> Vec<ReadModel> {
+        let places = self.places();
+        let all = places.iter().flat_map(|p| &p.lives).flat_map(|life| &life.models);
+        all.filter(|model| model.name() == projection).cloned().collect()
+    }
+
+    /// These read models run in an incarnation of a node.
+    pub(crate) fn set_models(&self, node: usize, number: u64, models: Vec<ReadModel>) {
+        let old = self.place(node, |p| {
+            let life = p.lives.iter_mut().find(|life| life.number == number);
+            life.map(|life| std::mem::replace(&mut life.models, models))
+        });
+        drop(old);
     }
 
     /// Whether the read models run on this node.
@@ -292,7 +296,7 @@ impl World {
                     biased;
                     () = control.died() => false,
                     () = control.asked_to_stop() => true,
-                    () = self.project(node, &running) => false,
+                    () = self.project(node, number, &running, &control) => false,
                 };
                 self.place(node, |p| {
                     p.lives.iter_mut().for_each(|life| {
@@ -329,17 +333,17 @@ impl World {
             if let Some((_, calls, side)) = p.storm.filter(|(until, ..)| passed < *until) {
                 control.fuse(calls + number % 7, side);
             }
-            p.lives.push(Life { number, control: control.clone(), client: None });
+            p.lives.push(Life { number, control: control.clone(), client: None, models: Vec::new() });
             (number, control)
         })
     }
 
     /// Runs the read models whenever this node is to; never returns.
-    async fn project(&self, node: usize, running: &Node) {
-        let balances = follow(self, node, running, Account::SERVICE, || Balances);
-        let holders = follow(self, node, running, Slot::SERVICE, || Holders);
-        let example = booking::project(self, node, running);
-        futures_util::future::join4(balances, holders, example, self.watch(node, running)).await;
+    async fn project(&self, node: usize, number: u64, running: &Node, control: &Control) {
+        let db = self.db.of_process(control.clone());
+        let example = booking::project(self, node, running, &db);
+        let read_models = readers::keep(self, node, number, running, db.clone());
+        futures_util::future::join3(read_models, example, self.watch(node, running)).await;
     }
 
     /// A shard that stops for good is wrong whatever was done to it; never returns.

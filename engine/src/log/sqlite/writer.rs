@@ -43,8 +43,8 @@ const WITNESS_AGE: std::time::Duration = std::time::Duration::from_secs(1);
 const CHECKPOINT_BYTES: u64 = 8 * 1024 * 1024;
 /// After so many bytes we checkpoint the rest between two batches, so that the -wal file starts anew.
 const WAL_BYTES: u64 = 32 * 1024 * 1024;
-/// And try again after so many, when a reader was in the way.
-const WAL_AGAIN: u64 = 4 * 1024 * 1024;
+/// And try again after so many, when a reader or the keeper was in the way: then the keeper has done most of it.
+const WAL_AGAIN: u64 = 1024 * 1024;
 /// What a record costs in the -wal file beside its value; a rough mean.
 const ROW_BYTES: u64 = 128;
 /// What a transaction costs beside its records.

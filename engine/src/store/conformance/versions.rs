@@ -38,6 +38,10 @@ pub async fn readers_see_the_first_version<D: ReadDb>(db: &D, rows: &impl Rows<D
     same("registering the second", &make(db, rows, "first", two, "two").await?, &1)?;
     same("registering it again", &make(db, rows, "first", two, "too").await?, &1)?;
     same("what readers see", &rows.seen(db, "first_rows").await, &vec!["one".to_owned()])?;
+    let active = db.transact(Box::new(|tx| Box::pin(async { D::active(tx, "first").await })));
+    same("the active one", &active.await, &Transacted::Committed(Some(1)))?;
+    let none = db.transact(Box::new(|tx| Box::pin(async { D::active(tx, "none-of-it").await })));
+    same("of no projection", &none.await, &Transacted::Committed(None))?;
     let found = versions(db, "first").await?;
     let found: Vec<_> = found.iter().map(|v| (v.version, v.active, v.tables.clone())).collect();
     let names = vec!["first_rows".to_owned()];

@@ -46,6 +46,14 @@ impl Versions for SqliteDb {
         .boxed()
     }
 
+    fn active<'t>(
+        tx: &'t mut SqliteConnection,
+        projection: &'t str,
+    ) -> BoxFuture<'t, Result<Option<u32>, ApplyError>> {
+        let active = sqlx::query_scalar("select version from palinode_active where projection = ?1");
+        async move { Ok(active.bind(projection).fetch_optional(tx).await?) }.boxed()
+    }
+
     fn versions<'t>(
         tx: &'t mut SqliteConnection,
         projection: &'t str,

@@ -53,12 +53,15 @@ pub(super) fn judge(world: &World, truth: &Truth, wrong: &mut Vec<String>) {
                     }
                 }
                 Answered::Invalid(why) => wrong.push(format!("A5: {id} was called invalid: {why}")),
+                Answered::Parked(_) if world.script.people.bugs.contains_key(&*asked.message.to.id) => {}
                 Answered::Parked(why) => wrong.push(format!("A5: {id} met a parked entity: {why}")),
                 Answered::Expired if world.script.ids < 100_000 => {}
                 Answered::Expired => wrong.push(format!("A6: {id} has expired within the window")),
             }
         }
-        for commit in commits.iter().filter(|c| c.outcome != Outcome::Accepted && c.events > 0) {
+        // What is set aside is kept in an event.
+        let refused = |c: &&Found| !matches!(c.outcome, Outcome::Accepted | Outcome::Parked);
+        for commit in commits.iter().filter(refused).filter(|c| c.events > 0) {
             wrong.push(format!("A5: {id} was refused with {} events", commit.events));
         }
         if asked.open {

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use palinode_verify::{
     Stage,
-    journal::{Entry, How, SkippedBy},
+    journal::{Entry, How, SkippedBy, Verb},
     record::Outcome,
 };
 
 use super::{Truth, model::History};
 use crate::{
     definition::Order,
-    interpreter::{Ends, Facts, ends},
+    interpreter::{Ends, Facts, Word, ends},
     program::{Fate, UndoFate, What},
     world::{World, kind},
 };
@@ -36,6 +36,8 @@ pub(crate) struct Journal {
     /// Nodes that met something: a failed attempt that is not fated, a contended slot, a timeout.
     touched: BTreeSet<String>,
     lost: BTreeMap<String, u32>,
+    /// What people said of nodes.
+    words: BTreeMap<String, Word>,
 }
 
 pub(super) fn judge(world: &World, truth: &Truth, history: &History, wrong: &mut Vec<String>) {
@@ -73,6 +75,7 @@ pub(super) fn judge(world: &World, truth: &Truth, history: &History, wrong: &mut
                 turned: verbs.cancelled || world.script.programs[program].deadline_ms.is_some(),
                 killed: verbs.killed,
                 signals: verbs.signalled,
+                word: &|path| journal.words.get(path).copied().unwrap_or_default(),
             },
         );
         let stuck = unfinished.get(&(kind(program).as_str(), id.as_str())) == Some(&Stage::Stuck);
@@ -94,7 +97,9 @@ pub(super) fn judge(world: &World, truth: &Truth, history: &History, wrong: &mut
                 What::Slot(_) if !late => held.get(&format!("{id}/{path}")).copied().unwrap_or(0),
                 _ => continue,
             };
-            if found != expected {
+            // What a person closed may stand, or not.
+            let word = journal.words.get(&path).copied().unwrap_or_default();
+            if found != expected && !(word == Word::Closed && (0..=1).contains(&found)) {
                 wrong.push(format!("S2: {name} is {end:?} and the net effect of {path} is {found}"));
             }
         }
@@ -158,7 +163,7 @@ fn journals(world: &World, truth: &Truth) -> BTreeMap<(usize, String), Journal> 
                 journal.take(entry, world, program);
             }
         }
-        if effective.commit.outcome == Outcome::Parked {
+        if effective.commit.outcome == Outcome::Parked && !world.script.people.bugs.contains_key(&entity.id) {
             world.complain(format!("{entity} is parked"));
         }
     }
@@ -173,6 +178,11 @@ impl Journal {
             Entry::Compensated { .. } => self.end = Some(End::Compensated),
             Entry::Killed { .. } => self.end = Some(End::Killed),
             Entry::Skipped { node, why: SkippedBy::When } => drop(self.skipped.insert(node)),
+            Entry::Leaked { node } => drop(self.words.insert(node, Word::Closed)),
+            Entry::Intervened { verb: Verb::Skip | Verb::MarkDone, node } => {
+                self.words.insert(node, Word::Closed);
+            }
+            Entry::Intervened { node, .. } => drop(self.words.entry(node).or_insert(Word::Again)),
             Entry::StepRefused { node, .. } | Entry::StepUnknown { node, .. } => {
                 let nodes = world.script.programs[program].nodes();
                 let entity = |(path, what, _): &(String, What, bool)| {

@@ -135,6 +135,7 @@ impl Instance {
                 | Entry::Resumed { .. }
                 | Entry::Killed { .. }
                 | Entry::Parked { .. }
+                | Entry::Unparked {}
         );
         if self.paused.is_some() && !may {
             turn.find(Rule::Person, "an entry during a pause", "nothing but what is kept until its end");

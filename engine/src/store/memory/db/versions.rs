@@ -76,6 +76,13 @@ impl Versions for MemoryDb {
         ready(placed).boxed()
     }
 
+    fn active<'t>(
+        tx: &'t mut MemoryTx,
+        projection: &'t str,
+    ) -> BoxFuture<'t, Result<Option<u32>, ApplyError>> {
+        ready(Ok(tx.inner.shelves.get(projection).map(|shelf| shelf.active))).boxed()
+    }
+
     fn versions<'t>(
         tx: &'t mut MemoryTx,
         projection: &'t str,

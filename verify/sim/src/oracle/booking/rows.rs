@@ -33,11 +33,12 @@ pub(super) fn judge(world: &World, truth: &Truth, history: &History, wrong: &mut
     let mut rows = Rows::new();
     for commit in world.db.commits() {
         rows.extend(commit.rows.into_iter().map(|(row, value)| (row, value.unwrap_or_default())));
-        let Some((key, _, to)) = commit.moved else { continue };
-        let known = ALL.iter().find(|(_, projection, _)| *projection == &*key.projection);
-        let Some((service, _, table)) = known else { continue };
-        if let Some(expected) = expected.get(&(service, key.shard)) {
-            same(table, to, &rows, expected, wrong);
+        for (key, at) in commit.at {
+            let known = ALL.iter().find(|(_, projection, _)| *projection == &*key.projection);
+            let (Some((service, _, table)), Some(at)) = (known, at) else { continue };
+            if let Some(expected) = expected.get(&(service, key.shard)) {
+                same(table, at.offset, &rows, expected, wrong);
+            }
         }
     }
     // After the heal the whole log is in the rows, and no row is of nobody.
