@@ -97,8 +97,14 @@ pub(crate) fn outgoing(sent: &[u8], unknown: u8, closed: u8, acked: u8) -> Chann
         }
     }
     channels.close(&receiver(), closed.into());
-    channels.ack(&receiver(), acked.into());
+    channels.ack(&receiver(), acked.into(), digest(sent, acked));
     channels
+}
+
+/// Of the message of this number, as the sender has it: that acknowledgements name their message is not modelled.
+pub(crate) fn digest(sent: &[u8], seq: u8) -> Digest {
+    let nth = usize::from(seq).checked_sub(1);
+    nth.and_then(|nth| Some(chain(sent).0.get(nth)?.digest())).unwrap_or(Digest::ZERO)
 }
 
 /// The receiving side: these acceptances are folded from the log, except those up to `forgotten`; then what is held back

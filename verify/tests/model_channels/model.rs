@@ -179,7 +179,7 @@ impl Bounds {
                 }
             }
             // An alarm; the channel stands still.
-            Arrival::Broken => {}
+            Arrival::Stray => {}
         }
     }
 

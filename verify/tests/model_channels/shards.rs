@@ -1,7 +1,7 @@
 //! The two shards: what lasts in their logs, and what their owners know beside it.
 
 use crate::{
-    channels::{Wire, incoming, outgoing, receiver, sender},
+    channels::{Wire, digest, incoming, outgoing, receiver, sender},
     model::{Bounds, LeftOut},
 };
 
@@ -37,7 +37,8 @@ impl Sender {
 
     /// True when that is news.
     pub(crate) fn ack(&mut self, upto: u8) -> bool {
-        let news = outgoing(&self.sent, self.unknown, self.closed, self.acked).ack(&receiver(), upto.into());
+        let mut channels = outgoing(&self.sent, self.unknown, self.closed, self.acked);
+        let news = channels.ack(&receiver(), upto.into(), digest(&self.sent, upto));
         if news {
             self.acked = upto;
         }
