@@ -179,10 +179,10 @@ async fn rows_equal_the_fold_whatever_the_batches() {
     let folder = tempfile::tempdir().unwrap();
     let db = SqliteDb::open(folder.path().join("read.db")).await.unwrap();
     prepare(&db).await;
-    let (mut dice, mut pseq) = (Dice(7), 0);
+    let (mut dice, mut pseq) = (Dice(8), 0);
     let mut seen = BTreeSet::new();
-    // given 300 instances of six sagas, twelve at a time under way in turns
-    for group in 0..25 {
+    // given 480 instances of six sagas, twelve at a time under way in turns
+    for group in 0..40 {
         let sagas = [linear(), branched(), outside(), touchy(), stillborn(), banked()];
         let mut live: Vec<Live> = (0..12).map(|n| Live::new(&sagas[n % 6], group * 12 + n)).collect();
         for _ in 0..80 {
@@ -246,7 +246,7 @@ async fn rows_equal_the_fold_whatever_the_batches() {
     for standing in STANDINGS {
         listed += pages(&db, standing).await;
     }
-    assert_eq!(listed, 300);
+    assert_eq!(listed, 480);
     let parked = rows::parked(&db, 1_000, None).await.unwrap();
     let paused = rows::paused(&db, 1_000, None).await.unwrap();
     assert!(!paused.is_empty() && paused.iter().all(|row| row.paused.is_some()));
