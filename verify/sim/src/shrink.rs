@@ -110,6 +110,8 @@ impl Shrink {
 
     fn lists(&mut self) {
         self.change(|script| script.ruin = None);
+        self.cut(|s| s.people.acts.len(), |s, from, to| drop(s.people.acts.drain(from..to)));
+        self.cut(|s| s.desk.acts.len(), |s, from, to| drop(s.desk.acts.drain(from..to)));
         self.cut(|s| s.faults.len(), |s, from, to| drop(s.faults.drain(from..to)));
         self.cut(|s| s.clients.len(), |s, from, to| drop(s.clients.drain(from..to)));
         for client in (0..self.best.clients.len()).rev() {

@@ -24,7 +24,8 @@ impl Script {
 
     /// Whether a client has to do with instances of this program.
     pub(crate) fn uses(&self, number: usize) -> bool {
-        self.clients.iter().flatten().any(|act| match &act.what {
+        let said = self.people.acts.iter().any(|act| act.program == number);
+        said || self.clients.iter().flatten().any(|act| match &act.what {
             Deed::Start { program, .. }
             | Deed::Cancel { program, .. }
             | Deed::Kill { program, .. }
