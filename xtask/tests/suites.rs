@@ -1,0 +1,129 @@
+//! `cargo xtask test` from the outside, with a cargo that only writes down how it was called: what is run, in which
+//! order, what tests are told, and what is said of that which did not run. Needs no server: where one is wanted its
+//! address is given, or its programs are not on the path.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may be blunt")]
+#![cfg(unix)]
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    process::{Command, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+/// Two targets on servers and one that needs none.
+const TARGETS: &str = r#"[{"name": "palinode", "targets": [
+    {"name": "embedded", "kind": ["test"]},
+    {"name": "kafka_log", "kind": ["test"]},
+    {"name": "postgres_store", "kind": ["test"]}]}]"#;
+
+/// Answers for the workspace, writes down the rest, and fails when its arguments have the word it is told to fail at.
+const CARGO: &str = r#"#!/bin/sh
+if [ "$1" = metadata ]; then read -r line < "$0.json"; echo "$line"; exit; fi
+echo "$* | kafka=$PALINODE_KAFKA postgres=$PALINODE_POSTGRES" >> "$0.calls"
+if [ -n "$SKIP" ]; then echo "$SKIP" >> "$PALINODE_SKIPPED"; fi
+case "$*" in *"$FAIL_AT"*) exit 1;; esac
+"#;
+
+struct Run {
+    folder: TempDir,
+    command: Command,
+}
+
+impl Run {
+    /// With nothing on the path but that cargo.
+    fn of(args: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let cargo = folder.path().join("cargo");
+        fs::write(&cargo, CARGO).unwrap();
+        fs::set_permissions(&cargo, PermissionsExt::from_mode(0o755)).unwrap();
+        let target = folder.path().join("target");
+        fs::create_dir(&target).unwrap();
+        let json = format!("{{\"packages\": {TARGETS}, \"target_directory\": {target:?}}}").replace('\n', "");
+        fs::write(folder.path().join("cargo.json"), json + "\n").unwrap();
+
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.arg("test").args(args).env_clear().stdin(Stdio::null());
+        command.env("PATH", folder.path()).env("FAIL_AT", "nothing");
+        Self { folder, command }
+    }
+
+    fn with(mut self, key: &str, value: &str) -> Self {
+        self.command.env(key, value);
+        self
+    }
+
+    fn servers(self) -> Self {
+        self.with("PALINODE_KAFKA", "k:1").with("PALINODE_POSTGRES", "p:2")
+    }
+
+    /// Whether it went well, what it said, and how cargo was called.
+    fn go(mut self) -> (bool, String, Vec<String>) {
+        let Output { status, stderr, .. } = self.command.output().unwrap();
+        let calls = fs::read_to_string(self.folder.path().join("cargo.calls")).unwrap_or_default();
+        (status.success(), String::from_utf8(stderr).unwrap(), calls.lines().map(str::to_owned).collect())
+    }
+}
+
+const FIRST: &str = "test --all-features --workspace";
+const ON_BOTH: &str =
+    "test --all-features --workspace --no-fail-fast --test kafka_log --test postgres_store -- --ignored";
+
+#[test]
+fn everything_runs_once_the_servers_are_there() {
+    let (good, said, calls) = Run::of(&[]).servers().with("CI", "true").go();
+    assert!(good && !said.contains("NOT RUN"), "{said}");
+    let told = "kafka=k:1 postgres=p:2";
+    assert_eq!(calls, [format!("{FIRST} | {told}"), format!("{ON_BOTH} | {told}")]);
+}
+
+#[test]
+fn a_server_that_cannot_run_is_no_silence() {
+    let here = || Run::of(&[]).with("PALINODE_POSTGRES", "p:2");
+    let (good, said, calls) = here().go();
+    assert!(good, "{said}");
+    assert_eq!(calls[1], ON_BOTH.replace("--test kafka_log ", "") + " | kafka= postgres=p:2");
+    for part in [
+        "NOT RUN: 1",
+        "kafka_log (palinode)",
+        "why: kafka does not run: Java 17 is missing; on Debian: `apt-get install",
+        "then: cargo xtask test --test kafka_log -- --ignored",
+    ] {
+        assert!(said.contains(part), "{part} is not in\n{said}");
+    }
+
+    // and in a pipeline it is a failure, after everything else was tried
+    let (good, said, calls) = here().with("CI", "true").go();
+    assert!(!good && said.contains("CI=true, and 1 were left out"), "{said}");
+    assert_eq!(calls.len(), 2);
+}
+
+#[test]
+fn what_tests_leave_out_themselves_is_listed_too() {
+    let (good, said, _) = Run::of(&[]).servers().with("SKIP", "the guide: there is no curl").go();
+    assert!(good && said.contains("the guide\n    why: there is no curl"), "{said}");
+    let (good, ..) =
+        Run::of(&[]).servers().with("SKIP", "the guide: there is no curl").with("CI", "true").go();
+    assert!(!good);
+}
+
+#[test]
+fn a_failure_stays_a_failure() {
+    let (good, said, calls) = Run::of(&[]).servers().with("FAIL_AT", "--workspace").go();
+    assert!(!good && calls.len() == 1, "{said}");
+    assert!(said.contains("NOT RUN: 2") && said.contains("why: the tests before them failed"), "{said}");
+    let (good, said, calls) = Run::of(&[]).servers().with("FAIL_AT", "--ignored").go();
+    assert!(!good && calls.len() == 2 && !said.contains("NOT RUN"), "{said}");
+}
+
+#[test]
+fn a_part_starts_servers_only_if_it_asks_for_them() {
+    let (good, said, calls) = Run::of(&["-p", "palinode", "machine"]).go();
+    assert!(good, "{said}");
+    assert_eq!(calls, ["test --all-features -p palinode machine | kafka= postgres="]);
+    let (good, said, calls) = Run::of(&["--test", "kafka_log", "--", "--ignored"]).servers().go();
+    assert!(good, "{said}");
+    assert_eq!(calls, [FIRST.to_owned() + " --test kafka_log -- --ignored | kafka=k:1 postgres=p:2"]);
+}
