@@ -1,6 +1,7 @@
-//! `cargo xtask lint`, `test`, `stack`, `sim` and `bench`: the only commands a contributor or a pipeline has to know.
+//! `cargo xtask lint`, `test`, `stack`, `compose`, `sim` and `bench`: the only commands a contributor or a pipeline has to know.
 //! They need nothing but Rust and a C compiler; what a real server needs is said where it is missing.
 
+mod compose;
 mod shell;
 mod stack;
 mod suites;
@@ -16,6 +17,7 @@ cargo xtask test [ARGS..]    every test, doc tests included, those on real serve
 cargo xtask stack up|down|status [SERVER..]
                              a real Kafka and a real PostgreSQL on free ports of this machine; up --export prints
                              their addresses for a shell, --name NAME is another stack beside the first
+cargo xtask compose          the compose files, by the real parser of Docker Compose; builds it with Go, once
 cargo xtask sim [ARGS..]     whole worlds with seeded faults: [--seeds N] [--from S] [--minutes M] [--twice] [--json]
                              [--shrink SEED], or planted bugs: --zoo [--bug NAME]; --help tells all
 cargo xtask bench [ARGS..]   the speed of the engine beside its limits; --quick, --only W2, --json
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         "lint" => lint(),
         "test" => suites::test(&rest),
         "stack" => stack::command(&rest),
+        "compose" => compose::Parser::find().and_then(|parser| compose::check(&parser)),
         "sim" => sim(&rest),
         "bench" => bench(&rest),
         _ => {

@@ -54,13 +54,7 @@ impl Stack {
         if name.is_empty() || !name.chars().all(plain) {
             bail!("{name:?} is no name for a stack: small letters, digits and hyphens are allowed");
         }
-        let root = target_folder()?.join("stack");
-        let cache = std::env::var_os("PALINODE_CACHE").map_or_else(|| root.join("cache"), PathBuf::from);
-        let folder = root.join(name);
-        for folder in [&folder, &cache] {
-            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        }
-        Ok(Self { folder, cache })
+        Ok(Self { folder: made(target_folder()?.join(name))?, cache: cache()? })
     }
 
     pub(crate) fn default() -> Result<Self> {
@@ -196,7 +190,10 @@ fn named(name: &str) -> Result<&'static dyn Server> {
 }
 
 /// Waits until no other command works on what this file guards. The lock ends with the value, and with the process.
-fn lock(path: &Path) -> Result<File> {
+///
+/// # Errors
+/// The file cannot be made or locked.
+pub(crate) fn lock(path: &Path) -> Result<File> {
     let file = File::create(path).with_context(|| format!("cannot make {}", path.display()))?;
     if file.try_lock().is_err() {
         say("another command works on the stack; waiting for it\n");
@@ -205,10 +202,24 @@ fn lock(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Where cargo builds, and what it knows of the workspace.
+/// Where programs are kept that were fetched or built once.
+///
+/// # Errors
+/// The folder cannot be made.
+pub(crate) fn cache() -> Result<PathBuf> {
+    made(match std::env::var_os("PALINODE_CACHE") {
+        Some(folder) => PathBuf::from(folder),
+        None => target_folder()?.join("cache"),
+    })
+}
+
 fn target_folder() -> Result<PathBuf> {
-    let folder = crate::suites::metadata()?.target_directory;
-    Ok(PathBuf::from(folder))
+    Ok(PathBuf::from(crate::suites::metadata()?.target_directory).join("stack"))
+}
+
+fn made(folder: PathBuf) -> Result<PathBuf> {
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
 }
 
 #[cfg(test)]

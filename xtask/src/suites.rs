@@ -12,7 +12,10 @@ use left_out::{LeftOut, Skipped};
 use servers::Servers;
 use targets::{Metadata, Suite};
 
-use crate::shell::{ci, quiet, run, say};
+use crate::{
+    compose::{self, Parser},
+    shell::{ci, quiet, run, say},
+};
 
 /// What cargo knows of the workspace.
 ///
@@ -52,7 +55,7 @@ pub(crate) fn test(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The whole workspace, then what needs servers, as far as they run.
+/// The whole workspace, then the compose files, then what needs servers, as far as they run.
 fn everything(
     suites: &[Suite],
     servers: &Servers,
@@ -66,13 +69,22 @@ fn everything(
         left_out.extend(ready.iter().map(|suite| LeftOut::suite(suite, "the tests before them failed")));
         return Err(failed);
     }
-    if ready.is_empty() {
-        return Ok(());
-    }
+    let checked = match Parser::find() {
+        Ok(parser) => compose::check(&parser),
+        Err(why) => {
+            left_out.push(LeftOut::compose(&format!("{why:#}")));
+            Ok(())
+        }
+    };
+    let tested = if ready.is_empty() { Ok(()) } else { cargo_test(&on_servers(&ready), env) };
+    checked.and(tested)
+}
+
+fn on_servers(suites: &[&Suite]) -> Vec<String> {
     let mut args = vec!["--workspace".to_owned(), "--no-fail-fast".to_owned()];
-    args.extend(ready.iter().flat_map(|suite| ["--test".to_owned(), suite.name.clone()]));
+    args.extend(suites.iter().flat_map(|suite| ["--test".to_owned(), suite.name.clone()]));
     args.extend(["--".to_owned(), "--ignored".to_owned()]);
-    cargo_test(&args, env)
+    args
 }
 
 fn cargo_test(args: &[String], env: &[(&str, &str)]) -> Result<()> {

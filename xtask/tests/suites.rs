@@ -1,6 +1,7 @@
 //! `cargo xtask test` from the outside, with a cargo that only writes down how it was called: what is run, in which
 //! order, what tests are told, and what is said of that which did not run. Needs no server: where one is wanted its
-//! address is given, or its programs are not on the path.
+//! address is given, or its programs are not on the
+//! path; what parses compose files says what it is told to.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may be blunt")]
 #![cfg(unix)]
@@ -8,9 +9,11 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
+    path::Path,
     process::{Command, Output, Stdio},
 };
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Two targets on servers and one that needs none.
@@ -27,6 +30,33 @@ if [ -n "$SKIP" ]; then echo "$SKIP" >> "$PALINODE_SKIPPED"; fi
 case "$*" in *"$FAIL_AT"*) exit 1;; esac
 "#;
 
+/// Says that it is there, and what the parser makes of the compose files.
+const DOCKER: &str = r#"#!/bin/sh
+case "$*" in *version) exit;; *"--profile booking"*) file=booking;; *) file=servers;; esac
+read -r line < "${0%/*}/$file.json"; echo "$line"
+"#;
+
+/// A service as the rules want it.
+fn service(image: &str, volume: &str) -> Value {
+    json!({
+        "image": image, "user": "somebody", "restart": "always", "healthcheck": {"test": ["CMD", "ask"]},
+        "volumes": [{"type": "volume", "target": volume}]
+    })
+}
+
+/// Both profiles.
+fn parsed() -> [(&'static str, Value); 2] {
+    let mut services = json!({
+        "kafka": service("apache/kafka:4.1.1", "/var/lib/kafka/data"),
+        "postgres": service("postgres:17.10", "/var/lib/postgresql/data"),
+    });
+    let servers = json!({"services": services});
+    for name in ["hotel", "flight", "car", "trip", "http"] {
+        services[name] = service("palinode/booking:0.1.0", "/data");
+    }
+    [("servers", servers), ("booking", json!({"services": services}))]
+}
+
 struct Run {
     folder: TempDir,
     command: Command,
@@ -36,13 +66,20 @@ impl Run {
     /// With nothing on the path but that cargo.
     fn of(args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let cargo = folder.path().join("cargo");
-        fs::write(&cargo, CARGO).unwrap();
-        fs::set_permissions(&cargo, PermissionsExt::from_mode(0o755)).unwrap();
+        for (name, text) in [("cargo", CARGO), ("docker", DOCKER)] {
+            let program = folder.path().join(name);
+            fs::write(&program, text).unwrap();
+            fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        for (profile, config) in parsed() {
+            fs::write(folder.path().join(format!("{profile}.json")), format!("{config}\n")).unwrap();
+        }
         let target = folder.path().join("target");
         fs::create_dir(&target).unwrap();
-        let json = format!("{{\"packages\": {TARGETS}, \"target_directory\": {target:?}}}").replace('\n', "");
-        fs::write(folder.path().join("cargo.json"), json + "\n").unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let packages: Value = serde_json::from_str(TARGETS).unwrap();
+        let known = json!({"packages": packages, "target_directory": target, "workspace_root": root});
+        fs::write(folder.path().join("cargo.json"), format!("{known}\n")).unwrap();
 
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.arg("test").args(args).env_clear().stdin(Stdio::null());
@@ -57,6 +94,15 @@ impl Run {
 
     fn servers(self) -> Self {
         self.with("PALINODE_KAFKA", "k:1").with("PALINODE_POSTGRES", "p:2")
+    }
+
+    /// With another answer of the parser, for servers alone; none: there is no parser.
+    fn parser(self, answer: Option<&str>) -> Self {
+        match answer {
+            Some(answer) => fs::write(self.folder.path().join("servers.json"), answer).unwrap(),
+            None => fs::remove_file(self.folder.path().join("docker")).unwrap(),
+        }
+        self
     }
 
     /// Whether it went well, what it said, and how cargo was called.
@@ -98,6 +144,20 @@ fn a_server_that_cannot_run_is_no_silence() {
     let (good, said, calls) = here().with("CI", "true").go();
     assert!(!good && said.contains("CI=true, and 1 were left out"), "{said}");
     assert_eq!(calls.len(), 2);
+}
+
+#[test]
+fn the_compose_files_are_checked_or_said_not_to_be() {
+    let (good, said, calls) = Run::of(&[]).servers().parser(Some("{\"services\": {}}\n")).go();
+    assert!(!good && said.contains("profile \"\": has the services [], not [\"kafka\""), "{said}");
+    assert_eq!(calls.len(), 2);
+    let (good, said, calls) = Run::of(&[]).servers().parser(None).go();
+    assert!(
+        good && said.contains("why: Go is missing") && said.contains("then: cargo xtask compose"),
+        "{said}"
+    );
+    assert_eq!(calls.len(), 2);
+    assert!(!Run::of(&[]).servers().parser(None).with("CI", "true").go().0);
 }
 
 #[test]

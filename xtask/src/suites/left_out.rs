@@ -24,6 +24,12 @@ pub(crate) struct LeftOut {
 }
 
 impl LeftOut {
+    /// The compose files were not checked.
+    pub(crate) fn compose(why: &str) -> Self {
+        let what = "the compose files, by the real parser".to_owned();
+        Self { what, why: why.to_owned(), how: "cargo xtask compose".to_owned() }
+    }
+
     pub(crate) fn suite(suite: &Suite, why: &str) -> Self {
         Self {
             what: format!("{} ({})", suite.name, suite.packages.join(", ")),

@@ -15,6 +15,8 @@ pub(crate) struct Metadata {
     packages: Vec<Package>,
     /// Where cargo builds.
     pub(crate) target_directory: String,
+    /// Where the root manifest is.
+    pub(crate) workspace_root: String,
 }
 
 #[derive(Deserialize)]
@@ -78,7 +80,8 @@ mod tests {
                     {"name": "kafka_log", "kind": ["test"]}
                 ]}
             ],
-            "target_directory": "/somewhere/target"
+            "target_directory": "/somewhere/target",
+            "workspace_root": "/somewhere"
         }"#;
         let metadata: Metadata = serde_json::from_str(text).unwrap();
         let suite = |name: &str, packages: &[&str], servers| Suite {
