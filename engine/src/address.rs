@@ -143,6 +143,11 @@ impl Topic {
     pub fn inbox(service: impl Into<Arc<str>>) -> Self {
         Self { service: service.into(), stream: Stream::Inbox }
     }
+
+    /// The topic of answers to clients of another process.
+    pub fn replies(service: impl Into<Arc<str>>) -> Self {
+        Self { service: service.into(), stream: Stream::Replies }
+    }
 }
 
 impl fmt::Display for Topic {

@@ -19,6 +19,13 @@ use crate::{
     receipt::{Answer, Invalid, Receipt, Told},
 };
 
+mod connect;
+
+pub(crate) use connect::genesis;
+
+/// How long a client waits for an answer when nothing else is said.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The way from a client to the owners.
 #[async_trait]
 pub trait Gate: Send + Sync + 'static {
@@ -35,12 +42,21 @@ pub struct Client {
     gate: Arc<dyn Gate>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+    patience: Duration,
 }
 
 impl Client {
     /// A client that goes through this gate.
     pub fn new(gate: Arc<dyn Gate>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { gate, clock, ids }
+        Self { gate, clock, ids, patience: PATIENCE }
+    }
+
+    /// Waits at most so long for an answer (30 seconds when not said); then it is [`Answer::Unknown`], and the message may
+    /// be executed all the same.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// A command to an aggregate; await it for the answer.
@@ -54,20 +70,35 @@ impl Client {
         self.ids.fresh(self.clock.now())
     }
 
-    /// Sends an undecoded message; while the outcome is unknown it asks again with the same id, five times.
+    /// Sends an undecoded message; while the outcome is unknown it asks again with the same id, five times, as long as
+    /// its patience lasts.
     pub async fn tell(&self, message: ClientMessage) -> Told {
         if let Err(bad) = check_id(&message.to.id) {
             return Told::Invalid(bad.into());
         }
-        let mut wait = Duration::from_millis(20);
-        for _ in 0..5 {
-            match self.gate.tell(message.clone()).await {
-                Told::Unknown => self.clock.pass(wait).await,
-                told => return told,
-            }
-            wait = wait.saturating_mul(2);
+        tokio::select! {
+            biased;
+            told = self.ask(message) => told,
+            () = self.clock.pass(self.patience) => Told::Unknown,
         }
-        self.gate.tell(message).await
+    }
+
+    async fn ask(&self, message: ClientMessage) -> Told {
+        let mut wait = Duration::from_millis(20);
+        let mut told = self.gate.tell(message.clone()).await;
+        for _ in 0..5 {
+            if !matches!(told, Told::Unknown) {
+                return told;
+            }
+            self.clock.pass(wait).await;
+            wait = wait.saturating_mul(2);
+            told = match self.gate.tell(message.clone()).await {
+                // Nothing was done this time; what became of the time before is as unknown as it was.
+                Told::Overloaded => Told::Unknown,
+                told => told,
+            };
+        }
+        told
     }
 
     /// Sets an entity free that the engine has set aside with inputs stored unapplied, once its code is mended: it takes

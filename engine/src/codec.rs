@@ -85,7 +85,7 @@ pub fn genesis_record(genesis: &Genesis, wall: Micros) -> Result<Record, serde_j
 }
 
 /// `{"t":"..",` and then the fields of the body's own object.
-fn tagged<T: Serialize>(t: &'static str, body: &T) -> Result<Vec<u8>, serde_json::Error> {
+pub(crate) fn tagged<T: Serialize>(t: &'static str, body: &T) -> Result<Vec<u8>, serde_json::Error> {
     let mut out = Vec::with_capacity(1024);
     out.extend_from_slice(b"{\"t\":\"");
     out.extend_from_slice(t.as_bytes());

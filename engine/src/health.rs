@@ -8,6 +8,8 @@
 //! | `Recovering`, `Serving` | it is to be given up, or the node stops | `Draining` |
 //! | `Draining` | what was in flight is finished | `Away` |
 //! | any of them | the shard must not go on | `Stopped` |
+//!
+//! Beside its stage a shard may have a *trouble*: something that does not end its work and that somebody should look at.
 
 use std::{
     collections::BTreeMap,
@@ -18,10 +20,11 @@ use std::{
 use crate::commit::Peer;
 
 /// What a shard is doing on this node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Stage {
     /// The node was not given it yet.
+    #[default]
     Starting,
     /// It is read from the log and claimed; commands wait.
     Recovering,
@@ -60,47 +63,72 @@ pub struct ShardHealth {
     pub shard: u32,
     /// What it is doing.
     pub stage: Stage,
+    /// What goes wrong meanwhile, for people.
+    pub trouble: Option<Arc<str>>,
 }
 
 impl fmt::Display for ShardHealth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{} is {}", self.service, self.shard, self.stage)
+        write!(f, "{}/{} is {}", self.service, self.shard, self.stage)?;
+        self.trouble.as_ref().map_or(Ok(()), |trouble| write!(f, "; {trouble}"))
     }
 }
 
 /// All shards of a node's services.
 #[derive(Default)]
-pub(crate) struct Health(Mutex<BTreeMap<Peer, Stage>>);
+pub(crate) struct Health(Mutex<BTreeMap<Peer, State>>);
+
+#[derive(Default)]
+struct State {
+    stage: Stage,
+    trouble: Option<Arc<str>>,
+}
 
 impl Health {
     /// Of these shards, none of which was given to the node yet.
     pub(crate) fn of(shards: impl Iterator<Item = Peer>) -> Self {
-        Self(Mutex::new(shards.map(|shard| (shard, Stage::Starting)).collect()))
+        Self(Mutex::new(shards.map(|shard| (shard, State::default())).collect()))
     }
 
-    fn stages(&self) -> MutexGuard<'_, BTreeMap<Peer, Stage>> {
+    fn states(&self) -> MutexGuard<'_, BTreeMap<Peer, State>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set(&self, shard: &Peer, stage: Stage) {
-        self.stages().insert(shard.clone(), stage);
+        let mut states = self.states();
+        let state = states.entry(shard.clone()).or_default();
+        if stage == Stage::Serving {
+            state.trouble = None;
+        }
+        state.stage = stage;
+    }
+
+    /// Something goes wrong with it that does not end its work.
+    pub(crate) fn trouble(&self, shard: &Peer, what: impl Into<Arc<str>>) {
+        self.states().entry(shard.clone()).or_default().trouble = Some(what.into());
+    }
+
+    /// It is over.
+    pub(crate) fn recovered(&self, shard: &Peer) {
+        self.states().entry(shard.clone()).or_default().trouble = None;
     }
 
     /// It is to be given up; nothing, when it has ended already.
     pub(crate) fn drain(&self, shard: &Peer) {
-        if let Some(stage) = self.stages().get_mut(shard)
-            && matches!(stage, Stage::Recovering | Stage::Serving)
+        if let Some(state) = self.states().get_mut(shard)
+            && matches!(state.stage, Stage::Recovering | Stage::Serving)
         {
-            *stage = Stage::Draining;
+            state.stage = Stage::Draining;
         }
     }
 
     pub(crate) fn shards(&self) -> Vec<ShardHealth> {
-        let shard = |(peer, stage): (&Peer, &Stage)| ShardHealth {
+        let shard = |(peer, state): (&Peer, &State)| ShardHealth {
             service: Arc::clone(&peer.service),
             shard: peer.shard,
-            stage: stage.clone(),
+            stage: state.stage.clone(),
+            trouble: state.trouble.clone(),
         };
-        self.stages().iter().map(shard).collect()
+        self.states().iter().map(shard).collect()
     }
 }

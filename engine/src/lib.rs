@@ -123,6 +123,7 @@ pub mod projection;
 pub mod receipt;
 pub mod record;
 mod relay;
+pub mod remote;
 pub mod service;
 pub mod snapshots;
 pub mod store;

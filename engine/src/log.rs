@@ -13,8 +13,8 @@
 //! L6. `read` returns records in offset order beginning with the first at or above `from`, perhaps fewer than there
 //!     are; it may lag behind appends, and what it returned once stays true.
 //! L7. `end` is a hint: it may lie behind the true end, never before what this process already read.
-//! L8. `create` writes genesis to each partition of a service that has none; on a service that has one it changes
-//!     nothing and answers with what is there. Two racing creates leave one genesis first on every partition, or
+//! L8. `create` makes the topics of a service and writes genesis to each partition of its events (a log that one process
+//!     alone can open needs no replies); on a service that has one it changes nothing and answers with what is there. Two racing creates leave one genesis first on every partition, or
 //!     `Unknown`.
 //! L9. `join` suggests shards to this member. A suggestion is no permission; only the fold fences.
 //! L10. An adapter fails stop: after an error that leaves it unable to keep L2 to L4 it refuses everything.
@@ -170,11 +170,12 @@ pub enum Confirmed {
 pub enum Assignment {
     /// Take this shard.
     Assigned(u32),
-    /// Give it up in order, then say so by dropping `done`.
+    /// Another member shall have it: dropping `done` says that this one may claim. The owner serves on until it meets that
+    /// claim.
     Revoked {
         /// The shard.
         shard: u32,
-        /// Dropped when the owner has stopped.
+        /// Dropped when the next owner may come.
         done: mpsc::Sender<()>,
     },
     /// It is already somebody else's.

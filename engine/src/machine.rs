@@ -153,7 +153,13 @@ impl Machine {
         self.low.recorded
     }
 
-    /// A record of the inbox that is no message was passed.
+    /// The lowest offset of the inbox that a new owner would still have to read.
+    #[must_use]
+    pub fn inbox_low(&self) -> u64 {
+        self.channels.lowest_held().map_or(self.low.next, |held| held.min(self.low.next))
+    }
+
+    /// A record of the inbox was taken in that is no message of a channel, after everything that lies before it.
     pub fn inbox_passed(&mut self, offset: u64) {
         self.low.next = self.low.next.max(offset.saturating_add(1));
     }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     activity::Performers,
     checkpoint::{ApplyError, ReadDb},
-    client::Client,
+    client::{self, Client},
     clock::{Clock, Ids},
     commit::Peer,
     health::{Health, ShardHealth, Stage},
@@ -24,6 +24,7 @@ use crate::{
     owner::{Counts, Limits, Ports},
     projection::{self, Projection, ReadModel, Source},
     relay::Router,
+    remote::line::Lines,
     service::Service,
     snapshots::SnapshotStore,
     tail::Tail,
@@ -34,6 +35,8 @@ mod definitions;
 mod doors;
 #[cfg(feature = "sqlite")]
 mod embedded;
+mod reader;
+mod shard;
 mod supervise;
 
 #[cfg(feature = "sqlite")]
@@ -77,6 +80,7 @@ pub struct NodeBuilder {
     limits: Limits,
     partitions: u32,
     inbox: bool,
+    peers: Vec<Arc<str>>,
 }
 
 /// A running node.
@@ -121,6 +125,7 @@ impl NodeBuilder {
             limits: Limits::default(),
             partitions: 4,
             inbox: false,
+            peers: Vec::new(),
         }
     }
 
@@ -143,10 +148,18 @@ impl NodeBuilder {
         self
     }
 
-    /// Reads the inboxes too: needed as soon as another process owns shards of these services or their peers.
+    /// Shares the work with other processes: the inboxes of its services are read, and a message for a shard that this
+    /// process does not own goes through the inbox to whichever does.
     pub fn inbox(mut self) -> Self {
         self.inbox = true;
         self
+    }
+
+    /// Names a service that other processes run and that this one sends to: its entities are asked through its inbox.
+    /// Its log must have been created. Implies [`NodeBuilder::inbox`].
+    pub fn peer(mut self, service: impl Into<Arc<str>>) -> Self {
+        self.peers.push(service.into());
+        self.inbox()
     }
 
     /// Creates the logs that are not there, and starts to own what is suggested.
@@ -154,7 +167,7 @@ impl NodeBuilder {
     /// # Errors
     /// Everything wrong with the definitions, together; or what the log refuses.
     pub async fn start(self, parts: Parts) -> Result<Node, StartError> {
-        let problems = definitions::problems(&self.services);
+        let problems = definitions::problems(&self.services, &self.peers);
         if !problems.is_empty() {
             return Err(StartError::Definitions(problems));
         }
@@ -195,7 +208,11 @@ impl NodeBuilder {
         }
         let clock = Arc::clone(&parts.clock);
         let gone = CancellationToken::new();
-        let gate = Doors { directory, router, clock: Arc::clone(&clock), gone: gone.clone() };
+        let lines = self.inbox.then(|| {
+            let (log, ids) = (Arc::clone(&parts.log), Arc::clone(&parts.ids));
+            Lines::new(log, Arc::clone(&clock), ids, Arc::clone(&directory), gone.clone())
+        });
+        let gate = Doors { directory, router, clock: Arc::clone(&clock), gone: gone.clone(), lines };
         let client = Client::new(Arc::new(gate), parts.clock, parts.ids);
         Ok(Node {
             client,
@@ -231,6 +248,10 @@ impl NodeBuilder {
                 performers: service.performers.clone(),
             };
             services.insert(Arc::clone(&service.name), place);
+        }
+        for peer in &self.peers {
+            let genesis = client::genesis(&*parts.log, &*parts.clock, peer).await.map_err(StartError::Log)?;
+            directory.add(Arc::clone(peer), genesis.log_id, genesis.partitions);
         }
         Ok((Arc::new(directory), services))
     }

@@ -3,7 +3,7 @@
 //!
 //! | it ends | because | and then |
 //! |---|---|---|
-//! | `Stopped` | the node stops, or the shard was revoked | nothing |
+//! | `Stopped` | it was told to (`owner/notice.rs`) | nothing |
 //! | `Deposed` | a newer claim was read | the group is asked again |
 //! | `Again` | something in flight may be lost, or a snapshot was | recovered and claimed anew |
 //! | `Unfit` | user code broke an entity in memory | recovered, and the input refused |
@@ -17,8 +17,7 @@ use std::{
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesOrdered};
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc;
 
 use crate::{
     address::{EntityKey, Topic},
@@ -38,15 +37,18 @@ mod claim;
 mod counts;
 mod effects;
 mod intake;
+mod notice;
 mod pipeline;
 mod ports;
 mod recover;
 mod runs;
 mod snapshots;
+mod waiter;
 
 pub(crate) use claim::{Taken, take};
 pub use counts::Counts;
 pub(crate) use intake::Intake;
+pub(crate) use notice::Notice;
 pub use ports::Limits;
 pub(crate) use ports::{Place, Ports};
 pub use recover::Halt;
@@ -54,11 +56,12 @@ pub(crate) use recover::{Recovered, recover};
 
 use intake::Came;
 use pipeline::{Flight, Pipeline, Report};
+use waiter::{Away, Waiter, Watcher};
 
 /// An input that broke its entity, to be refused by the next owner.
 pub(crate) struct Broken {
     input: Input,
-    waiter: Option<oneshot::Sender<Told>>,
+    waiter: Option<Waiter>,
     why: Arc<str>,
 }
 
@@ -83,13 +86,18 @@ pub(crate) struct Owner<'a> {
     /// What was asked for on a channel since the last look.
     asked: BTreeMap<Peer, u64>,
     runs: runs::Running,
-    watchers: BTreeMap<EntityKey, Vec<oneshot::Sender<Box<RawValue>>>>,
+    watchers: BTreeMap<EntityKey, Vec<Watcher>>,
+    refusals: waiter::Refusals,
     snapshot: snapshots::Progress,
     next_look: Micros,
+    next_upkeep: Micros,
+    /// When something last came in.
+    busy: Micros,
+    leaving: Option<notice::Leaving>,
 }
 
 /// An input and who waits for its answer.
-type Taking = (Input, Option<oneshot::Sender<Told>>);
+type Taking = (Input, Option<Waiter>);
 
 impl<'a> Owner<'a> {
     /// An owner of a shard that was just claimed.
@@ -109,7 +117,11 @@ impl<'a> Owner<'a> {
             asked: BTreeMap::new(),
             runs: runs::Running::default(),
             watchers: BTreeMap::new(),
+            refusals: waiter::Refusals::default(),
             next_look: now.plus(limits.look),
+            next_upkeep: now.plus(limits.look),
+            busy: now,
+            leaving: None,
         }
     }
 
@@ -117,10 +129,10 @@ impl<'a> Owner<'a> {
     pub(crate) async fn run(
         mut self,
         intake: &mut Intake,
-        stop: &CancellationToken,
+        notice: &Notice,
         broken: Option<Broken>,
     ) -> Result<End, Halt> {
-        let exit = self.work(intake, stop, broken).await;
+        let exit = self.work(intake, notice, broken).await;
         intake.proven = self.pipeline.fold().position().cloned();
         match exit {
             Ok(never) => match never {},
@@ -132,16 +144,12 @@ impl<'a> Owner<'a> {
     async fn work(
         &mut self,
         intake: &mut Intake,
-        stop: &CancellationToken,
+        notice: &Notice,
         broken: Option<Broken>,
     ) -> Result<std::convert::Infallible, Exit> {
         self.begin(broken).await?;
         loop {
-            if stop.is_cancelled() {
-                self.drain().await?;
-                self.finish_snapshot().await?;
-                return Err(End::Stopped.into());
-            }
+            self.obey(notice).await?;
             let now = self.ports.clock.now();
             // A clock that was set back must not put the look off.
             if now >= self.next_look || self.next_look > now.plus(self.limits.look) {
@@ -168,7 +176,7 @@ impl<'a> Owner<'a> {
                 Some(note) = intake.notes.recv(), if room > 0 => self.gather(intake, Came::Note(note), room).await?,
                 Some(stored) = intake.inbox.recv(), if room > 0 => self.gather(intake, Came::Inbox(stored), room).await?,
                 Some(call) = intake.calls.recv(), if room > 0 => self.gather(intake, Came::Call(call), room).await?,
-                () = stop.cancelled() => {}
+                () = notice.more(self.leaving.is_some()) => {}
                 () = self.ports.clock.pass(wake.min(self.next_look).since(now)) => {}
             }
         }
@@ -201,11 +209,18 @@ impl<'a> Owner<'a> {
 
     /// Steps through inputs and appends what they became, as one batch.
     async fn take(&mut self, inputs: Vec<Taking>) -> Result<(), Exit> {
+        if !inputs.is_empty() {
+            self.busy = self.ports.clock.now();
+        }
         let mut records = Vec::with_capacity(inputs.len());
         let mut waiting: std::collections::VecDeque<Taking> = inputs.into();
         while let Some(taking) = waiting.pop_front() {
             let mut accepted = None;
             let now = self.ports.clock.now();
+            // Everything that came before it in the inbox was stepped through before it.
+            if let Some(offset) = taking.1.as_ref().and_then(Waiter::offset) {
+                self.machine.inbox_passed(offset);
+            }
             match self.machine.step(now, &taking.0) {
                 Step::Missing(_) => {
                     waiting.push_front(taking);
@@ -249,10 +264,11 @@ impl<'a> Owner<'a> {
                 let digest = self.machine.head().digest;
                 records.push(record);
                 let mut waiter = waiter;
-                if zoo!("answered-before-the-report")
+                let away = matches!(waiter, Some(Waiter::Away(_)));
+                if (zoo!("answered-before-the-report") || away && zoo!("reply-before-effective"))
                     && let Some(waiter) = waiter.take()
                 {
-                    drop(waiter.send(answers::told(&self.place.me, &stepped.commit)));
+                    waiter.tell(answers::told(&self.place.me, &stepped.commit));
                 }
                 if zoo!("relayed-before-effective") {
                     for sent in &stepped.sends {

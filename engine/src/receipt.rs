@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 use uuid::Uuid;
@@ -70,7 +71,8 @@ impl<R, N> Answer<R, N> {
 }
 
 /// Why the engine will never execute this command.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Invalid {
     /// Its commit would be too large, it panicked, or it cannot be decoded by its kind; recorded.
     #[error("{text}")]
@@ -82,7 +84,7 @@ pub enum Invalid {
     #[error("{what} {name:?} is not served here; served: {known}")]
     NotServed {
         /// `service` or `kind`.
-        what: &'static str,
+        what: Arc<str>,
         /// What was asked for.
         name: Arc<str>,
         /// What there is.
@@ -118,8 +120,9 @@ pub enum Invalid {
         /// By how much.
         lead_ms: u64,
     },
-    /// The address cannot be one.
+    /// The address cannot be one. To another process this travels as [`Invalid::Bug`].
     #[error(transparent)]
+    #[serde(skip)]
     Name(#[from] crate::address::BadName),
 }
 

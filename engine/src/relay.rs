@@ -19,6 +19,7 @@ use crate::{
     message::{ClientMessage, Control},
     receipt::Told,
     record::Record,
+    remote::{AnswerRecord, CallRecord, WatchRecord, word},
 };
 
 /// What reaches an owner besides clients' calls.
@@ -28,7 +29,9 @@ pub(crate) enum Note {
     Message(Encoded),
     /// From the other end of a channel.
     Control(Control),
-    /// Somebody waits for an entity's end.
+    /// The inbox lost what nobody had read: the other ends of all channels are asked again.
+    Gap,
+    /// Somebody of this process waits for an entity's end.
     Watch {
         /// Which.
         entity: EntityKey,
@@ -113,26 +116,47 @@ impl Router {
         let outcome = self.log.append(&Topic::inbox(Arc::clone(&to.service)), to.shard, records);
         tokio::spawn(outcome);
     }
+
+    /// Tells a client of another process what this shard says. Losing it loses nothing: whoever waits asks again.
+    pub(crate) fn answer(&self, shard: &Peer, partition: u32, answer: &AnswerRecord) {
+        match answer.encode() {
+            Ok(value) => {
+                let record = Record::ours(answer.id.to_string().into(), value, self.clock.now());
+                let topic = Topic::replies(Arc::clone(&shard.service));
+                tokio::spawn(self.log.append(&topic, partition, vec![record]));
+            }
+            Err(error) => tracing::error!(?shard, "an answer cannot be written: {error}"),
+        }
+    }
 }
 
 /// What an inbox record says.
 pub(crate) enum Arrived {
     Message(Bytes),
     Control(Control),
+    /// A client's message.
+    Call(CallRecord),
+    /// A client waits for an entity's end.
+    Watch(WatchRecord),
     /// A foreign writer's, or damaged: it is skipped with an alarm; a hole it leaves is asked for again.
     Foreign(String),
 }
 
-/// Reads an inbox record. Control messages have no key, messages have their entity's.
+/// Reads an inbox record. Control messages have no key, everything else has its entity's; what a client wrote says so.
 pub(crate) fn arrived(record: &Record) -> Arrived {
     if record.mark.is_none() || record.crc != Some(crc32c::crc32c(&record.value)) {
         return Arrived::Foreign("it is not ours, or damaged".into());
     }
-    if !record.key.is_empty() {
-        return Arrived::Message(record.value.clone());
-    }
-    match serde_json::from_slice(&record.value) {
-        Ok(control) => Arrived::Control(control),
-        Err(e) => Arrived::Foreign(e.to_string()),
-    }
+    let value = &record.value;
+    let read = if record.key.is_empty() {
+        serde_json::from_slice(value).map(Arrived::Control)
+    } else {
+        match word(value).as_deref() {
+            None => return Arrived::Message(value.clone()),
+            Some("call") => serde_json::from_slice(value).map(Arrived::Call),
+            Some("watch") => serde_json::from_slice(value).map(Arrived::Watch),
+            Some(other) => return Arrived::Foreign(format!("it says that it is {other:?}")),
+        }
+    };
+    read.unwrap_or_else(|e| Arrived::Foreign(e.to_string()))
 }

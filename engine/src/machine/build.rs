@@ -134,11 +134,6 @@ impl Machine {
         })
     }
 
-    /// The lowest inbox offset that still has to be read by a new owner.
-    fn inbox_low(&self) -> u64 {
-        self.channels.lowest_held().map_or(self.low.next, |held| held.min(self.low.next))
-    }
-
     /// A commit without events, for an input that is refused or accepted for nobody.
     pub(super) fn plain(outcome: Outcome, answer: Option<Box<RawValue>>) -> Decision {
         Decision::of(outcome, answer)

@@ -249,6 +249,11 @@ impl Channels {
         open.map(|open| (open.seq, &open.message))
     }
 
+    /// Every peer something was received from.
+    pub fn incoming(&self) -> impl Iterator<Item = &Peer> {
+        self.incoming.keys()
+    }
+
     /// Every peer something was sent to, with the highest number sent and the highest known to be safe.
     pub fn outgoing(&self) -> impl Iterator<Item = (&Peer, u64, u64)> {
         self.outgoing.iter().map(|(to, at)| (to, at.last, at.acked))

@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use super::{runs::RunId, timers::TimerId};
 use crate::{
-    address::EntityKey,
+    address::{Address, EntityKey},
     commit::{Commit, Peer, RunRef},
     digest::Digest,
     entity::{ActivityResult, RunRequest},
     message::{ClientMessage, Message},
-    receipt::Told,
+    receipt::{Invalid, Told},
 };
 
 /// One input of a shard.
@@ -204,6 +204,17 @@ impl Directory {
     pub fn find(&self, service: &str, key: &EntityKey) -> Option<Peer> {
         let (service, (log_id, partitions)) = self.0.get_key_value(service)?;
         Some(Peer { service: Arc::clone(service), log_id: *log_id, shard: key.shard(*partitions) })
+    }
+
+    /// The shard an entity lives on.
+    ///
+    /// # Errors
+    /// [`Invalid::NotServed`] when its service is not known.
+    pub fn locate(&self, entity: &Address) -> Result<Peer, Invalid> {
+        self.find(&entity.service, &entity.key()).ok_or_else(|| {
+            let known = self.names().map(|n| &**n).collect::<Vec<_>>().join(", ");
+            Invalid::NotServed { what: "service".into(), name: Arc::clone(&entity.service), known }
+        })
     }
 
     /// Log id and number of shards of a service.

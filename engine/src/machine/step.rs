@@ -87,7 +87,7 @@ impl Machine {
         if self.kinds.get(&key.kind).is_none() {
             let known = self.kinds.names().map(|n| &**n).collect::<Vec<_>>().join(", ");
             return told(Told::Invalid(Invalid::NotServed {
-                what: "kind",
+                what: "kind".into(),
                 name: Arc::clone(&key.kind),
                 known,
             }));

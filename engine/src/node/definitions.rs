@@ -1,6 +1,6 @@
 //! What is wrong with a node's services, all of it at once, before anything is opened.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     entity::{Kind, TargetKind},
@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Everything wrong with these services, one sentence each.
-pub(super) fn problems(services: &[Service]) -> Vec<String> {
+pub(super) fn problems(services: &[Service], peers: &[Arc<str>]) -> Vec<String> {
     let mut problems: Vec<String> = services.iter().flat_map(|s| s.problems.iter().cloned()).collect();
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     for service in services {
@@ -16,10 +16,12 @@ pub(super) fn problems(services: &[Service]) -> Vec<String> {
     }
     let twice = names.iter().filter(|(_, n)| **n > 1);
     problems.extend(twice.map(|(name, _)| format!("two services are named {name:?}")));
+    let both = peers.iter().filter(|peer| names.contains_key(&***peer));
+    problems.extend(both.map(|name| format!("this node runs service {name:?} itself: it is no peer of it")));
     for service in services {
         for kind in service.kinds.iter() {
             let targets = kind.targets().into_iter();
-            problems.extend(targets.flat_map(|target| missing(services, service, &**kind, target)));
+            problems.extend(targets.flat_map(|target| missing((services, peers), service, &**kind, target)));
         }
     }
     problems.sort();
@@ -27,12 +29,21 @@ pub(super) fn problems(services: &[Service]) -> Vec<String> {
     problems
 }
 
-/// What a kind asks something of and this node does not have.
-fn missing(services: &[Service], of: &Service, kind: &dyn Kind, target: TargetKind) -> Vec<String> {
+/// What a kind asks something of and this node does not have. What the kinds of a peer are is not seen from here.
+fn missing(
+    (services, peers): (&[Service], &[Arc<str>]),
+    of: &Service,
+    kind: &dyn Kind,
+    target: TargetKind,
+) -> Vec<String> {
     let asks = format!("{:?} of service {:?} asks", kind.name(), of.name);
     match target {
         TargetKind::Aggregate { service, kind } => match services.iter().find(|s| &*s.name == service) {
-            None => vec![format!("{asks} service {service:?}, which this node does not run: add it")],
+            None if peers.iter().any(|peer| **peer == *service) => Vec::new(),
+            None => vec![format!(
+                "{asks} service {service:?}, which this node does not run: add it, or say `.peer({service:?})` when \
+                 another process runs it"
+            )],
             Some(there) if there.kinds.get(kind).is_none() => {
                 vec![format!(
                     "{asks} {kind:?} of service {service:?}, which has no such aggregate: add it there"

@@ -1,4 +1,4 @@
-//! The gate: which owner of this process a client's message goes to, and what a client is told when there is none.
+//! The gate: a client's message goes to the shard's owner in this process, or through the inbox to wherever it is.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,52 +14,66 @@ use crate::{
     commit::Peer,
     machine::Directory,
     message::ClientMessage,
-    receipt::{Invalid, Told},
-    relay::{Call, Note, Router},
+    receipt::Told,
+    relay::{Call, Mailbox, Note, Router},
+    remote::line::Lines,
 };
 
-/// The gate to the owners of this process.
+/// The gate of a node.
 pub(super) struct Doors {
     pub(super) directory: Arc<Directory>,
     pub(super) router: Arc<Router>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) gone: CancellationToken,
+    /// The road to owners of other processes; none when there are no other processes.
+    pub(super) lines: Option<Lines>,
 }
 
 impl Doors {
-    fn find(&self, to: &Address) -> Result<Peer, Invalid> {
-        self.directory.find(&to.service, &to.key()).ok_or_else(|| {
-            let known = self.directory.names().map(|n| &**n).collect::<Vec<_>>().join(", ");
-            Invalid::NotServed { what: "service", name: Arc::clone(&to.service), known }
-        })
+    fn is_here(&self, shard: &Peer) -> bool {
+        self.router.owner(shard).is_some()
+    }
+
+    /// What an entity of a shard that is owned here ended with; nothing when its owner ended first.
+    async fn ended_here(owner: Mailbox, entity: &Address) -> Option<Box<RawValue>> {
+        let (reply, end) = oneshot::channel();
+        owner.notes.send(Note::Watch { entity: entity.key(), reply }).ok()?;
+        end.await.ok()
     }
 }
 
 #[async_trait]
 impl Gate for Doors {
     async fn tell(&self, message: ClientMessage) -> Told {
-        let shard = match self.find(&message.to) {
+        let shard = match self.directory.locate(&message.to) {
             Ok(shard) => shard,
             Err(invalid) => return Told::Invalid(invalid),
         };
-        let Some(owner) = self.router.owner(&shard) else { return Told::Unknown };
-        let (reply, answer) = oneshot::channel();
-        match owner.calls.try_send(Call { message, reply }) {
-            Ok(()) => answer.await.unwrap_or(Told::Unknown),
-            Err(mpsc::error::TrySendError::Full(_)) => Told::Overloaded,
-            Err(mpsc::error::TrySendError::Closed(_)) => Told::Unknown,
+        match (self.router.owner(&shard), &self.lines) {
+            (Some(owner), _) => {
+                let (reply, answer) = oneshot::channel();
+                match owner.calls.try_send(Call { message, reply }) {
+                    // An owner that ends drops its calls: they are asked again, by the road there is then.
+                    Ok(()) => answer.await.unwrap_or(Told::Unknown),
+                    Err(mpsc::error::TrySendError::Full(_)) => Told::Overloaded,
+                    Err(mpsc::error::TrySendError::Closed(_)) => Told::Unknown,
+                }
+            }
+            (None, Some(lines)) => lines.tell(&shard, &message, || self.is_here(&shard)).await,
+            (None, None) => Told::Unknown,
         }
     }
 
     async fn ended(&self, entity: &Address) -> Option<Box<RawValue>> {
-        let shard = self.find(entity).ok()?;
+        let shard = self.directory.locate(entity).ok()?;
         while !self.gone.is_cancelled() {
-            let (reply, end) = oneshot::channel();
-            let watch = Note::Watch { entity: entity.key(), reply };
-            if self.router.owner(&shard).is_some_and(|owner| owner.notes.send(watch).is_ok())
-                && let Ok(end) = end.await
-            {
-                return Some(end);
+            let end = match (self.router.owner(&shard), &self.lines) {
+                (Some(owner), _) => Self::ended_here(owner, entity).await,
+                (None, Some(lines)) => lines.ended(&shard, entity, || self.is_here(&shard)).await,
+                (None, None) => None,
+            };
+            if end.is_some() {
+                return end;
             }
             // There is no owner yet, or it began again: ask the next one.
             self.clock.pass(Duration::from_millis(20)).await;

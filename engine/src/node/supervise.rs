@@ -1,28 +1,24 @@
-//! One service's shards on this node: an owner for each that the group suggests, begun again when it must, stopped when
-//! the shard is revoked. A node that the group threw out joins it again.
+//! One service on this node: an owner for each shard that the group suggests. What is to move is served until its next
+//! owner has claimed it. A node that the group threw out joins it again; one that cannot serve stays away for a while.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::shard::{Ended, Pause, Shard};
 use crate::{
-    address::Topic,
-    clock::Clock,
     commit::Peer,
-    health::{Health, Stage},
-    log::{Advice, Assignment, Confirm, Confirmed, Membership},
+    health::Health,
+    log::{Advice, Assignment, Confirm, Membership},
     machine::Directory,
-    owner::{Broken, End, Halt, Intake, Limits, Owner, Place, Ports, Recovered, Taken, recover, take},
-    position::Position,
-    relay::Mailbox,
+    owner::{Limits, Notice, Place, Ports},
     service::Service,
-    time::Micros,
 };
 
-/// How many inbox records wait for an owner at most.
-const INBOX: usize = 4_096;
+/// The shortest and the longest time that a node which cannot serve stays out of the group.
+const AWAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(20));
 
 /// A service on this node.
 pub(super) struct Member {
@@ -37,20 +33,52 @@ pub(super) struct Member {
     pub(super) stop: CancellationToken,
 }
 
-/// A shard being served: how to stop it, and what tells that it has ended.
+/// A shard being served: how to tell its owner something, and what tells that it has ended.
 struct Served {
-    stop: CancellationToken,
+    notice: Notice,
     ended: CancellationToken,
+}
+
+impl Served {
+    /// Returns when the next owner may come.
+    async fn ready(&self) {
+        tokio::select! {
+            biased;
+            () = self.ended.cancelled() => {}
+            () = self.notice.ready() => {}
+        }
+    }
+}
+
+/// Why the group is not followed any more.
+enum Left {
+    /// The node stops.
+    Stopped,
+    /// It is no member, or the group does not know it.
+    Expelled,
+    /// It cannot serve what it was given.
+    Unable,
 }
 
 impl Member {
     /// A member of the service's group until the node stops: one that was thrown out joins again.
     pub(super) async fn run(self, mut membership: Box<dyn Membership>) {
-        let mut pause = Pause::new();
+        let (mut pause, mut away) = (Pause::new(), AWAY.0);
         loop {
-            self.follow(membership).await;
+            let unable = matches!(self.follow(membership).await, Left::Unable);
+            if unable {
+                sometimes!("node left the group because it cannot serve");
+                tracing::error!(
+                    service = %self.service.name, for_secs = away.as_secs(),
+                    "this node cannot serve what it is given, and stays out of the group for a while: others may"
+                );
+                self.rest(away).await;
+                away = away.saturating_mul(2).min(AWAY.1);
+            } else {
+                away = AWAY.0;
+            }
             membership = loop {
-                pause.rest(&*self.ports.clock, &self.stop).await;
+                self.rest(pause.next(&*self.ports.clock)).await;
                 if self.stop.is_cancelled() {
                     return;
                 }
@@ -66,71 +94,90 @@ impl Member {
         }
     }
 
+    async fn rest(&self, span: Duration) {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = self.ports.clock.pass(span) => {}
+        }
+    }
+
     /// Follows the group's suggestions until the node stops or is no member any more; then every owner has ended.
-    async fn follow(&self, mut membership: Box<dyn Membership>) {
+    async fn follow(&self, mut membership: Box<dyn Membership>) -> Left {
         let confirm = membership.confirmer();
         let mut served: BTreeMap<u32, Served> = BTreeMap::new();
         let mut tasks = JoinSet::new();
-        loop {
+        let left = loop {
             let change = tokio::select! {
                 biased;
-                () = self.stop.cancelled() => break,
+                () = self.stop.cancelled() => break Left::Stopped,
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => match ended {
-                    Ok(Ended::Expelled) => break,
+                    Ok(Ended::Expelled) => break Left::Expelled,
+                    Ok(Ended::Unable) => break Left::Unable,
                     Ok(Ended::Done) | Err(_) => continue,
                 },
                 change = membership.next() => change,
             };
             match change {
-                None => break,
+                None => break Left::Expelled,
                 Some(Assignment::Assigned(shard)) => {
                     let before = served.remove(&shard);
-                    let (stop, ended) = (self.stop.child_token(), CancellationToken::new());
-                    let task = self.shard(shard, Arc::clone(&confirm), stop.clone());
+                    let (notice, ended) = (Notice::default(), CancellationToken::new());
+                    let task = self.shard(shard, Arc::clone(&confirm), notice.clone());
                     let end = ended.clone().drop_guard();
                     tasks.spawn(async move {
                         let _end = end;
                         if let Some(before) = before {
-                            before.stop.cancel();
+                            before.notice.stop();
                             before.ended.cancelled().await;
                         }
                         task.run().await
                     });
-                    served.insert(shard, Served { stop, ended });
+                    served.insert(shard, Served { notice, ended });
                 }
-                // One that is told to stop stays in the table until the next of the same shard has waited for it.
+                // One that is told to leave stays in the table until the next of the same shard has waited for it.
                 Some(Assignment::Revoked { shard, done }) => {
-                    if let Some(Served { stop, ended }) = served.get(&shard) {
-                        self.give_up(shard, stop);
-                        let ended = ended.clone();
+                    if let Some(Served { notice, ended }) = served.get(&shard) {
+                        self.health.drain(&self.peer(shard));
+                        notice.leave();
+                        let leaves = Served { notice: notice.clone(), ended: ended.clone() };
                         tasks.spawn(async move {
-                            ended.cancelled().await;
+                            leaves.ready().await;
                             drop(done);
                             Ended::Done
                         });
                     }
                 }
                 Some(Assignment::Lost(shard)) => {
-                    if let Some(Served { stop, .. }) = served.get(&shard) {
-                        self.give_up(shard, stop);
+                    if let Some(Served { notice, .. }) = served.get(&shard) {
+                        self.health.drain(&self.peer(shard));
+                        notice.lose();
                     }
                 }
             }
+        };
+        for (shard, Served { notice, .. }) in &served {
+            self.health.drain(&self.peer(*shard));
+            match left {
+                Left::Expelled => notice.lose(),
+                Left::Stopped | Left::Unable if self.inbox => notice.leave_when_idle(),
+                Left::Stopped | Left::Unable => notice.stop(),
+            }
         }
-        served.iter().for_each(|(shard, served)| self.give_up(*shard, &served.stop));
+        for served in served.values() {
+            served.ready().await;
+        }
+        // The others take over while the owners here still serve.
+        drop(membership);
         while tasks.join_next().await.is_some() {}
+        left
     }
 
     fn peer(&self, shard: u32) -> Peer {
         Peer { service: Arc::clone(&self.service.name), log_id: self.log_id, shard }
     }
 
-    fn give_up(&self, shard: u32, stop: &CancellationToken) {
-        self.health.drain(&self.peer(shard));
-        stop.cancel();
-    }
-
-    fn shard(&self, shard: u32, confirm: Arc<dyn Confirm>, stop: CancellationToken) -> Shard {
+    fn shard(&self, shard: u32, confirm: Arc<dyn Confirm>, notice: Notice) -> Shard {
         Shard {
             place: Place {
                 me: self.peer(shard),
@@ -144,244 +191,7 @@ impl Member {
             inbox: self.inbox,
             confirm,
             health: Arc::clone(&self.health),
-            stop,
+            notice,
         }
-    }
-}
-
-/// One shard on this node.
-struct Shard {
-    place: Place,
-    ports: Ports,
-    limits: Limits,
-    inbox: bool,
-    confirm: Arc<dyn Confirm>,
-    health: Arc<Health>,
-    stop: CancellationToken,
-}
-
-impl Drop for Shard {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.is(Stage::Stopped { why: "its task panicked, which is a bug".into() });
-        }
-    }
-}
-
-/// How a shard's task ended.
-enum Ended {
-    /// It was told to, or must not go on.
-    Done,
-    /// The group says that the shard is not this member's, and has no other news.
-    Expelled,
-}
-
-impl Shard {
-    /// Serves the shard until it is told to stop. A refusal by the group without news of it may be news on the way; when
-    /// it stays so, this node is no member any more and does not know.
-    async fn run(self) -> Ended {
-        loop {
-            match self.open().await {
-                Ok(Serving::Stopped) => return self.gone(Ended::Done),
-                Ok(Serving::Refused) => {}
-                Err(halt) => {
-                    tracing::error!("{halt}; this shard stops, the others go on");
-                    self.is(Stage::Stopped { why: halt.to_string().into() });
-                    return Ended::Done;
-                }
-            }
-            rest(&*self.ports.clock, &self.stop, self.limits.patience).await;
-            let refused = self.confirm.confirm(self.place.me.shard).await == Confirmed::Refused;
-            if self.stop.is_cancelled() {
-                return self.gone(Ended::Done);
-            }
-            if refused {
-                return self.gone(Ended::Expelled);
-            }
-        }
-    }
-
-    /// One that is told to stop says no more than that until it has ended.
-    fn is(&self, stage: Stage) {
-        let ends = matches!(stage, Stage::Away | Stage::Stopped { .. });
-        if ends || !self.stop.is_cancelled() {
-            self.health.set(&self.place.me, stage);
-        }
-    }
-
-    fn gone(&self, ended: Ended) -> Ended {
-        self.is(Stage::Away);
-        ended
-    }
-
-    async fn open(&self) -> Result<Serving, Halt> {
-        let (calls, calls_in) = mpsc::channel(self.limits.queue);
-        let (notes, notes_in) = mpsc::unbounded_channel();
-        let mut intake = Intake { calls: calls_in, notes: notes_in, inbox: mpsc::channel(1).1, proven: None };
-        self.ports.router.open(self.place.me.clone(), Mailbox { calls, notes });
-        let outcome = self.serve(&mut intake).await;
-        self.ports.router.close(&self.place.me);
-        outcome
-    }
-
-    /// Recover, claim, own; again, until the shard is stopped, lost or must not go on.
-    async fn serve(&self, intake: &mut Intake) -> Result<Serving, Halt> {
-        let mut broken: Option<Broken> = None;
-        let mut pause = Pause::new();
-        loop {
-            self.is(Stage::Recovering);
-            let shard = match self.take(&mut pause, intake.proven.as_ref()).await? {
-                Ok(shard) => shard,
-                Err(serving) => return Ok(serving),
-            };
-            let _reader = self.inbox.then(|| Reader::spawn(self, &shard, intake));
-            let owner = Owner::new(&self.place, &self.ports, &self.limits, shard);
-            self.is(Stage::Serving);
-            match owner.run(intake, &self.stop, broken.take()).await {
-                Ok(End::Stopped) => return Ok(Serving::Stopped),
-                Ok(End::Unfit(input)) => {
-                    broken = Some(*input);
-                    continue;
-                }
-                Ok(End::Deposed) => {}
-                Ok(End::Again(why)) => {
-                    let shard = self.place.me.shard;
-                    tracing::warn!(service = %self.place.me.service, shard, why, "recovered and claimed anew");
-                }
-                Err(halt) if retryable(&halt) => tracing::warn!("{halt}; tried again"),
-                Err(halt) => return Err(halt),
-            }
-            pause.rest(&*self.ports.clock, &self.stop).await;
-        }
-    }
-
-    /// The shard, claimed; or why it is not to be claimed any more.
-    async fn take(
-        &self,
-        pause: &mut Pause,
-        proven: Option<&Position>,
-    ) -> Result<Result<Recovered, Serving>, Halt> {
-        loop {
-            let attempt = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return Ok(Err(Serving::Stopped)),
-                attempt = self.attempt(proven) => attempt,
-            };
-            match attempt {
-                Ok(Attempt::Ours(shard)) => return Ok(Ok(*shard)),
-                Ok(Attempt::Lost) => return Ok(Err(Serving::Refused)),
-                Ok(Attempt::NotYet(_)) if zoo!("no-second-claim") => return Ok(Err(Serving::Stopped)),
-                Ok(Attempt::NotYet(why)) => {
-                    let shard = self.place.me.shard;
-                    tracing::debug!(service = %self.place.me.service, shard, why, "not claimed yet");
-                }
-                Err(halt) if retryable(&halt) => tracing::warn!("{halt}; tried again"),
-                Err(halt) => return Err(halt),
-            }
-            pause.rest(&*self.ports.clock, &self.stop).await;
-        }
-    }
-
-    async fn attempt(&self, proven: Option<&Position>) -> Result<Attempt, Halt> {
-        let mut shard = recover(&self.place, &self.ports, &self.limits).await?;
-        let Self { place, ports, limits, confirm, .. } = self;
-        Ok(match take(place, ports, limits, &**confirm, &mut shard, proven).await? {
-            Taken::Ours => Attempt::Ours(Box::new(shard)),
-            Taken::Lost => Attempt::Lost,
-            Taken::NotYet(why) => Attempt::NotYet(why),
-        })
-    }
-}
-
-/// Why a shard is not served any longer.
-enum Serving {
-    /// It was revoked or lost, or the node stops.
-    Stopped,
-    /// The group refused to confirm it.
-    Refused,
-}
-
-/// One attempt to recover and claim.
-enum Attempt {
-    Ours(Box<Recovered>),
-    Lost,
-    NotYet(String),
-}
-
-/// Whether the same may succeed later: an outage, not a broken guarantee.
-fn retryable(halt: &Halt) -> bool {
-    match halt {
-        Halt::Log { error, .. } | Halt::Store { error, .. } => error.advice == Advice::Retry,
-        Halt::Violation(_) | Halt::Misfit { .. } | Halt::Refused { .. } => false,
-    }
-}
-
-/// Growing waits between attempts: 20 ms, doubled, to 5 s; from the beginning again after a quiet time.
-struct Pause {
-    next: Duration,
-    last: Micros,
-}
-
-impl Pause {
-    const FIRST: Duration = Duration::from_millis(20);
-    const LONGEST: Duration = Duration::from_secs(5);
-    const QUIET: Duration = Duration::from_secs(30);
-
-    fn new() -> Self {
-        Self { next: Self::FIRST, last: Micros::default() }
-    }
-
-    /// Waits; less, when it is told to stop.
-    async fn rest(&mut self, clock: &dyn Clock, stop: &CancellationToken) {
-        let now = clock.now();
-        if now.since(self.last) > Self::QUIET {
-            self.next = Self::FIRST;
-        }
-        let pause = self.next;
-        self.next = (pause * 2).min(Self::LONGEST);
-        self.last = now;
-        rest(clock, stop, pause).await;
-    }
-}
-
-async fn rest(clock: &dyn Clock, stop: &CancellationToken, span: Duration) {
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => {}
-        () = clock.pass(span) => {}
-    }
-}
-
-/// Reads a shard's inbox for its owner, from the low mark on; ends with the owner, and what it had read goes with it.
-struct Reader(tokio::task::JoinHandle<()>);
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl Reader {
-    fn spawn(shard: &Shard, recovered: &Recovered, intake: &mut Intake) -> Self {
-        let (ports, me) = (shard.ports.clone(), shard.place.me.clone());
-        let (inbox, inbox_in) = mpsc::channel(INBOX);
-        intake.inbox = inbox_in;
-        let mut from = recovered.machine.inbox_from();
-        let look = shard.limits.look / 25;
-        Self(tokio::spawn(async move {
-            let topic = Topic::inbox(Arc::clone(&me.service));
-            loop {
-                let records = ports.log.read(&topic, me.shard, from, 256).await.unwrap_or_default();
-                if records.is_empty() {
-                    ports.clock.pass(look).await;
-                }
-                for stored in records {
-                    from = stored.offset.saturating_add(1);
-                    if inbox.send(stored).await.is_err() {
-                        return;
-                    }
-                }
-            }
-        }))
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     codec::{Entry, decode},
     machine::Quiet,
     receipt::Invalid,
+    remote::for_ever,
 };
 
 /// A commit as the answer to the client that caused it.
@@ -23,10 +24,14 @@ pub(super) fn told(me: &Peer, commit: &Commit) -> Told {
 
 impl Owner<'_> {
     /// An input that made no commit.
-    pub(super) fn quiet(&mut self, quiet: Quiet, waiter: Option<oneshot::Sender<Told>>) {
+    pub(super) fn quiet(&mut self, quiet: Quiet, waiter: Option<Waiter>) {
         match quiet {
             Quiet::Told(told) => {
-                let Some(waiter) = waiter else { return };
+                let waiter = match waiter {
+                    Some(Waiter::Away(away)) if !for_ever(&told) => return self.refuse_away(away, told),
+                    Some(waiter) => waiter,
+                    None => return,
+                };
                 // What is said of an id or an entity holds only if everything in flight does.
                 let of_state =
                     matches!(told, Told::Expired | Told::Parked(_) | Told::Invalid(Invalid::IdReused { .. }));
@@ -35,7 +40,7 @@ impl Owner<'_> {
                 }
                 match self.pipeline.last().filter(|_| of_state && !zoo!("expired-by-what-dies")) {
                     Some(flight) => flight.behind.push((waiter, told)),
-                    None => drop(waiter.send(told)),
+                    None => waiter.tell(told),
                 }
             }
             Quiet::Again { pseq, offset } => {
@@ -43,11 +48,11 @@ impl Owner<'_> {
                 sometimes!("repeated id");
                 match (self.pipeline.find(pseq), offset) {
                     (Some(flight), _) if zoo!("answered-from-flight") => {
-                        drop(waiter.send(told(&self.place.me, &flight.stepped.commit)));
+                        waiter.tell(told(&self.place.me, &flight.stepped.commit));
                     }
                     (Some(flight), _) => flight.waiters.push(waiter),
                     (None, Some(offset)) => self.answer_from_log(offset, waiter),
-                    (None, None) => drop(waiter.send(Told::Unknown)),
+                    (None, None) => waiter.tell(Told::Unknown),
                 }
             }
             Quiet::Old { from } => {
@@ -75,7 +80,7 @@ impl Owner<'_> {
     }
 
     /// The answer of an effective commit, read back from the log.
-    fn answer_from_log(&self, offset: u64, waiter: oneshot::Sender<Told>) {
+    fn answer_from_log(&self, offset: u64, waiter: Waiter) {
         let (log, topic, me) = (Arc::clone(&self.ports.log), self.topic.clone(), self.place.me.clone());
         tokio::spawn(async move {
             let records = log.read(&topic, me.shard, offset, 1).await.unwrap_or_default();
@@ -84,16 +89,29 @@ impl Owner<'_> {
                 Some(Entry::Commit(commit)) => told(&me, &commit),
                 _ => Told::Unknown,
             };
-            drop(waiter.send(answer));
+            waiter.tell(answer);
         });
     }
 
+    /// A client of another process is told this once no later owner takes its record again.
+    pub(super) fn refuse_away(&mut self, away: Box<Away>, told: Told) {
+        if zoo!("refused-before-the-mark") {
+            return Waiter::Away(away).tell(told);
+        }
+        self.refusals.keep(away, told);
+    }
+
+    /// Commits the low mark when a refusal waits for it and nothing else says it.
+    pub(super) async fn mark_refusals(&mut self) -> Result<(), Exit> {
+        if self.refusals.any_in(self.machine.inbox_from(), self.machine.inbox_low()) {
+            sometimes!("low mark committed for a refusal");
+            self.take(vec![(Input::Barrier, None)]).await?;
+        }
+        Ok(())
+    }
+
     /// Answers now if the entity has come to its end, and that is effective; else when it does.
-    pub(super) async fn watch(
-        &mut self,
-        entity: EntityKey,
-        reply: oneshot::Sender<Box<RawValue>>,
-    ) -> Result<(), Exit> {
+    pub(super) async fn watch(&mut self, entity: EntityKey, watcher: Watcher) -> Result<(), Exit> {
         let probe = Input::Timer(crate::machine::timers::TimerId {
             entity: entity.clone(),
             node: Arc::from(""),
@@ -102,20 +120,30 @@ impl Owner<'_> {
         self.load_for(&[&probe]).await?;
         let proven = self.pipeline.fold().position().map_or(0, |p| p.pseq);
         match self.machine.ended(&entity) {
-            Some((pseq, end)) if pseq <= proven => drop(reply.send(end)),
+            Some((pseq, end)) if pseq <= proven => watcher.tell(end),
             _ => {
+                let now = self.ports.clock.now();
                 let waiting = self.watchers.entry(entity).or_default();
-                waiting.retain(|w| !w.is_closed());
-                waiting.push(reply);
+                waiting.retain(|w| w.waits(now) && !w.is(&watcher));
+                waiting.push(watcher);
             }
         }
         Ok(())
     }
 
+    /// Those who do not wait any more.
+    pub(super) fn forget_watchers(&mut self) {
+        let now = self.ports.clock.now();
+        self.watchers.retain(|_, waiting| {
+            waiting.retain(|w| w.waits(now));
+            !waiting.is_empty()
+        });
+    }
+
     pub(super) fn tell_watchers(&mut self, key: &EntityKey) {
         let Some(waiting) = self.watchers.remove(key) else { return };
         if let Some((_, end)) = self.machine.ended(key) {
-            waiting.into_iter().for_each(|w| drop(w.send(end.clone())));
+            waiting.into_iter().for_each(|w| w.tell(end.clone()));
         }
     }
 }

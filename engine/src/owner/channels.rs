@@ -113,6 +113,15 @@ impl Owner<'_> {
         }
     }
 
+    /// Asks every sender that is known for what it may have sent; one that is not known says so itself, in time.
+    pub(super) fn ask_all(&mut self) {
+        let senders: Vec<Peer> = self.machine.channels().incoming().cloned().collect();
+        for from in senders {
+            let missing = self.machine.channels().missing(&from);
+            self.ask_once(from, missing);
+        }
+    }
+
     fn say(&self, to: Peer, says: Says) {
         self.ports.router.control(Control { from: self.place.me.clone(), to, says });
     }

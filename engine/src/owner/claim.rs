@@ -20,8 +20,10 @@ pub(crate) enum Taken {
     Ours,
     /// The group says it is somebody else's.
     Lost,
-    /// Not this time: confirm and claim again after a while.
+    /// Not this time, whoever was in the way: confirm and claim again after a while.
     NotYet(String),
+    /// Not this time, because the log did not take the claim.
+    Failed(String),
 }
 
 /// One attempt. What an earlier owner of this process has proven must be in the log still.
@@ -64,7 +66,7 @@ pub(crate) async fn take(
         Append::Refused(error) if error.advice == crate::log::Advice::Stop => {
             return Err(place.log_halt(error));
         }
-        Append::Refused(error) => return Ok(Taken::NotYet(error.to_string())),
+        Append::Refused(error) => return Ok(Taken::Failed(error.to_string())),
         // Unknown: it may be there all the same, so it is looked for.
         Append::Appended(_) | Append::Unknown(_) => {}
     }
@@ -97,7 +99,7 @@ pub(crate) async fn take(
         }
         if waited >= limits.patience {
             sometimes!("claim lost");
-            return Ok(Taken::NotYet("its claim did not appear in the log".into()));
+            return Ok(Taken::Failed("its claim did not appear in the log".into()));
         }
         ports.clock.pass(pause).await;
         waited = waited.saturating_add(pause);

@@ -19,7 +19,7 @@ impl Owner<'_> {
         let mut touched: BTreeMap<Peer, ()> = BTreeMap::new();
         for (flight, offset) in proven {
             let Flight { stepped, waiters, behind, .. } = flight;
-            behind.into_iter().for_each(|(waiter, told)| drop(waiter.send(told)));
+            behind.into_iter().for_each(|(waiter, told)| waiter.tell(told));
             let commit = &stepped.commit;
             match &commit.cause {
                 Cause::Client { id, .. } => self.machine.located(*id, offset),
@@ -31,7 +31,10 @@ impl Owner<'_> {
             }
             if !waiters.is_empty() {
                 let told = answers::told(&self.place.me, commit);
-                waiters.into_iter().for_each(|waiter| drop(waiter.send(told.clone())));
+                waiters.into_iter().for_each(|waiter| waiter.tell(told.clone()));
+            }
+            if let Some(low) = commit.low {
+                self.refusals.passed(low);
             }
             for sent in &stepped.sends {
                 self.links.effective(&sent.to, sent.message.message().seq);
@@ -147,10 +150,17 @@ impl Owner<'_> {
 
     /// The periodic look: at the end of the partition when idle, and at channels that do not move.
     pub(super) async fn look(&mut self) -> Result<(), Exit> {
-        self.next_look = self.ports.clock.now().plus(self.limits.look);
-        self.asked.clear();
-        self.advertise_stalled();
-        self.take_held().await?;
+        let now = self.ports.clock.now();
+        self.next_look = now.plus(self.until_next_look());
+        // One that leaves looks more often at the log, and not at the rest.
+        if self.leaving.is_none() || self.next_upkeep <= now || self.next_upkeep > now.plus(self.limits.look)
+        {
+            self.next_upkeep = now.plus(self.limits.look);
+            self.asked.clear();
+            self.forget_watchers();
+            self.advertise_stalled();
+            self.take_held().await?;
+        }
         if self.pipeline.is_empty() {
             match self.ports.log.end(&self.topic, self.place.me.shard).await {
                 Ok(end) if end > self.pipeline.fold().next_offset() => {

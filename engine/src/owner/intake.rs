@@ -3,8 +3,12 @@
 
 use super::*;
 use crate::{
+    address::check_id,
     log::Stored,
+    message::{ClientMessage, Target},
+    receipt::Invalid,
     relay::{Arrived, Call, Note, arrived},
+    remote::{AnswerTo, CallRecord, WatchRecord, line::FORGOTTEN},
 };
 
 /// Where an owner's inputs come from; it outlives the owner, so that what waits is not lost when it begins again.
@@ -43,16 +47,30 @@ impl Owner<'_> {
             tokio::task::yield_now().await;
         }
         let mut inputs = Vec::new();
+        let mut passed = None;
         let mut next = Some(first);
         while let Some(came) = next {
             match came {
                 Came::Note(note) => inputs.extend(self.note(note).await?),
-                Came::Inbox(stored) => inputs.extend(self.received(&stored)),
-                Came::Call(call) => inputs.push((Input::Client(Box::new(call.message)), Some(call.reply))),
+                Came::Inbox(stored) => {
+                    if zoo!("low-mark-past-unanswered-client") {
+                        self.machine.inbox_passed(stored.offset + intake.inbox.len() as u64);
+                    }
+                    inputs.extend(self.received(&stored, intake.inbox.len()).await?);
+                    passed = Some(stored.offset);
+                }
+                Came::Call(call) => {
+                    inputs.push((Input::Client(Box::new(call.message)), Some(Waiter::Here(call.reply))));
+                }
             }
             next = if inputs.len() < room { intake.waiting() } else { None };
         }
-        self.take(inputs).await
+        self.take(inputs).await?;
+        // Only now: what lies before it in the inbox has become commits, or will never be one.
+        if let Some(offset) = passed {
+            self.machine.inbox_passed(offset);
+        }
+        self.mark_refusals().await
     }
 
     /// A note as an input, unless it is dealt with at once.
@@ -60,24 +78,66 @@ impl Owner<'_> {
         match note {
             Note::Message(message) => return Ok(Some((Input::Channel(Box::new(message.into())), None))),
             Note::Control(control) => self.control(control),
-            Note::Watch { entity, reply } => self.watch(entity, reply).await?,
+            Note::Gap => self.ask_all(),
+            Note::Watch { entity, reply } => self.watch(entity, Watcher::Here(reply)).await?,
         }
         Ok(None)
     }
 
     /// A record of the inbox as an input, unless it is dealt with at once.
-    fn received(&mut self, stored: &Stored) -> Option<Taking> {
+    async fn received(&mut self, stored: &Stored, behind: usize) -> Result<Option<Taking>, Exit> {
         let offset = stored.offset;
         match arrived(&stored.record) {
-            Arrived::Message(bytes) => return self.message(&bytes, offset),
+            Arrived::Message(bytes) => return Ok(self.message(&bytes, offset)),
             Arrived::Control(control) => self.control(control),
+            Arrived::Call(call) => return Ok(self.call(call, offset, behind)),
+            Arrived::Watch(WatchRecord { id, to, answer }) => {
+                let until = self.ports.clock.now().plus(FORGOTTEN);
+                let watcher = Watcher::Away(self.away(id, answer, offset), until);
+                let here = self.place.directory.find(&to.service, &to.key()).as_ref() == Some(&self.place.me);
+                if self.is_here(&to) && here && check_id(&to.id).is_ok() {
+                    self.watch(to.key(), watcher).await?;
+                }
+            }
             Arrived::Foreign(why) => {
                 sometimes!("inbox record that is not ours skipped");
                 tracing::warn!(shard = %self.shard(), offset, why, "an inbox record is skipped");
             }
         }
-        self.machine.inbox_passed(offset);
-        None
+        Ok(None)
+    }
+
+    /// A client's message from the inbox as an input, unless it is refused at once.
+    fn call(&mut self, call: CallRecord, offset: u64, behind: usize) -> Option<Taking> {
+        let away = self.away(call.id, call.answer, offset);
+        let refused = if !self.is_here(&call.to) {
+            let (service, log_id) = (&call.to.service, call.to.log_id);
+            let text = format!("it is for log {log_id} of {service}, this is {}", self.place.me.log_id);
+            Some(Told::Invalid(Invalid::Bug { text: text.into() }))
+        } else if let Err(bad) = check_id(&call.to.id) {
+            Some(Told::Invalid(bad.into()))
+        } else if behind > self.limits.queue {
+            sometimes!("call from the inbox refused as overload");
+            Some(Told::Overloaded)
+        } else {
+            None
+        };
+        if let Some(told) = refused {
+            self.refuse_away(away, told);
+            return None;
+        }
+        sometimes!("call came through the inbox");
+        let message: ClientMessage = call.message();
+        Some((Input::Client(Box::new(message)), Some(Waiter::Away(away))))
+    }
+
+    fn is_here(&self, to: &Target) -> bool {
+        (&to.service, to.log_id) == (&self.place.me.service, self.place.me.log_id)
+    }
+
+    fn away(&self, id: uuid::Uuid, to: AnswerTo, offset: u64) -> Box<Away> {
+        let (router, shard) = (Arc::clone(&self.ports.router), self.place.me.clone());
+        Box::new(Away { router, shard, id, to, offset })
     }
 
     fn message(&self, bytes: &[u8], offset: u64) -> Option<Taking> {

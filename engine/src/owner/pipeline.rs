@@ -4,12 +4,11 @@
 
 use std::{collections::VecDeque, ops::RangeInclusive};
 
-use tokio::sync::oneshot;
-
 use crate::{
     digest::Digest,
     log::Append,
     machine::{Stepped, fold::Fold},
+    owner::waiter::Waiter,
     receipt::Told,
 };
 
@@ -17,9 +16,9 @@ use crate::{
 pub(crate) struct Flight {
     pub(crate) stepped: Box<Stepped>,
     pub(crate) digest: Digest,
-    pub(crate) waiters: Vec<oneshot::Sender<Told>>,
+    pub(crate) waiters: Vec<Waiter>,
     /// Answers of other inputs that are true only if this commit is effective.
-    pub(crate) behind: Vec<(oneshot::Sender<Told>, Told)>,
+    pub(crate) behind: Vec<(Waiter, Told)>,
 }
 
 /// What a report proves.
@@ -83,10 +82,7 @@ impl Pipeline {
     pub(crate) fn refuse_all(&mut self) {
         let text: std::sync::Arc<str> = "it failed".into();
         for waiter in self.flights.iter_mut().flat_map(|flight| flight.waiters.drain(..)) {
-            drop(
-                waiter
-                    .send(Told::Invalid(crate::receipt::Invalid::Bug { text: std::sync::Arc::clone(&text) })),
-            );
+            waiter.tell(Told::Invalid(crate::receipt::Invalid::Bug { text: std::sync::Arc::clone(&text) }));
         }
     }
 

@@ -53,6 +53,10 @@ pub struct Limits {
     pub look: Duration,
     /// How long an owner waits for its own claim, or for its own commit, to appear when it reads.
     pub patience: Duration,
+    /// How long an owner whose shard moves goes on serving until it meets the claim of the next one.
+    pub hand_over: Duration,
+    /// How long a node fails to serve a shard before it leaves the group for a while.
+    pub unable: Duration,
     /// The window of client ids.
     pub ids: WindowSize,
 }
@@ -67,6 +71,8 @@ impl Default for Limits {
             snapshot_after: Duration::from_secs(30),
             look: Duration::from_millis(500),
             patience: Duration::from_secs(5),
+            hand_over: Duration::from_secs(5),
+            unable: Duration::from_secs(30),
             ids: WindowSize::default(),
         }
     }

@@ -2,6 +2,7 @@
 //! end with their owner, and the next one reports them as lost.
 
 use futures_util::{FutureExt, stream::FuturesUnordered};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{

@@ -9,6 +9,8 @@ pub(super) struct Progress {
     at: u64,
     since: Micros,
     wanted: bool,
+    /// The next owner may be at work: no more are begun.
+    over: bool,
     saving: Option<Saving>,
 }
 
@@ -20,7 +22,7 @@ struct Saving {
 impl Progress {
     pub(super) fn new(base: Option<Position>, pseq: u64, now: Micros) -> Self {
         let at = base.as_ref().map_or(0, |p| p.pseq).min(pseq);
-        Self { base, at, since: now, wanted: false, saving: None }
+        Self { base, at, since: now, wanted: false, over: false, saving: None }
     }
 
     /// Whether nothing new should go in flight, so that the state can be captured.
@@ -46,7 +48,7 @@ impl Progress {
 impl Owner<'_> {
     /// Captures the state when it is time and nothing is in flight, and begins to store it.
     pub(super) fn snapshot_if_due(&mut self) -> Result<(), Exit> {
-        if self.snapshot.saving.is_some() {
+        if self.snapshot.saving.is_some() || self.snapshot.over {
             return Ok(());
         }
         if !self.snapshot.wanted {
@@ -118,9 +120,28 @@ impl Owner<'_> {
         }
     }
 
+    /// Takes one as soon as nothing is in flight, so that the next owner has little to read.
+    pub(super) fn want_snapshot(&mut self) {
+        self.snapshot.wanted = self.machine.head().pseq > self.snapshot.at;
+    }
+
+    /// Whether no snapshot is wanted, and none is being stored.
+    pub(super) fn is_saved(&self) -> bool {
+        !self.snapshot.wanted && self.snapshot.saving.is_none()
+    }
+
+    /// The next owner may be at work: it is not to meet a snapshot that it does not know.
+    pub(super) fn no_more_snapshots(&mut self) {
+        self.snapshot.wanted = false;
+        self.snapshot.over = true;
+    }
+
     /// At an orderly end: what is being stored is waited for.
     pub(super) async fn finish_snapshot(&mut self) -> Result<(), Exit> {
-        if self.snapshot.saving.is_none() && self.machine.head().pseq > self.snapshot.at {
+        if self.snapshot.saving.is_none()
+            && !self.snapshot.over
+            && self.machine.head().pseq > self.snapshot.at
+        {
             self.capture()?;
         }
         if self.snapshot.saving.is_some() {

@@ -2,7 +2,7 @@
 
 use palinode::log::memory::Next;
 
-use crate::world::{World, clients};
+use crate::world::{World, clients, count};
 
 #[tokio::test(start_paused = true)]
 async fn cx01_what_an_older_incarnation_still_writes_is_dead() {
@@ -21,8 +21,8 @@ async fn cx01_what_an_older_incarnation_still_writes_is_dead() {
     assert_eq!(world.accepted(&clients(&[&second]), &world.add("c", 100)).await, 101);
     world.cluster.release("a");
     freezer.thaw();
-    // Then it is dead, nobody was told that it counts, and asking again has one effect
-    assert!(matches!(waiting.await.unwrap(), palinode::receipt::Told::Unknown));
+    // Then it is dead, and whoever asked is told of the commit that the next one made of it
+    assert_eq!(count(&waiting.await.unwrap()), 111);
     assert_eq!(world.accepted(&clients(&[&second]), &late).await, 111);
     let truth = world.finish(vec![second]).await;
     assert_eq!(truth.shard("bank", 0).dead, 1);

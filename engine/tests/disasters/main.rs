@@ -21,7 +21,7 @@ mod cx09_snapshots;
 mod cx15_clocks;
 mod cx16_zombies;
 mod cx18_repeats;
-mod hand_over;
 mod health;
 mod lost_acknowledgement;
+mod overload;
 mod plain;

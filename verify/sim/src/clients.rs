@@ -1,9 +1,16 @@
 //! Clients: each does its deeds one after the other, asks again with the same id while the outcome is unknown, at
 //! whichever node is there, and gives up after a while. What they ask and hear is in the history.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use palinode::{Address, Aggregate, Client, Ids, message::ClientMessage, receipt::Told};
+use palinode::{
+    Address, Aggregate, Client, Ids, Record, Topic,
+    codec::{Entry, decode},
+    commit::Peer,
+    message::ClientMessage,
+    receipt::Told,
+    remote::{AnswerTo, CallRecord},
+};
 use palinode_sagas::{entity::name, verb::Verb};
 use serde_json::{json, value::to_raw_value};
 
@@ -26,12 +33,34 @@ pub(crate) async fn client(world: World, number: usize, acts: Vec<Act>) {
     for act in acts {
         world.time.reach(Duration::from_millis(act.at_ms)).await;
         let message = message(&world, &act.what);
+        if matches!(act.what, Deed::Letter { .. }) {
+            letter(&world, &message).await;
+            continue;
+        }
         let patience = Duration::from_millis(act.patience_ms);
         let told = ask(&world, message.clone(), number, patience, act.doubled).await;
         if matches!((&act.what, told), (Deed::Reuse { .. }, Some(Answered::Recorded { .. }))) {
             reuse(&world, message).await;
         }
     }
+}
+
+/// Puts a record into the inbox where it belongs, and forgets it.
+async fn letter(world: &World, message: &ClientMessage) {
+    let genesis = loop {
+        let records = world.cluster.records(&Topic::events(Arc::clone(&message.to.service)), 0);
+        match records.first().map(|first| decode(first)) {
+            Some(Ok(Some(Entry::Genesis(genesis)))) => break genesis,
+            _ => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    };
+    let shard = message.to.key().shard(genesis.partitions);
+    let to = Peer { service: genesis.service, log_id: genesis.log_id, shard };
+    let call = CallRecord::of(message, &to, AnswerTo { partition: 0, client: message.id, question: 1 });
+    let now = world.time.now();
+    let record = Record::ours(message.to.key().to_string().into(), call.encode().unwrap(), now);
+    world.history.post(message, now.0);
+    let _ = world.cluster.inject(&Topic::inbox(to.service), shard, record);
 }
 
 /// A verb of somebody else.
@@ -106,7 +135,9 @@ fn message(world: &World, deed: &Deed) -> ClientMessage {
     let account = |n: &u8| Account::at(format!("a-{n}")).address();
     let instance = |program: &usize, id: &String| Address::new("trip", kind(*program), id.as_str());
     let (to, name, data, expect_version) = match deed {
-        Deed::Deposit { account: n, amount } | Deed::Reuse { account: n, amount } => {
+        Deed::Deposit { account: n, amount }
+        | Deed::Reuse { account: n, amount }
+        | Deed::Letter { account: n, amount } => {
             (account(n), Account::KIND.into(), to_raw_value(&Money::Deposit(*amount)), None)
         }
         Deed::Withdraw { account: n, amount, expect_version } => {

@@ -52,6 +52,8 @@ pub(crate) struct Asked {
     pub(crate) gave_up: bool,
     /// Whether it still asks.
     pub(crate) open: bool,
+    /// Whether it was put into an inbox by hand: nobody hears the answer, or asks again.
+    pub(crate) letter: bool,
 }
 
 impl Asked {
@@ -78,8 +80,21 @@ impl History {
             answers: Vec::new(),
             gave_up: false,
             open: true,
+            letter: false,
         });
         all.len() - 1
+    }
+
+    /// Somebody puts this into an inbox by hand.
+    pub(crate) fn post(&self, message: &ClientMessage, now: i64) {
+        self.lock().push(Asked {
+            message: message.clone(),
+            invoked: now,
+            answers: Vec::new(),
+            gave_up: false,
+            open: false,
+            letter: true,
+        });
     }
 
     pub(crate) fn answer(&self, asked: usize, now: i64, answered: Answered) {

@@ -78,6 +78,9 @@ async fn live(script: &Script) -> Ran {
     for node in 0..script.nodes {
         tokio::spawn(world.clone().keep(node, false));
     }
+    for number in 0..script.remotes {
+        tokio::spawn(world.clone().remote(number));
+    }
     for fault in &script.faults {
         tokio::spawn(faults::carry_out(world.clone(), fault.clone()));
     }

@@ -40,6 +40,12 @@ pub(crate) struct Script {
     pub(crate) ids: usize,
     /// How long faults go on.
     pub(crate) safety_ms: u64,
+    /// Commands that may wait for a shard.
+    #[serde(default = "queue")]
+    pub(crate) queue: usize,
+    /// Clients that are in no node: what they ask goes through the inboxes.
+    #[serde(default)]
+    pub(crate) remotes: usize,
     /// How many nodes are left when they end.
     pub(crate) core: usize,
     pub(crate) programs: Vec<Program>,
@@ -101,6 +107,11 @@ pub(crate) enum Deed {
     },
     /// A deposit, and then another one under the same id.
     Reuse {
+        account: u8,
+        amount: i64,
+    },
+    /// A deposit whose record somebody else has put into the inbox, who waits for no answer and never asks again.
+    Letter {
         account: u8,
         amount: i64,
     },
@@ -251,6 +262,10 @@ impl Wrong {
     }
 }
 
+fn queue() -> usize {
+    1_024
+}
+
 impl Script {
     /// The script of a seed.
     pub(crate) fn draw(seed: u64) -> Self {
@@ -269,6 +284,8 @@ impl Script {
             snapshot_commits: pick(chance, &[3, 8, 30, 10_000]),
             look_ms: pick(chance, &[250, 500, 1_000]),
             ids: pick(chance, &[100_000, 100_000, 100_000, 12]),
+            queue: queue(),
+            remotes: 0,
             safety_ms,
             core: 1 + below(chance, nodes),
             clients: traffic(chance, &programs, safety_ms, calm),

@@ -177,6 +177,7 @@ impl Shrink {
         self.change(|script| script.core = script.nodes);
         self.change(|script| script.shards = 1);
         self.change(|script| (script.pipeline, script.window, script.ids) = (64, 4_096, 100_000));
+        self.change(|script| (script.queue, script.remotes) = (1_024, 0));
         self.change(|script| script.snapshot_commits = 10_000);
         while self.best.safety_ms > 1_000 && self.change(|script| script.safety_ms /= 2) {}
     }

@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) readers: Readers,
     pub(crate) ids: Arc<CountedIds>,
     places: Mutex<Vec<Place>>,
+    /// The clients that are in no node.
+    remotes: Mutex<Vec<Client>>,
     counts: Mutex<BTreeMap<String, u64>>,
     wrong: Mutex<Vec<String>>,
     /// Shards that stopped for good; none until such a stop may be right.
@@ -122,6 +124,7 @@ impl World {
             readers: Readers::new(script.desk.mistake),
             ids: Arc::default(),
             places: Mutex::new((0..script.nodes).map(place).collect()),
+            remotes: Mutex::default(),
             counts: Mutex::default(),
             wrong: Mutex::default(),
             halts: Mutex::default(),
@@ -142,9 +145,31 @@ impl World {
         format!("n{node}")
     }
 
-    /// The clients of the nodes that run.
+    /// The clients of the nodes that run, and those that are in none.
     pub(crate) fn clients(&self) -> Vec<Client> {
-        self.places().iter().flat_map(|p| p.lives.iter().filter_map(|life| life.client.clone())).collect()
+        let places = self.places();
+        let here = places.iter().flat_map(|p| p.lives.iter().filter_map(|life| life.client.clone()));
+        let remotes = self.remotes.lock().unwrap_or_else(PoisonError::into_inner);
+        here.chain(remotes.iter().cloned()).collect()
+    }
+
+    /// A process that is nothing but a client.
+    pub(crate) async fn remote(self, number: usize) {
+        let (name, control) = (format!("c{number}"), Control::new());
+        let clock = Arc::new(SimClock { clock: NodeClock::right(self.time), control: control.clone() });
+        let log = Arc::new(SimLog {
+            log: self.cluster.member(&name),
+            control,
+            time: self.time,
+            post: self.post.clone(),
+        });
+        loop {
+            let (log, clock, ids) = (Arc::clone(&log), Arc::clone(&clock), Arc::clone(&self.ids));
+            match Client::connect_with(log, clock, ids, self.names()).await {
+                Ok(client) => break self.remotes.lock().unwrap_or_else(PoisonError::into_inner).push(client),
+                Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+            }
+        }
     }
 
     /// The running versions of a projection, in all processes.
@@ -213,6 +238,7 @@ impl World {
     fn limits(&self) -> Limits {
         let script = &self.script;
         Limits {
+            queue: script.queue,
             pipeline: script.pipeline,
             window: script.window,
             snapshot_commits: script.snapshot_commits,

@@ -1,12 +1,14 @@
 //! The bug zoo: planted bugs by name. Each must be found by a seed; without the feature `zoo` none can be planted.
 
 /// All of them.
-pub(crate) const BUGS: [&str; 77] = [
+pub(crate) const BUGS: [&str; 85] = [
     "acknowledgement-not-compared",
     "act-not-recorded",
     "answered-before-the-report",
     "answered-from-flight",
+    "answers-known-by-their-id-alone",
     "answers-of-a-pause-forgotten",
+    "any-answer-taken",
     "attempts-forgotten",
     "blind-re-append",
     "checkpoint-in-its-own-transaction",
@@ -26,9 +28,12 @@ pub(crate) const BUGS: [&str; 77] = [
     "future-claim-taken-as-dead",
     "gap-not-read",
     "ids-forgotten",
+    "inbox-read-from-its-end",
+    "known-entities-forgotten",
     "loaded-without-base",
     "lost-acknowledgement-never-repeated",
     "lost-attempts-not-reported",
+    "low-mark-past-unanswered-client",
     "no-second-claim",
     "number-skipped",
     "old-message-taken-again",
@@ -52,8 +57,11 @@ pub(crate) const BUGS: [&str; 77] = [
     "refused-undo-is-done",
     "relayed-before-effective",
     "released-before-it-is-written",
+    "remote-client-new-id-on-retry",
     "removed-version-goes-on",
+    "reply-before-effective",
     "resend-ignored",
+    "revocation-never-done",
     "room-released-twice",
     "rows-without-checkpoint",
     "saga-saved-without-its-tries",

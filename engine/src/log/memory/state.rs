@@ -141,6 +141,7 @@ impl State {
         };
         self.partitions.add(topic, &[record], partitions);
         self.partitions.add(Topic::inbox(service), &[], partitions);
+        self.partitions.add(Topic::replies(service), &[], partitions);
         self.groups.insert(service.into(), Group::new(partitions));
         if self.chance.hits(self.faults.create_unknown) {
             let what = format!("the answer to creating {service:?} was lost: ask again");

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use palinode::Address;
 use palinode_verify::record::{Cause, Outcome};
 
 use super::Truth;
-use crate::{history::Answered, world::World};
+use crate::{
+    history::Answered,
+    script::{Fault, Wrong},
+    world::{SERVICES, World},
+};
 
 /// A commit of a client's id.
 struct Found {
@@ -39,6 +44,9 @@ pub(super) fn judge(world: &World, truth: &Truth, wrong: &mut Vec<String>) {
         if commits.len() > 1 {
             wrong.push(format!("A6: {id} has {} effective commits", commits.len()));
         }
+        if asked.letter && commits.is_empty() && arrives(world, &asked.message.to) {
+            wrong.push(format!("A11: {id} lies in the inbox of {} and was never executed", asked.message.to));
+        }
         for (_, answer) in &asked.answers {
             match answer {
                 Answered::Recorded { outcome, answer, shard, pseq, version, time } => {
@@ -69,6 +77,21 @@ pub(super) fn judge(world: &World, truth: &Truth, wrong: &mut Vec<String>) {
         }
     }
     order(&all, &found, wrong);
+}
+
+/// Whether what is put into this entity's inbox must be executed: nothing became of the inbox, no queue was too short,
+/// and every clock that judges an id is about right.
+fn arrives(world: &World, to: &Address) -> bool {
+    let script = &world.script;
+    let shard = to.key().shard(script.shards);
+    let disturbed = |fault: &Fault| match &fault.what {
+        Wrong::Inbox { service, shard: of, .. } => {
+            SERVICES[service % SERVICES.len()] == &*to.service && *of == shard
+        }
+        Wrong::Skew { by_ms, .. } | Wrong::Strobe { by_ms, .. } => by_ms.unsigned_abs() > 50_000,
+        _ => false,
+    };
+    script.queue > 100 && script.ids >= 100_000 && !script.faults.iter().any(disturbed)
 }
 
 /// A7: what was acknowledged before the other was sent lies earlier in the log.

@@ -39,6 +39,24 @@ pub(super) fn add(script: &mut Script) {
     if chance.hits(80) {
         cancelled_pivot(chance, script);
     }
+    roads(chance, script);
+}
+
+/// Clients that are in no node, and those who write to an inbox by hand.
+fn roads(chance: &mut Chance, script: &mut Script) {
+    script.remotes = pick(chance, &[0, 0, 1, 2]);
+    script.queue = pick(chance, &[1_024, 1_024, 1_024, 2]);
+    if chance.hits(500) {
+        let letter = |chance: &mut Chance| Act {
+            at_ms: chance.below(script.safety_ms * 9 / 10),
+            what: Deed::Letter { account: u8::try_from(chance.below(3)).unwrap_or(0), amount: 5 },
+            patience_ms: 0,
+            doubled: false,
+        };
+        let mut letters: Vec<Act> = (0..1 + chance.below(8)).map(|_| letter(chance)).collect();
+        letters.sort_by_key(|act| act.at_ms);
+        script.clients.push(letters);
+    }
 }
 
 /// Clocks that jump to and fro when a shard has just been recovered from a slow store, while sagas wait for their deadline:

@@ -40,7 +40,7 @@ impl fmt::Display for Script {
         writeln!(
             f,
             "world {}: {} nodes, {} shards a service, {} commits in flight, window {}, {} ids, a snapshot every {} commits, \
-             a look every {}",
+             a look every {}, {} clients outside, {} commands wait",
             self.seed,
             self.nodes,
             self.shards,
@@ -49,6 +49,8 @@ impl fmt::Display for Script {
             self.ids,
             self.snapshot_commits,
             seconds(self.look_ms),
+            self.remotes,
+            self.queue,
         )?;
         for (n, program) in self.programs.iter().enumerate().filter(|(n, _)| self.uses(*n)) {
             writeln!(f, "saga p{n}: {program}")?;

@@ -1,35 +1,10 @@
-//! Giving a shard up in order, and having too much to do.
+//! Having too much to do.
 
 use std::time::Duration;
 
-use palinode::{
-    Limits,
-    log::memory::{Faults, Next},
-    receipt::Told,
-};
+use palinode::{Limits, log::memory::Faults, receipt::Told};
 
 use crate::world::{World, clients};
-
-#[tokio::test(start_paused = true)]
-async fn a_revoked_shard_is_given_up_only_when_its_owner_has_stopped() {
-    // Given an owner with a commit in flight
-    let world = World::of_one_shard();
-    let (a, b) = (world.node("a").await, world.node("b").await);
-    world.accepted(&clients(&[&a]), &world.add("c", 1)).await;
-    world.cluster.next_append("a", Next::Hold);
-    let held = world.send(&clients(&[&a]), world.add("c", 1));
-    world.until("it is in flight", |_| world.cluster.in_flight() == 1).await;
-    // When the shard is revoked
-    world.cluster.assign("bank", 0, "b");
-    world.pass(Duration::from_secs(3)).await;
-    assert_eq!(world.cluster.held_by("bank", "a"), vec![0], "not while something is in flight");
-    world.cluster.release("a");
-    // Then what was in flight is finished and answered, and the next owner begins after it
-    held.await.unwrap();
-    assert_eq!(world.accepted(&clients(&[&b]), &world.add("c", 1)).await, 3);
-    let truth = world.finish(vec![a, b]).await;
-    assert_eq!(truth.shard("bank", 0).dead, 0);
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_is_said_so_and_loses_nothing() {
