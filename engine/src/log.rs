@@ -31,6 +31,8 @@ use crate::{address::Topic, commit::Genesis, record::Record};
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 #[cfg(feature = "sqlite")]

@@ -33,11 +33,22 @@ pub trait Harness: Send + Sync {
     async fn open(&self) -> Arc<dyn Log>;
 }
 
-/// One `#[tokio::test]` for each promise, on a harness made anew by the expression.
+/// One `#[tokio::test]` for each promise, on a harness made anew by the expression. Attributes after it are those of
+/// every test.
 #[macro_export]
 macro_rules! log_conformance {
-    ($harness:expr) => {
-        $crate::log_conformance! { $harness;
+    (@ one [$(#[$of_each:meta])*] $harness:expr; $room:ident: $promise:ident) => {
+        $(#[$of_each])*
+        #[tokio::test]
+        async fn $promise() {
+            $crate::log::conformance::$room::$promise(&$harness).await;
+        }
+    };
+    (@ all $of_each:tt $harness:expr; $($room:ident: $promise:ident,)*) => {
+        $($crate::log_conformance! { @ one $of_each $harness; $room: $promise })*
+    };
+    ($harness:expr $(, #[$of_each:meta])*) => {
+        $crate::log_conformance! { @ all [$(#[$of_each])*] $harness;
             appending: calls_are_taken_in_order,
             appending: a_dropped_future_withdraws_nothing,
             appending: an_offset_for_each_record,
@@ -61,14 +72,6 @@ macro_rules! log_conformance {
             creating: the_only_member_gets_every_shard_once,
             creating: joining_an_unknown_service_is_an_error,
         }
-    };
-    ($harness:expr; $($room:ident: $promise:ident,)*) => {
-        $(
-            #[tokio::test]
-            async fn $promise() {
-                $crate::log::conformance::$room::$promise(&$harness).await;
-            }
-        )*
     };
 }
 

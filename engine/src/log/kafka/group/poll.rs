@@ -1,0 +1,158 @@
+//! The thread that polls a member's consumer, and what it does when the group changes. Only incremental calls are made,
+//! so that either protocol of the group will do.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use rdkafka::{
+    ClientContext, Offset, TopicPartitionList,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
+    error::KafkaError,
+    types::RDKafkaRespErr,
+};
+use tokio::{
+    runtime::Handle,
+    sync::mpsc::{self, UnboundedSender},
+};
+
+use super::{
+    super::{
+        context::{line, trouble},
+        error::words,
+    },
+    Life,
+};
+use crate::log::Assignment;
+
+/// How long a poll waits for news.
+const POLL: Duration = Duration::from_millis(100);
+/// How many polls a member that leaves waits for its last revocation.
+const LEAVING: usize = 30;
+
+/// What a member does when the group changes.
+pub(super) struct Rebalances {
+    tell: UnboundedSender<Assignment>,
+    life: Arc<Life>,
+    hand_over: Duration,
+    runtime: Option<Handle>,
+}
+
+impl Rebalances {
+    pub(super) fn new(tell: UnboundedSender<Assignment>, life: Arc<Life>, hand_over: Duration) -> Self {
+        Self { tell, life, hand_over, runtime: Handle::try_current().ok() }
+    }
+
+    fn tell(&self, change: Assignment) {
+        // A member that leaves does not listen any more.
+        drop(self.tell.send(change));
+    }
+
+    /// The consumer fetches nothing of what it is given: it stands at the end, paused.
+    fn assigned(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        list: &mut TopicPartitionList,
+    ) -> Result<(), KafkaError> {
+        list.set_all_offsets(Offset::End)?;
+        consumer.incremental_assign(list)?;
+        consumer.pause(list)?;
+        for shard in shards(list) {
+            self.life.held().insert(shard);
+            self.tell(Assignment::Assigned(shard));
+        }
+        Ok(())
+    }
+
+    fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> Result<(), KafkaError> {
+        let lost = consumer.assignment_lost();
+        let (done, ended) = mpsc::channel(1);
+        for shard in shards(list) {
+            self.life.held().remove(&shard);
+            self.tell(match lost {
+                true => Assignment::Lost(shard),
+                false => Assignment::Revoked { shard, done: done.clone() },
+            });
+        }
+        drop(done);
+        if !self.hand_over.is_zero()
+            && let Some(all) = self.all_dropped(ended)
+        {
+            // Late or in time: the fence is in the log.
+            let _ = all.recv_timeout(self.hand_over);
+        }
+        consumer.incremental_unassign(list)
+    }
+
+    /// Hears when everybody who was told to give up a shard has dropped its handle.
+    fn all_dropped(&self, mut ended: mpsc::Receiver<()>) -> Option<Receiver<()>> {
+        let (tell, all) = channel();
+        self.runtime.as_ref()?.spawn(async move {
+            while ended.recv().await.is_some() {}
+            let _ = tell.send(());
+        });
+        Some(all)
+    }
+}
+
+impl ClientContext for Rebalances {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        line("member", level, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        trouble("member", &error, reason);
+    }
+}
+
+impl ConsumerContext for Rebalances {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let done = match what {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assigned(consumer, list),
+            _ => self.revoked(consumer, list),
+        };
+        if let Err(e) = done {
+            tracing::error!("a rebalance failed: {}: the member leaves", words(&e));
+            self.life.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+fn shards(list: &TopicPartitionList) -> Vec<u32> {
+    list.elements().iter().filter_map(|e| u32::try_from(e.partition()).ok()).collect()
+}
+
+/// Polls until the member leaves, or cannot go on; then leaves in order. Nobody waits for the thread: a consumer has been
+/// seen to hang while it is dropped.
+pub(super) fn start(consumer: Arc<BaseConsumer<Rebalances>>, life: Arc<Life>) -> io::Result<()> {
+    let run = move || {
+        while !life.stop.load(Ordering::Relaxed) {
+            life.beats.fetch_add(1, Ordering::Relaxed);
+            match consumer.poll(POLL) {
+                None | Some(Ok(_)) => {}
+                Some(Err(e @ KafkaError::MessageConsumptionFatal(_))) => {
+                    tracing::error!("the member of a group is finished: {}", words(&e));
+                    break;
+                }
+                Some(Err(e)) => tracing::debug!("the member of a group: {}", words(&e)),
+            }
+        }
+        consumer.unsubscribe();
+        for _ in 0..LEAVING {
+            if life.held().is_empty() {
+                break;
+            }
+            drop(consumer.poll(POLL));
+        }
+        drop(consumer);
+    };
+    thread::Builder::new().name("kafka-member".into()).spawn(run).map(drop)
+}

@@ -1,0 +1,197 @@
+//! One producer: sends records in the order in which it is asked, and hands their reports to their batches. When the
+//! driver's queue is full, what comes later waits here, in order; its values are shared, not copied.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::Sender,
+    },
+};
+
+use rdkafka::{
+    ClientContext, Message as _,
+    config::RDKafkaLogLevel,
+    error::KafkaError,
+    producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer},
+    types::RDKafkaErrorCode as Code,
+};
+
+use super::{
+    super::{
+        context::{line, trouble},
+        error::{passing, words},
+        row,
+        settings::{KafkaSettings, Role},
+    },
+    batch::Batch,
+};
+use crate::{
+    log::{Append, LogError},
+    record::Record,
+};
+
+/// What must not be done where reports are taken.
+pub(in super::super) enum Job {
+    /// The queue of this producer has room again.
+    Room(u64),
+    /// This producer has failed for good.
+    Fatal(u64),
+}
+
+/// Producers are numbered in a process.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// A producer.
+pub(super) struct Instance {
+    pub(super) number: u64,
+    producer: ThreadedProducer<Reports>,
+    waiting: Mutex<VecDeque<Parcel>>,
+    behind: Arc<AtomicBool>,
+}
+
+/// A record on its way, and the append it is of.
+struct Parcel {
+    record: Record,
+    ticket: Box<Ticket>,
+}
+
+/// Which record of which append a report is for.
+pub(super) struct Ticket {
+    batch: Arc<Batch>,
+    nth: usize,
+}
+
+impl Instance {
+    pub(super) fn start(
+        settings: &KafkaSettings,
+        role: Role,
+        jobs: &Sender<Job>,
+    ) -> Result<Arc<Self>, LogError> {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let behind = Arc::new(AtomicBool::new(false));
+        let reports = Reports { number, jobs: jobs.clone(), behind: Arc::clone(&behind) };
+        let made = settings.client(&role).create_with_context(reports);
+        let producer: ThreadedProducer<Reports> = made.map_err(|e| passing("a producer", &e))?;
+        Ok(Arc::new(Self { number, producer, waiting: Mutex::default(), behind }))
+    }
+
+    /// Queues the records of a batch behind everything that was queued before.
+    pub(super) fn send(&self, batch: &Arc<Batch>, records: Vec<Record>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let parcels = records.into_iter().enumerate();
+        let parcels = parcels.map(|(nth, record)| Parcel {
+            record,
+            ticket: Box::new(Ticket { batch: Arc::clone(batch), nth }),
+        });
+        if waiting.is_empty() {
+            let mut parcels = parcels;
+            while let Some(parcel) = parcels.next() {
+                if let Err(back) = self.queue(parcel) {
+                    waiting.push_back(back);
+                    break;
+                }
+            }
+            waiting.extend(parcels);
+        } else {
+            waiting.extend(parcels);
+        }
+        if !waiting.is_empty() {
+            self.drain(&mut waiting);
+        }
+    }
+
+    /// There is room in the queue.
+    pub(super) fn go_on(&self) {
+        self.drain(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn drain(&self, waiting: &mut VecDeque<Parcel>) {
+        // First said, then tried: a report in between asks for another try.
+        self.behind.store(true, Ordering::Release);
+        while let Some(parcel) = waiting.pop_front() {
+            if let Err(back) = self.queue(parcel) {
+                waiting.push_front(back);
+                return;
+            }
+        }
+        self.behind.store(false, Ordering::Release);
+    }
+
+    /// Gives one record to the driver; back comes one for which there is no room.
+    fn queue(&self, parcel: Parcel) -> Result<(), Parcel> {
+        let Parcel { record, ticket } = parcel;
+        if ticket.batch.is_over() {
+            return Ok(());
+        }
+        let lane = Arc::clone(&ticket.batch.lane);
+        let mut message = BaseRecord::with_opaque_to(&lane.topic, ticket)
+            .partition(lane.number)
+            .payload(&*record.value)
+            .timestamp(row::timestamp(&record))
+            .headers(row::headers(&record));
+        if !record.key.is_empty() {
+            message = message.key(record.key.as_bytes());
+        }
+        let Err((error, back)) = self.producer.send(message) else { return Ok(()) };
+        let ticket = back.delivery_opaque;
+        if error.rdkafka_error_code() == Some(Code::QueueFull) {
+            return Err(Parcel { record, ticket });
+        }
+        ticket.not_sent(&error);
+        Ok(())
+    }
+}
+
+impl Ticket {
+    /// The driver did not take it, and does not get those behind it in its batch. If it is the first of them, none of the
+    /// batch is, or will be, in the log.
+    fn not_sent(&self, error: &KafkaError) {
+        let what = format!("{}: {}", self.batch.lane, words(error));
+        let alarm = error.rdkafka_error_code() != Some(Code::Fatal);
+        let error = if alarm { LogError::stop(what) } else { LogError::retry(what) };
+        self.batch.end(if self.nth == 0 { Append::Refused(error) } else { Append::Unknown(error) });
+    }
+}
+
+/// Takes reports, on the producer's own thread.
+pub(super) struct Reports {
+    number: u64,
+    jobs: Sender<Job>,
+    behind: Arc<AtomicBool>,
+}
+
+impl Reports {
+    fn ask(&self, job: Job) {
+        // Without anybody to do it the log is being dropped.
+        drop(self.jobs.send(job));
+    }
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        line("producer", level, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        trouble("producer", &error, reason);
+        if error.rdkafka_error_code() == Some(Code::Fatal) {
+            self.ask(Job::Fatal(self.number));
+        }
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = Box<Ticket>;
+
+    fn delivery(&self, report: &DeliveryResult<'_>, ticket: Box<Ticket>) {
+        match report {
+            Ok(message) => ticket.batch.landed(ticket.nth, message.offset()),
+            Err((error, _)) => ticket.batch.failed(&words(error)),
+        }
+        if self.behind.swap(false, Ordering::AcqRel) {
+            self.ask(Job::Room(self.number));
+        }
+    }
+}

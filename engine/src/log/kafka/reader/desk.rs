@@ -1,0 +1,217 @@
+//! The desk: one thread that opens and closes readings on a few consumers, spreads them, and ends those that nobody uses
+//! any more. It never takes a record from a queue; that is the reads' own business.
+//!
+//! A consumer fetches a partition once. A second reading of it goes to another consumer of the class, or waits until an
+//! unused one has ended.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _, base_consumer::PartitionQueue},
+    error::KafkaError,
+};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
+
+use super::{
+    super::{
+        context::Told,
+        error::{passing, words},
+        lane::Lane,
+        settings::{KafkaSettings, Role},
+    },
+    stream::{Place, Stream},
+};
+use crate::log::LogError;
+
+/// What a consumer is for. A partition that is read from far behind makes large answers; an inbox must not wait for them,
+/// and a single record for nothing at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Events,
+    Tail,
+    Gap,
+}
+
+/// The consumers. Two readers of the same partition (its owner and a projection) need two.
+const CONSUMERS: [Class; 6] =
+    [Class::Events, Class::Events, Class::Tail, Class::Tail, Class::Gap, Class::Gap];
+/// How often unused readings are looked for, and librdkafka's own news taken.
+const SWEEP: Duration = Duration::from_millis(500);
+/// Sweeps after which an unused reading ends.
+const SWEEPS: u32 = 4;
+
+/// What the desk is asked.
+pub(super) enum Command {
+    /// Begin a reading.
+    Open(Open),
+    /// A reading has ended.
+    Close {
+        /// Which.
+        place: Place,
+        /// Its queue: it must live as long as the assignment.
+        queue: PartitionQueue<Told>,
+    },
+}
+
+/// A reading to be.
+pub(super) struct Open {
+    lane: Arc<Lane>,
+    class: Class,
+    from: u64,
+    /// For the reading, to say that it has ended.
+    desk: Sender<Command>,
+    answer: oneshot::Sender<Result<Stream, LogError>>,
+}
+
+/// The way to the desk. Its thread ends when nobody can ask it anything any more.
+pub(super) struct Desk(Sender<Command>);
+
+impl Desk {
+    pub(super) fn start(settings: &KafkaSettings) -> Result<Self, LogError> {
+        let slots = CONSUMERS.map(|class| Slot::start(settings, class));
+        let slots = slots.into_iter().collect::<Result<Vec<Slot>, LogError>>()?;
+        let (desk, commands) = channel();
+        let worker = Worker { slots, waiting: Vec::new() };
+        let spawned = thread::Builder::new().name("kafka-desk".into()).spawn(move || worker.run(&commands));
+        spawned.map_err(|e| LogError::retry(format!("no thread for reading: {e}")))?;
+        Ok(Self(desk))
+    }
+
+    /// A reading from this offset on.
+    pub(super) async fn open(&self, lane: &Arc<Lane>, class: Class, from: u64) -> Result<Stream, LogError> {
+        let gone = || LogError::stop(format!("{lane}: the reading thread ended: start again"));
+        let (answer, opened) = oneshot::channel();
+        let open = Open { lane: Arc::clone(lane), class, from, desk: self.0.clone(), answer };
+        self.0.send(Command::Open(open)).map_err(|_| gone())?;
+        opened.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+/// A consumer and what it fetches.
+struct Slot {
+    class: Class,
+    consumer: Arc<BaseConsumer<Told>>,
+    lanes: BTreeMap<(Arc<str>, i32), Arc<Lane>>,
+}
+
+impl Slot {
+    fn start(settings: &KafkaSettings, class: Class) -> Result<Self, LogError> {
+        let role = if class == Class::Gap { Role::Gap } else { Role::Reader };
+        let made = settings.client(&role).create_with_context(Told { client: "reader" });
+        let consumer: BaseConsumer<Told> = made.map_err(|e| passing("a consumer", &e))?;
+        Ok(Self { class, consumer: Arc::new(consumer), lanes: BTreeMap::new() })
+    }
+
+    fn fetches(&self, lane: &Lane) -> bool {
+        self.lanes.contains_key(&(Arc::clone(&lane.topic), lane.number))
+    }
+}
+
+struct Worker {
+    slots: Vec<Slot>,
+    /// Readings of partitions that every consumer of their class fetches already.
+    waiting: Vec<Open>,
+}
+
+impl Worker {
+    fn run(mut self, commands: &Receiver<Command>) {
+        let mut swept = Instant::now();
+        loop {
+            match commands.recv_timeout(SWEEP) {
+                Ok(Command::Open(open)) => self.open(open),
+                Ok(Command::Close { place, queue }) => self.close(&place, queue),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if swept.elapsed() >= SWEEP {
+                swept = Instant::now();
+                self.sweep();
+                self.listen();
+            }
+        }
+    }
+
+    fn open(&mut self, open: Open) {
+        if open.answer.is_closed() {
+            return;
+        }
+        let free = self
+            .slots
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, slot)| slot.class == open.class && !slot.fetches(&open.lane));
+        let Some((number, slot)) = free.min_by_key(|(_, slot)| slot.lanes.len()) else {
+            open.lane.evict();
+            return self.waiting.push(open);
+        };
+        let Open { lane, from, desk, answer, .. } = open;
+        let begun = begin(slot, &lane, from).map(|(queue, news)| {
+            slot.lanes.insert((Arc::clone(&lane.topic), lane.number), Arc::clone(&lane));
+            Stream::new(Place { slot: number, lane: Arc::clone(&lane) }, queue, news, from, desk)
+        });
+        // Whoever gave up drops the reading, which closes it.
+        drop(answer.send(begun.map_err(|e| passing(&format!("{lane}, record {from}"), &e))));
+    }
+
+    fn close(&mut self, place: &Place, queue: PartitionQueue<Told>) {
+        if let Some(slot) = self.slots.get_mut(place.slot) {
+            let lane = &place.lane;
+            slot.lanes.remove(&(Arc::clone(&lane.topic), lane.number));
+            let mut list = TopicPartitionList::new();
+            list.add_partition(&lane.topic, lane.number);
+            if let Err(e) = slot.consumer.incremental_unassign(&list) {
+                tracing::warn!(%lane, "a reading was not ended in order: {}", words(&e));
+            }
+        }
+        drop(queue);
+        std::mem::take(&mut self.waiting).into_iter().for_each(|open| self.open(open));
+    }
+
+    fn sweep(&mut self) {
+        for slot in &self.slots {
+            slot.lanes.values().for_each(|lane| lane.sweep(SWEEPS));
+        }
+    }
+
+    /// Takes librdkafka's own news; nothing that was fetched comes this way.
+    fn listen(&self) {
+        for slot in &self.slots {
+            while let Some(told) = slot.consumer.poll(Duration::ZERO) {
+                match told {
+                    Ok(message) => {
+                        use rdkafka::Message as _;
+                        tracing::warn!(topic = message.topic(), "a record came past its queue");
+                    }
+                    Err(e) => tracing::debug!("a reader: {}", words(&e)),
+                }
+            }
+        }
+    }
+}
+
+/// Lets a consumer fetch a partition from this offset on, into a queue of its own.
+fn begin(slot: &Slot, lane: &Lane, from: u64) -> Result<(PartitionQueue<Told>, Arc<Notify>), KafkaError> {
+    let unknown = || KafkaError::Subscription(format!("no queue for {lane}"));
+    let news = Arc::new(Notify::new());
+    // First the queue, then the assignment: else what was fetched meanwhile would come out of order.
+    let mut queue = slot.consumer.split_partition_queue(&lane.topic, lane.number).ok_or_else(unknown)?;
+    let tell = Arc::clone(&news);
+    queue.set_nonempty_callback(move || tell.notify_one());
+    let mut list = TopicPartitionList::new();
+    let offset = Offset::Offset(i64::try_from(from).unwrap_or(i64::MAX));
+    list.add_partition_offset(&lane.topic, lane.number, offset)?;
+    slot.consumer.incremental_assign(&list)?;
+    Ok((queue, news))
+}
