@@ -28,7 +28,7 @@ pub use board::Board;
 pub(crate) use board::{Go, Running};
 pub use parked::{Held, Parked, Parking};
 pub use status::{ShardStatus, State};
-#[cfg(any(feature = "sqlite", feature = "testing"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "testing"))]
 pub(crate) use tables::versioned;
 pub use tables::{Sql, Tables};
 pub use versions::{Difference, Version, Versions};

@@ -33,6 +33,7 @@ use uuid::Uuid;
 
 pub use snapshots::SqliteStore;
 
+use super::driver::lost;
 use crate::{
     checkpoint::{ApplyError, Board, Transacted, Work},
     entity::panicked,
@@ -208,11 +209,6 @@ impl Inner {
     fn closed(&self) -> ApplyError {
         ApplyError::broken(format!("{} is closed: its node has stopped", self.path.display()))
     }
-}
-
-/// A transaction whose task ended without an answer.
-fn lost<T>(e: tokio::task::JoinError) -> Transacted<T> {
-    Transacted::Unknown(ApplyError::outage(format!("a transaction's task was lost: {e}")))
 }
 
 /// One transaction, and whether the connection can be used again.

@@ -2,19 +2,12 @@
 //! version. Views are replaced inside a transaction, so readers see one version or the other, whole.
 
 use futures_util::{FutureExt, future::BoxFuture};
-use sqlx::{AssertSqlSafe, Connection, Row, SqlSafeStr, SqlStr, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
 use super::{SqliteDb, checkpoint};
 use crate::checkpoint::{
-    ApplyError, Board, Checkpoint, Difference, Key, Sql, Tables, Version, Versions, versioned,
+    ApplyError, Board, Checkpoint, Difference, Key, Tables, Version, Versions, versioned,
 };
-
-impl SqlSafeStr for Sql {
-    /// Text of the program and checked names only: see [`Tables::sql`].
-    fn into_sql_str(self) -> SqlStr {
-        AssertSqlSafe(self.into_string()).into_sql_str()
-    }
-}
 
 impl Versions for SqliteDb {
     fn register<'t>(
