@@ -20,6 +20,7 @@ mod runner;
 mod start;
 mod swap;
 mod versions;
+mod watch;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ pub use events::{EventSet, Of};
 pub use read_model::{ReadModel, Waited};
 pub use start::{Source, start};
 pub use versions::Ready;
+pub use watch::Watch;
 
 use crate::{address::EntityKey, time::Micros};
 

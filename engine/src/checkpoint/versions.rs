@@ -28,6 +28,8 @@ pub struct Version {
     pub tables: Vec<String>,
     /// How far it is, in every shard of every service that it reads.
     pub at: Vec<(Key, Checkpoint)>,
+    /// The shards of it that stand still, and why.
+    pub still: Vec<(Key, String)>,
 }
 
 /// How the same table of two versions differs.
@@ -78,7 +80,7 @@ pub trait Versions: Db {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// All versions, by number.
+    /// All versions, by number, as they are at one moment.
     fn versions<'t>(
         tx: &'t mut Self::Tx,
         projection: &'t str,

@@ -8,9 +8,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::{PgDb, checkpoint, integer};
-use crate::checkpoint::{
-    ApplyError, Board, Checkpoint, Difference, Key, Tables, Version, Versions, versioned,
-};
+use crate::checkpoint::{ApplyError, Board, Difference, Tables, Version, Versions, versioned};
 
 impl Versions for PgDb {
     fn register<'t>(
@@ -62,19 +60,33 @@ impl Versions for PgDb {
         projection: &'t str,
     ) -> BoxFuture<'t, Result<Vec<Version>, ApplyError>> {
         async move {
-            let sql = "select v.version, v.tables, a.version is not null as active from palinode_version as v \
+            // One statement, so that all of it is of one moment.
+            let sql = "select v.version as of_version, v.tables, a.version is not null as active, c.projection, c.version, \
+                       c.service, c.shard, c.log_id, c.log_offset, c.term, c.claim_id, c.pseq, c.digest, c.time_us, c.epoch, \
+                       c.state from palinode_version as v \
                        left join palinode_active as a on a.projection = v.projection and a.version = v.version \
-                       where v.projection = $1 order by v.version";
-            let rows = sqlx::query(sql).bind(projection).fetch_all(&mut *tx).await?;
-            let mut versions = Vec::with_capacity(rows.len());
-            for row in rows {
-                let version = number(row.try_get("version")?)?;
-                versions.push(Version {
+                       left join palinode_checkpoint as c on c.projection = v.projection and c.version = v.version \
+                         and c.state <> 'removed' \
+                       where v.projection = $1 order by v.version, c.service, c.shard";
+            let rows = sqlx::query(sql).bind(projection).fetch_all(tx).await?;
+            let mut versions: Vec<Version> = Vec::new();
+            for row in &rows {
+                let version = number(row.try_get("of_version")?)?;
+                let mut known = versions.pop_if(|known| known.version == version).unwrap_or(Version {
                     version,
                     active: row.try_get("active")?,
                     tables: row.try_get("tables")?,
-                    at: checkpoints(tx, projection, version).await?,
+                    at: Vec::new(),
+                    still: Vec::new(),
                 });
+                if let Some(state) = row.try_get::<Option<String>, _>("state")? {
+                    let key = checkpoint::key(row)?;
+                    known.at.push((key.clone(), checkpoint::read(&key, row)?));
+                    if state != "live" {
+                        known.still.push((key, state));
+                    }
+                }
+                versions.push(known);
             }
             Ok(versions)
         }
@@ -219,23 +231,6 @@ async fn names(
 ) -> Result<Option<Vec<String>>, ApplyError> {
     let sql = "select tables from palinode_version where projection = $1 and version = $2";
     Ok(sqlx::query_scalar(sql).bind(projection).bind(integer(version)?).fetch_optional(tx).await?)
-}
-
-async fn checkpoints(
-    tx: &mut PgConnection,
-    projection: &str,
-    version: u32,
-) -> Result<Vec<(Key, Checkpoint)>, ApplyError> {
-    let sql = "select projection, version, service, shard, log_id, log_offset, term, claim_id, pseq, digest, time_us, \
-               epoch from palinode_checkpoint where projection = $1 and version = $2 and state <> 'removed' \
-               order by service, shard";
-    let rows = sqlx::query(sql).bind(projection).bind(integer(version)?).fetch_all(tx).await?;
-    let read = |row: &_| {
-        let key = checkpoint::key(row)?;
-        let at = checkpoint::read(&key, row)?;
-        Ok((key, at))
-    };
-    rows.iter().map(read).collect()
 }
 
 /// Readers of the stable name see this version from here on.
