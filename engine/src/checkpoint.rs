@@ -13,6 +13,7 @@
 
 mod audit;
 mod board;
+mod entities;
 mod parked;
 mod status;
 mod tables;
@@ -26,6 +27,7 @@ use thiserror::Error;
 pub use audit::{Act, Audit, Said};
 pub use board::Board;
 pub(crate) use board::{Go, Running};
+pub use entities::{EntityRow, EntityTable};
 pub use parked::{Held, Parked, Parking};
 pub use status::{ShardStatus, State};
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "testing"))]

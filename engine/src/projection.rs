@@ -9,6 +9,7 @@
 
 mod batch;
 mod desk;
+mod entities;
 mod events;
 mod footing;
 mod meter;
@@ -28,6 +29,7 @@ pub use crate::checkpoint::{
     Act, ApplyError, Class, Db, Difference, Held, Parked, ReadDb, Said, ShardStatus, Sql, State, Tables,
     Version,
 };
+pub use entities::{Any, Entities};
 pub use events::{EventSet, Of};
 pub use read_model::{ReadModel, Waited};
 pub use start::{Source, start};

@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod compare;
+mod entities;
 #[cfg(any(test, feature = "testing"))]
 pub mod fresh;
 mod migrations;

@@ -10,6 +10,7 @@
 mod bulk;
 mod checkpoint;
 mod compare;
+mod entities;
 mod errors;
 mod migrations;
 mod parked;

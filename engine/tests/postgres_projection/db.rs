@@ -29,6 +29,11 @@ pub(crate) async fn open() -> (Home, Database) {
     (Home(fresh), db)
 }
 
+/// The same database, as another process opens it.
+pub(crate) async fn again(home: &Home) -> Database {
+    home.0.open().await.unwrap()
+}
+
 /// Somebody else's connection.
 pub(crate) async fn connect(home: &Home) -> Tx {
     home.0.connect().await.unwrap()

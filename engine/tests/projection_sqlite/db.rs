@@ -31,6 +31,11 @@ pub(crate) async fn open() -> (Home, Database) {
     (Home(folder), db)
 }
 
+/// The same database, as another process opens it.
+pub(crate) async fn again(home: &Home) -> Database {
+    SqliteDb::open(home.0.path().join("read.db")).await.unwrap()
+}
+
 /// Somebody else's connection.
 pub(crate) async fn connect(home: &Home) -> Tx {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(home.0.path().join("read.db"));

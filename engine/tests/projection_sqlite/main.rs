@@ -13,6 +13,8 @@ mod journal;
 mod outages;
 #[path = "../projection_support/parked.rs"]
 mod parked;
+#[path = "../projection_support/ready_made.rs"]
+mod ready_made;
 #[path = "../projection_support/rebuild.rs"]
 mod rebuild;
 #[path = "../projection_support/records.rs"]

@@ -22,6 +22,11 @@ macro_rules! suite {
             too_many_parked_keys_stop_the_shard_and_start_again_when_the_code_is_mended,
             parked_mended_and_resumed_is_as_if_it_had_never_failed on 2,
         }
+        $test! { ready_made:
+            entities_are_kept_with_their_last_change,
+            shards_show_how_far_their_readers_are,
+            a_read_model_that_runs_elsewhere_is_waited_for,
+        }
         $test! { rebuild:
             a_version_is_built_beside_the_live_one_and_takes_its_place,
             differences_are_shown_row_by_row,
