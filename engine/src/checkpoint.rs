@@ -13,6 +13,7 @@
 
 mod audit;
 mod board;
+mod entities;
 mod parked;
 mod status;
 mod tables;
@@ -26,9 +27,10 @@ use thiserror::Error;
 pub use audit::{Act, Audit, Said};
 pub use board::Board;
 pub(crate) use board::{Go, Running};
+pub use entities::{EntityRow, EntityTable};
 pub use parked::{Held, Parked, Parking};
 pub use status::{ShardStatus, State};
-#[cfg(any(feature = "sqlite", feature = "testing"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "testing"))]
 pub(crate) use tables::versioned;
 pub use tables::{Sql, Tables};
 pub use versions::{Difference, Version, Versions};

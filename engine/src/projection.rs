@@ -9,6 +9,7 @@
 
 mod batch;
 mod desk;
+mod entities;
 mod events;
 mod footing;
 mod meter;
@@ -20,6 +21,7 @@ mod runner;
 mod start;
 mod swap;
 mod versions;
+mod watch;
 
 use std::sync::Arc;
 
@@ -27,10 +29,12 @@ pub use crate::checkpoint::{
     Act, ApplyError, Class, Db, Difference, Held, Parked, ReadDb, Said, ShardStatus, Sql, State, Tables,
     Version,
 };
+pub use entities::{Any, Entities};
 pub use events::{EventSet, Of};
 pub use read_model::{ReadModel, Waited};
 pub use start::{Source, start};
 pub use versions::Ready;
+pub use watch::Watch;
 
 use crate::{address::EntityKey, time::Micros};
 

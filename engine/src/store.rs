@@ -2,7 +2,13 @@
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod driver;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sums;

@@ -100,10 +100,10 @@ macro_rules! version_promises {
 
 version_promises! {
     readers_see_the_first_version with Texts,
-    a_table_belongs_to_one_version_of_one_projection,
+    a_table_belongs_to_one_version_of_one_projection with Texts,
     readers_move_by_compare_and_set with Texts,
     a_removed_version_begins_anew with Texts,
-    versions_know_how_far_they_are,
+    versions_know_how_far_they_are with Texts,
     versions_are_compared with Texts,
 }
 

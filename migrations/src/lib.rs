@@ -28,4 +28,14 @@ pub const SQLITE_READ: &[Migration] = &[
     Migration { number: 3, name: "checkpoints", sql: include_str!("../sqlite/0003_checkpoints.sql") },
     Migration { number: 4, name: "versions", sql: include_str!("../sqlite/0004_versions.sql") },
     Migration { number: 5, name: "parked", sql: include_str!("../sqlite/0005_parked.sql") },
+    Migration { number: 7, name: "shards", sql: include_str!("../sqlite/0007_shards.sql") },
+];
+
+/// The same tables in PostgreSQL.
+pub const POSTGRES_READ: &[Migration] = &[
+    Migration { number: 2, name: "snapshots", sql: include_str!("../postgres/0002_snapshots.sql") },
+    Migration { number: 3, name: "checkpoints", sql: include_str!("../postgres/0003_checkpoints.sql") },
+    Migration { number: 4, name: "versions", sql: include_str!("../postgres/0004_versions.sql") },
+    Migration { number: 5, name: "parked", sql: include_str!("../postgres/0005_parked.sql") },
+    Migration { number: 7, name: "shards", sql: include_str!("../postgres/0007_shards.sql") },
 ];

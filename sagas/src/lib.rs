@@ -43,7 +43,7 @@ pub mod state;
 pub mod testing;
 mod undo;
 pub mod verb;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod view;
 mod wait;
 
@@ -63,5 +63,5 @@ pub use saga::{Data, Saga, Signal};
 pub use service::SagaService;
 pub use situation::Situation;
 pub use verb::{No, Order, Verb};
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use view::SagaRows;

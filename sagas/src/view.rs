@@ -1,5 +1,5 @@
 //! Saga rows: every instance of a service as one row of `palinode_saga`, to look at and to JOIN. A projection like any
-//! other, in the node's `read.db`: it is fed by the journals alone and can be deleted and built again.
+//! other, in a node's `read.db` or in PostgreSQL: it is fed by the journals alone and can be deleted and built again.
 //!
 //! Knows no definitions: what a journal does not say, a row does not say either.
 //!
@@ -7,14 +7,13 @@
 //! nothing of where it stands, so they do not touch its row.
 
 mod change;
+#[cfg(feature = "postgres")]
+mod postgres;
 pub mod rows;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
-use palinode::{
-    commit::EventRecord,
-    projection::{ApplyError, EventSet, Projection, Recorded, Tables},
-    store::sqlite::SqliteDb,
-};
-use sqlx::SqliteConnection;
+use palinode::{commit::EventRecord, projection::EventSet};
 
 use crate::event::{Event, PREFIX};
 pub use change::Changes;
@@ -23,6 +22,7 @@ pub use rows::{SagaRow, Standing};
 /// Keeps the table `palinode_saga`: one row for each instance of every saga of a service.
 ///
 /// ```
+/// # #[cfg(feature = "sqlite")]
 /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
 /// # let folder = tempfile::tempdir()?;
 /// use palinode::{Node, Service};
@@ -39,6 +39,15 @@ pub use rows::{SagaRow, Standing};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SagaRows;
 
+impl SagaRows {
+    /// The name of the projection.
+    pub const NAME: &'static str = "palinode-sagas";
+    /// The version of its tables.
+    pub const VERSION: u32 = 2;
+    /// The tables.
+    pub const TABLES: &'static [&'static str] = &["palinode_saga"];
+}
+
 /// An entry of the journal of any saga.
 #[derive(Debug, Clone)]
 pub struct Entry(
@@ -53,35 +62,5 @@ impl EventSet for Entry {
 
     fn decode(event: &EventRecord) -> Result<Self, String> {
         Event::read(event).map(Self)
-    }
-}
-
-impl Projection<SqliteDb> for SagaRows {
-    const NAME: &'static str = "palinode-sagas";
-    const VERSION: u32 = 2;
-    const TABLES: &'static [&'static str] = &["palinode_saga"];
-    type Event = Entry;
-    type Batch = Changes;
-
-    async fn prepare(&self, tx: &mut SqliteConnection, tables: &Tables) -> Result<(), ApplyError> {
-        sqlx::raw_sql(tables.sql(include_str!("view/schema.sql"))).execute(tx).await?;
-        Ok(())
-    }
-
-    fn fold(&self, batch: &mut Changes, event: &Recorded<Entry>) -> Result<(), ApplyError> {
-        batch.take(event);
-        Ok(())
-    }
-
-    /// One statement, which reads the changes as one JSON array and the rows they change by their key.
-    async fn write(
-        &self,
-        tx: &mut SqliteConnection,
-        tables: &Tables,
-        batch: Changes,
-    ) -> Result<(), ApplyError> {
-        let changes = serde_json::to_string(&batch)?;
-        sqlx::query(tables.sql(include_str!("view/write.sql"))).bind(changes).execute(tx).await?;
-        Ok(())
     }
 }

@@ -9,7 +9,9 @@
 //!     version, and else changes nothing and says so.
 //! V3. `remove` takes away a version that is not active: its tables, its parked keys. Its checkpoints begin anew, and
 //!     their epochs do not: a runner that is late changes nothing.
-//! V4. `active` tells which version readers see, as of the caller's transaction.
+//! V4. `active` tells which version readers see, and it stays so until the caller's transaction ends.
+//! V5. `lock` waits for all transactions of the projection that locked it or asked for `active`, and lets none do so until
+//!     the caller's ends: what is read after it is where versions stand when readers are moved.
 
 use futures_util::future::BoxFuture;
 
@@ -26,6 +28,8 @@ pub struct Version {
     pub tables: Vec<String>,
     /// How far it is, in every shard of every service that it reads.
     pub at: Vec<(Key, Checkpoint)>,
+    /// The shards of it that stand still, and why.
+    pub still: Vec<(Key, String)>,
 }
 
 /// How the same table of two versions differs.
@@ -54,7 +58,7 @@ impl Difference {
     }
 }
 
-/// A database that keeps several versions of a projection. See the module's contract V1 to V4.
+/// A database that keeps several versions of a projection. See the module's contract V1 to V5.
 pub trait Versions: Db {
     /// Keeps which tables a version has, and answers with the active version (V1).
     fn register<'t>(
@@ -69,7 +73,14 @@ pub trait Versions: Db {
         projection: &'t str,
     ) -> BoxFuture<'t, Result<Option<u32>, ApplyError>>;
 
-    /// All versions, by number.
+    /// Keeps all others from the projection's versions until the transaction ends (V5). Where transactions run one after
+    /// the other there is nothing to do.
+    fn lock<'t>(tx: &'t mut Self::Tx, projection: &'t str) -> BoxFuture<'t, Result<(), ApplyError>> {
+        let _ = (tx, projection);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// All versions, by number, as they are at one moment.
     fn versions<'t>(
         tx: &'t mut Self::Tx,
         projection: &'t str,

@@ -91,6 +91,7 @@ async fn prepare<D: ReadDb, P: Projection<D>>(
     let (projection, board) = (Arc::clone(projection), db.board().clone());
     let prepared = db.transact(Box::new(move |tx| {
         async move {
+            D::lock(tx, P::NAME).await?;
             projection.prepare(tx, &tables).await?;
             let active = D::register(tx, P::NAME, &tables).await?;
             // Inside, so that a swap comes before it as a whole, or after.

@@ -106,6 +106,7 @@ impl<D: ReadDb> Files<D> {
         let projection = Arc::clone(&self.projection);
         let end = self.db.transact(Box::new(move |tx| {
             Box::pin(async move {
+                D::lock(tx, &projection).await?;
                 let versions = D::versions(tx, &projection).await?;
                 let active = versions.iter().find(|version| version.active);
                 if active.is_some_and(|version| version.version == to) {
@@ -126,9 +127,9 @@ impl<D: ReadDb> Files<D> {
         }));
         match end.await {
             Transacted::Committed(look) => Ok(look),
-            Transacted::RolledBack(e) => Err(e),
-            // The next look finds out.
-            Transacted::Unknown(e) => {
+            Transacted::RolledBack(e) if e.class != Class::Outage => Err(e),
+            // Somebody looks at a view for long, or the end is not known: the next look finds out.
+            Transacted::RolledBack(e) | Transacted::Unknown(e) => {
                 Ok(Look::Behind { service: Arc::clone(&self.service), shard: 0, what: e.what.to_string() })
             }
         }

@@ -10,6 +10,7 @@
 mod bulk;
 mod checkpoint;
 mod compare;
+mod entities;
 mod errors;
 mod migrations;
 mod parked;
@@ -33,6 +34,7 @@ use uuid::Uuid;
 
 pub use snapshots::SqliteStore;
 
+use super::driver::lost;
 use crate::{
     checkpoint::{ApplyError, Board, Transacted, Work},
     entity::panicked,
@@ -208,11 +210,6 @@ impl Inner {
     fn closed(&self) -> ApplyError {
         ApplyError::broken(format!("{} is closed: its node has stopped", self.path.display()))
     }
-}
-
-/// A transaction whose task ended without an answer.
-fn lost<T>(e: tokio::task::JoinError) -> Transacted<T> {
-    Transacted::Unknown(ApplyError::outage(format!("a transaction's task was lost: {e}")))
 }
 
 /// One transaction, and whether the connection can be used again.

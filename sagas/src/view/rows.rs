@@ -3,27 +3,30 @@
 
 use std::{fmt, str::FromStr};
 
-use palinode::{Address, Micros, projection::ApplyError, store::sqlite::SqliteDb};
-use sqlx::{Row, sqlite::SqliteRow};
+use palinode::{Address, Micros, projection::ApplyError};
 
-const AT: &str = "select * from palinode_saga where service = ?1 and id = ?2 and definition = ?3";
+mod reads;
 
-const FIND: &str = "select * from palinode_saga where service = ?1 and id = ?2 order by definition";
+pub use reads::Reads;
+
+const AT: &str = "select * from palinode_saga where service = $1 and id = $2 and definition = $3";
+
+const FIND: &str = "select * from palinode_saga where service = $1 and id = $2 order by definition";
 
 const LIST: &str = "select * from palinode_saga
-  where status = ?1 and (definition, service, id) > (?2, ?3, ?4) order by definition, service, id limit ?5";
+  where status = $1 and (definition, service, id) > ($2, $3, $4) order by definition, service, id limit $5";
 
 const LIST_OF: &str = "select * from palinode_saga
-  where status = ?1 and definition = ?2 and (service, id) > (?3, ?4) order by service, id limit ?5";
+  where status = $1 and definition = $2 and (service, id) > ($3, $4) order by service, id limit $5";
 
 const PARKED: &str = "select * from palinode_saga
-  where parked is not null and (definition, service, id) > (?1, ?2, ?3) order by definition, service, id limit ?4";
+  where parked is not null and (definition, service, id) > ($1, $2, $3) order by definition, service, id limit $4";
 
 const PAUSED: &str = "select * from palinode_saga
-  where paused is not null and (definition, service, id) > (?1, ?2, ?3) order by definition, service, id limit ?4";
+  where paused is not null and (definition, service, id) > ($1, $2, $3) order by definition, service, id limit $4";
 
 const LEAKS: &str = "select * from palinode_saga
-  where leaks is not null and (definition, service, id) > (?1, ?2, ?3) order by definition, service, id limit ?4";
+  where leaks is not null and (definition, service, id) > ($1, $2, $3) order by definition, service, id limit $4";
 
 /// Where an instance stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,55 +148,23 @@ impl SagaRow {
     pub fn address(&self) -> Address {
         Address::new(self.service.as_str(), self.definition.as_str(), self.id.as_str())
     }
-
-    fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let status: &str = row.try_get("status")?;
-        let time = |column: &str| row.try_get::<Option<i64>, _>(column).map(|time| time.map(Micros));
-        Ok(Self {
-            service: row.try_get("service")?,
-            definition: row.try_get("definition")?,
-            id: row.try_get("id")?,
-            version: row.try_get("version")?,
-            status: status.parse().map_err(|e: String| sqlx::Error::Decode(e.into()))?,
-            parked: row.try_get("parked")?,
-            paused: row.try_get("paused")?,
-            killed: row.try_get("killed")?,
-            leaks: row.try_get("leaks")?,
-            node: row.try_get("node")?,
-            waiting_for: row.try_get("waiting_for")?,
-            waiting_since: time("waiting_since")?,
-            waiting_until: time("waiting_until")?,
-            since: Micros(row.try_get("since")?),
-            started_at: time("started_at")?,
-            ended_at: time("ended_at")?,
-            attempts: row.try_get("attempts")?,
-            retries: row.try_get("retries")?,
-            last_error: row.try_get("last_error")?,
-            why: row.try_get("why")?,
-            why_node: row.try_get("why_node")?,
-            exceptions: row.try_get("exceptions")?,
-            shard: row.try_get("shard")?,
-            pseq: row.try_get("pseq")?,
-        })
-    }
 }
 
 /// The row of this instance.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn at(db: &SqliteDb, instance: &Address) -> Result<Option<SagaRow>, ApplyError> {
-    let query = sqlx::query(AT).bind(&*instance.service).bind(&*instance.id).bind(&*instance.kind);
-    let row = query.fetch_optional(db.readers()).await?;
-    Ok(row.as_ref().map(SagaRow::read).transpose()?)
+pub async fn at(db: &impl Reads, instance: &Address) -> Result<Option<SagaRow>, ApplyError> {
+    let mut rows = db.rows(AT, &[&instance.service, &instance.id, &instance.kind], None).await?;
+    Ok(rows.pop())
 }
 
 /// The rows of this id: one, unless sagas of several definitions share it.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn find(db: &SqliteDb, service: &str, id: &str) -> Result<Vec<SagaRow>, ApplyError> {
-    read(&sqlx::query(FIND).bind(service).bind(id).fetch_all(db.readers()).await?)
+pub async fn find(db: &impl Reads, service: &str, id: &str) -> Result<Vec<SagaRow>, ApplyError> {
+    db.rows(FIND, &[service, id], None).await
 }
 
 /// Up to `limit` rows that stand so, by definition, service and id, beginning after this row.
@@ -201,14 +172,13 @@ pub async fn find(db: &SqliteDb, service: &str, id: &str) -> Result<Vec<SagaRow>
 /// # Errors
 /// When the database cannot be read.
 pub async fn list(
-    db: &SqliteDb,
+    db: &impl Reads,
     status: Standing,
     limit: u32,
     after: Option<&SagaRow>,
 ) -> Result<Vec<SagaRow>, ApplyError> {
-    let (definition, service, id) = place(after);
-    let query = sqlx::query(LIST).bind(status.as_str()).bind(definition).bind(service).bind(id).bind(limit);
-    read(&query.fetch_all(db.readers()).await?)
+    let [definition, service, id] = place(after);
+    db.rows(LIST, &[status.as_str(), definition, service, id], Some(limit)).await
 }
 
 /// The same of one definition, by service and id.
@@ -216,70 +186,63 @@ pub async fn list(
 /// # Errors
 /// When the database cannot be read.
 pub async fn list_of(
-    db: &SqliteDb,
+    db: &impl Reads,
     definition: &str,
     status: Standing,
     limit: u32,
     after: Option<&SagaRow>,
 ) -> Result<Vec<SagaRow>, ApplyError> {
-    let (_, service, id) = place(after);
-    let query =
-        sqlx::query(LIST_OF).bind(status.as_str()).bind(definition).bind(service).bind(id).bind(limit);
-    read(&query.fetch_all(db.readers()).await?)
+    let [_, service, id] = place(after);
+    db.rows(LIST_OF, &[status.as_str(), definition, service, id], Some(limit)).await
 }
 
 /// Up to `limit` rows that are set aside, by definition, service and id, beginning after this row.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn parked(db: &SqliteDb, limit: u32, after: Option<&SagaRow>) -> Result<Vec<SagaRow>, ApplyError> {
-    page(db, PARKED, limit, after).await
+pub async fn parked(
+    db: &impl Reads,
+    limit: u32,
+    after: Option<&SagaRow>,
+) -> Result<Vec<SagaRow>, ApplyError> {
+    db.rows(PARKED, &place(after), Some(limit)).await
 }
 
 /// The same of those that stand still.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn paused(db: &SqliteDb, limit: u32, after: Option<&SagaRow>) -> Result<Vec<SagaRow>, ApplyError> {
-    page(db, PAUSED, limit, after).await
+pub async fn paused(
+    db: &impl Reads,
+    limit: u32,
+    after: Option<&SagaRow>,
+) -> Result<Vec<SagaRow>, ApplyError> {
+    db.rows(PAUSED, &place(after), Some(limit)).await
 }
 
 /// The same of those of which something leaked, also after their end.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn leaks(db: &SqliteDb, limit: u32, after: Option<&SagaRow>) -> Result<Vec<SagaRow>, ApplyError> {
-    page(db, LEAKS, limit, after).await
-}
-
-async fn page(
-    db: &SqliteDb,
-    sql: &'static str,
-    limit: u32,
-    after: Option<&SagaRow>,
-) -> Result<Vec<SagaRow>, ApplyError> {
-    let (definition, service, id) = place(after);
-    let query = sqlx::query(sql).bind(definition).bind(service).bind(id).bind(limit);
-    read(&query.fetch_all(db.readers()).await?)
+pub async fn leaks(db: &impl Reads, limit: u32, after: Option<&SagaRow>) -> Result<Vec<SagaRow>, ApplyError> {
+    db.rows(LEAKS, &place(after), Some(limit)).await
 }
 
 /// Where a page begins; no row has an empty name.
-fn place(after: Option<&SagaRow>) -> (&str, &str, &str) {
-    after.map_or(("", "", ""), |row| (&row.definition, &row.service, &row.id))
+fn place(after: Option<&SagaRow>) -> [&str; 3] {
+    after.map_or(["", "", ""], |row| [&row.definition, &row.service, &row.id])
 }
 
-fn read(rows: &[SqliteRow]) -> Result<Vec<SagaRow>, ApplyError> {
-    rows.iter().map(|row| SagaRow::read(row).map_err(ApplyError::from)).collect()
-}
-
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite"))]
 #[allow(clippy::unwrap_used, reason = "tests may be blunt")]
 mod tests {
     use futures_util::FutureExt;
     use palinode::{
         checkpoint::{Db, Transacted, Versions},
         projection::{Projection, Tables},
+        store::sqlite::SqliteDb,
     };
+    use sqlx::Row;
 
     use super::*;
     use crate::SagaRows;
@@ -297,7 +260,7 @@ mod tests {
         let tables = Tables::new(SagaRows::TABLES, SagaRows::VERSION).unwrap();
         let prepared = db.transact(Box::new(move |tx| {
             async move {
-                SagaRows.prepare(tx, &tables).await?;
+                Projection::<SqliteDb>::prepare(&SagaRows, tx, &tables).await?;
                 SqliteDb::register(tx, SagaRows::NAME, &tables).await
             }
             .boxed()
@@ -334,7 +297,7 @@ mod tests {
             assert_eq!(plan(&db, sql).await, expected, "{sql}");
         }
         // and a batch finds the rows it changes by their key
-        let plan = plan(&db, tables.sql(include_str!("write.sql")).as_str()).await;
+        let plan = plan(&db, tables.sql(include_str!("sqlite/write.sql")).as_str()).await;
         assert!(
             plan.contains("SEARCH old USING PRIMARY KEY (service=? AND id=? AND definition=?)"),
             "{plan}"

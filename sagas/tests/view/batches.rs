@@ -7,7 +7,6 @@ use palinode::{
     Address, Aggregate,
     checkpoint::{Db, Transacted, Versions},
     projection::{Projection, Recorded, Tables},
-    store::sqlite::SqliteDb,
 };
 use palinode_sagas::{
     Event, Order, Retry, Saga, SagaRows, Verb,
@@ -16,6 +15,7 @@ use palinode_sagas::{
 };
 
 use crate::{
+    db::Database,
     reference::{Instance, Row},
     world::{
         AskBank, Confirmed, Pay, Room, Trip, VoidPay, branched, held, hold, linear, outside, release, trip,
@@ -157,27 +157,27 @@ fn tables() -> Tables {
     Tables::new(SagaRows::TABLES, SagaRows::VERSION).unwrap()
 }
 
-async fn prepare(db: &SqliteDb) {
+async fn prepare(db: &Database) {
     let prepared = db.transact(Box::new(|tx| {
         async move {
-            SagaRows.prepare(tx, &tables()).await?;
-            SqliteDb::register(tx, SagaRows::NAME, &tables()).await
+            Projection::<Database>::prepare(&SagaRows, tx, &tables()).await?;
+            Database::register(tx, SagaRows::NAME, &tables()).await
         }
         .boxed()
     }));
     assert_eq!(prepared.await, Transacted::Committed(SagaRows::VERSION));
 }
 
-async fn write(db: &SqliteDb, changes: Changes) {
-    let written =
-        db.transact(Box::new(|tx| async move { SagaRows.write(tx, &tables(), changes).await }.boxed())).await;
+async fn write(db: &Database, changes: Changes) {
+    let written = db
+        .transact(Box::new(|tx| {
+            async move { Projection::<Database>::write(&SagaRows, tx, &tables(), changes).await }.boxed()
+        }))
+        .await;
     assert_eq!(written, Transacted::Committed(()));
 }
 
-#[tokio::test]
-async fn rows_equal_the_fold_whatever_the_batches() {
-    let folder = tempfile::tempdir().unwrap();
-    let db = SqliteDb::open(folder.path().join("read.db")).await.unwrap();
+pub(crate) async fn rows_equal_the_fold_whatever_the_batches(db: Database) {
     prepare(&db).await;
     let (mut dice, mut pseq) = (Dice(8), 0);
     let mut seen = BTreeSet::new();
@@ -192,7 +192,7 @@ async fn rows_equal_the_fold_whatever_the_batches() {
                 let n = dice.roll(live.len());
                 pseq += 1;
                 for recorded in live[n].go(pseq, &mut dice) {
-                    SagaRows.fold(&mut changes, &recorded).unwrap();
+                    Projection::<Database>::fold(&SagaRows, &mut changes, &recorded).unwrap();
                     touched.push(n);
                     if dice.roll(10) == 0 {
                         write(&db, std::mem::take(&mut changes)).await; // also in the middle of a commit
@@ -257,7 +257,7 @@ async fn rows_equal_the_fold_whatever_the_batches() {
 }
 
 /// Lists what stands so in pages of three, checks the order, and the lists of one definition against it.
-async fn pages(db: &SqliteDb, standing: Standing) -> usize {
+async fn pages(db: &Database, standing: Standing) -> usize {
     let mut all: Vec<SagaRow> = Vec::new();
     loop {
         let page = rows::list(db, standing, 3, all.last()).await.unwrap();

@@ -9,8 +9,19 @@
 )]
 
 mod batches;
+mod db {
+    //! The database of these tests.
+    pub(crate) type Database = palinode::store::sqlite::SqliteDb;
+}
 mod node;
 mod reference;
 mod shop;
 #[path = "../sagas/world.rs"]
 mod world;
+
+#[tokio::test]
+async fn rows_equal_the_fold_whatever_the_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = db::Database::open(folder.path().join("read.db")).await.unwrap();
+    batches::rows_equal_the_fold_whatever_the_batches(db).await;
+}

@@ -52,11 +52,14 @@ pub async fn readers_see_the_first_version<D: ReadDb>(db: &D, rows: &impl Rows<D
 ///
 /// # Errors
 /// The broken promise.
-pub async fn a_table_belongs_to_one_version_of_one_projection<D: ReadDb>(db: &D) -> Kept {
+pub async fn a_table_belongs_to_one_version_of_one_projection<D: ReadDb>(
+    db: &D,
+    rows: &impl Rows<D>,
+) -> Kept {
     let (of, other) = (tables(&["owned_a", "owned_b"], 1)?, tables(&["owned_b"], 1)?);
-    same("registering", &register(db, "owned", of).await, &Ok(1))?;
-    same("by another projection", &register(db, "owned-too", other).await.is_err(), &true)?;
-    same("with other tables", &register(db, "owned", other).await.is_err(), &true)?;
+    same("registering", &make(db, rows, "owned", of, "a").await, &Ok(1))?;
+    same("by another projection", &make(db, rows, "owned-too", other, "b").await.is_err(), &true)?;
+    same("with other tables", &make(db, rows, "owned", other, "c").await.is_err(), &true)?;
     same("the other one's versions", &versions(db, "owned-too").await?, &vec![])
 }
 
@@ -109,9 +112,9 @@ pub async fn a_removed_version_begins_anew<D: ReadDb>(db: &D, rows: &impl Rows<D
 ///
 /// # Errors
 /// The broken promise.
-pub async fn versions_know_how_far_they_are<D: ReadDb>(db: &D) -> Kept {
+pub async fn versions_know_how_far_they_are<D: ReadDb>(db: &D, rows: &impl Rows<D>) -> Kept {
     for version in [1, 2] {
-        register(db, "far", tables(&["far_rows"], version)?).await?;
+        make(db, rows, "far", tables(&["far_rows"], version)?, "far").await?;
     }
     let of = |version, shard| Key { version, shard, ..key("far") };
     for key in [of(1, 0), of(1, 1), of(2, 0)] {
@@ -146,12 +149,6 @@ pub async fn versions_are_compared<D: ReadDb>(db: &D, rows: &impl Rows<D>) -> Ke
 
 fn tables(stable: &'static [&'static str], version: u32) -> Result<Tables, String> {
     Tables::new(stable, version).map_err(|e| e.to_string())
-}
-
-async fn register<D: ReadDb>(db: &D, projection: &'static str, tables: Tables) -> Result<u32, String> {
-    let active =
-        db.transact(Box::new(move |tx| Box::pin(async move { D::register(tx, projection, &tables).await })));
-    committed(active.await)
 }
 
 async fn make<D: ReadDb>(

@@ -12,6 +12,7 @@ use crate::{
     log::LogError,
     position::Position,
     snapshots::{Head, Row, Save, Saved, Section, SnapshotStore, backward},
+    store::sums::{damaged, head_crc, row_crc},
 };
 
 /// The snapshot store in a node's read database.
@@ -163,19 +164,4 @@ fn parse(
 
 fn read_position(service: &str, shard: u32, position: &str) -> Result<Position, ApplyError> {
     serde_json::from_str(position).map_err(|e| damaged(service, shard, "position", &e.to_string()))
-}
-
-fn damaged(service: &str, shard: u32, what: &str, which: &str) -> ApplyError {
-    ApplyError::broken(format!(
-        "the snapshot of {service}/{shard} is damaged ({what}: {which}): delete it, the shard is folded from its log"
-    ))
-}
-
-fn head_crc(position: &str, shard_state: &str) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(position.as_bytes()), shard_state.as_bytes())
-}
-
-fn row_crc(section: Section, key: &str, pseq: u64, value: &[u8]) -> u32 {
-    let head = crc32c::crc32c(format!("{}/{key}/{pseq}/", section.name()).as_bytes());
-    crc32c::crc32c_append(head, value)
 }

@@ -2,19 +2,12 @@
 //! version. Views are replaced inside a transaction, so readers see one version or the other, whole.
 
 use futures_util::{FutureExt, future::BoxFuture};
-use sqlx::{AssertSqlSafe, Connection, Row, SqlSafeStr, SqlStr, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
 use super::{SqliteDb, checkpoint};
 use crate::checkpoint::{
-    ApplyError, Board, Checkpoint, Difference, Key, Sql, Tables, Version, Versions, versioned,
+    ApplyError, Board, Checkpoint, Difference, Key, Tables, Version, Versions, versioned,
 };
-
-impl SqlSafeStr for Sql {
-    /// Text of the program and checked names only: see [`Tables::sql`].
-    fn into_sql_str(self) -> SqlStr {
-        AssertSqlSafe(self.into_string()).into_sql_str()
-    }
-}
 
 impl Versions for SqliteDb {
     fn register<'t>(
@@ -67,11 +60,13 @@ impl Versions for SqliteDb {
             for row in rows {
                 let version = row.try_get("version")?;
                 let tables: &str = row.try_get("tables")?;
+                let (at, still) = checkpoints(tx, projection, version).await?;
                 versions.push(Version {
                     version,
                     active: row.try_get("active")?,
                     tables: serde_json::from_str(tables)?,
-                    at: checkpoints(tx, projection, version).await?,
+                    at,
+                    still,
                 });
             }
             Ok(versions)
@@ -210,20 +205,27 @@ async fn names(
     Ok(found.map(|tables| serde_json::from_str(&tables)).transpose()?)
 }
 
+/// Where shards are, and which of them stand still.
+type Shards = (Vec<(Key, Checkpoint)>, Vec<(Key, String)>);
+
 async fn checkpoints(
     tx: &mut SqliteConnection,
     projection: &str,
     version: u32,
-) -> Result<Vec<(Key, Checkpoint)>, ApplyError> {
+) -> Result<Shards, ApplyError> {
     let sql = "select * from palinode_checkpoint where projection = ?1 and version = ?2 and state <> 'removed' \
                order by service, shard";
     let rows = sqlx::query(sql).bind(projection).bind(version).fetch_all(tx).await?;
-    let read = |row: &_| {
+    let (mut at, mut still) = Shards::default();
+    for row in &rows {
         let key = checkpoint::key(row)?;
-        let at = checkpoint::read(&key, row)?;
-        Ok((key, at))
-    };
-    rows.iter().map(read).collect()
+        let state: String = row.try_get("state")?;
+        at.push((key.clone(), checkpoint::read(&key, row)?));
+        if state != "live" {
+            still.push((key, state));
+        }
+    }
+    Ok((at, still))
 }
 
 /// Readers of the stable name see this version from here on.

@@ -91,15 +91,17 @@ impl Versions for MemoryDb {
             let mine = tx.inner.checkpoints.iter().filter(move |(key, kept)| {
                 &*key.projection == projection && key.version == version && !kept.removed()
             });
-            mine.map(|(key, kept)| (key.clone(), kept.checkpoint.clone())).collect()
+            let still = mine.clone().filter(|(_, kept)| kept.state != "live");
+            (
+                mine.map(|(key, kept)| (key.clone(), kept.checkpoint.clone())).collect(),
+                still.map(|(key, kept)| (key.clone(), kept.state.clone())).collect(),
+            )
         };
         let shelf = tx.inner.shelves.get(projection);
         let versions = shelf.into_iter().flat_map(|shelf| {
-            shelf.versions.iter().map(|(&version, tables)| Version {
-                version,
-                active: version == shelf.active,
-                tables: tables.clone(),
-                at: at(version),
+            shelf.versions.iter().map(|(&version, tables)| {
+                let (at, still) = at(version);
+                Version { version, active: version == shelf.active, tables: tables.clone(), at, still }
             })
         });
         ready(Ok(versions.collect())).boxed()

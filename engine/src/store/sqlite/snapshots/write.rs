@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{head_crc, parse, row_crc};
+use super::parse;
 use crate::{
     checkpoint::{ApplyError, Class},
     position::Position,
     snapshots::{Row, Save},
-    store::sqlite::integer,
+    store::{
+        sqlite::integer,
+        sums::{head_crc, row_crc},
+    },
 };
 
 const HEAD: &str = "insert into palinode_snapshot (service, shard, position, pseq, shard_state, crc) \

@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::journal::{Account, Balances, Event, Journal, Table, deposited, tables};
+use crate::balances::{Balances, Table, tables};
+use crate::journal::{Account, Event, Journal, deposited};
 use palinode::{
     Aggregate, Record,
     entity::encode_event,
@@ -12,8 +13,7 @@ use uuid::Uuid;
 
 use crate::world::*;
 
-#[tokio::test]
-async fn dead_records_are_not_projected() {
+pub(crate) async fn dead_records_are_not_projected() {
     // given a claim, and what late, doubled and lost appends leave behind around effective commits
     let world = world().await;
     let journal = &world.journal;
@@ -40,8 +40,7 @@ async fn dead_records_are_not_projected() {
     assert_eq!(world.table().await["a"].0, 6);
 }
 
-#[tokio::test]
-async fn commits_without_its_events_move_the_position() {
+pub(crate) async fn commits_without_its_events_move_the_position() {
     let world = world().await;
     let model = world.start(Arc::default()).await;
     // a rejection
@@ -61,8 +60,7 @@ async fn commits_without_its_events_move_the_position() {
     assert_eq!((table, at[&0]), (Table::new(), (offset, 3)));
 }
 
-#[tokio::test]
-async fn a_recreated_log_is_refused() {
+pub(crate) async fn a_recreated_log_is_refused() {
     let world = world().await;
     reached(&world.start(Arc::default()).await, &world.journal.deposit(0, "a", &[1])).await;
     let other = Journal::with_id(Uuid::from_u128(0xbad));
@@ -73,8 +71,7 @@ async fn a_recreated_log_is_refused() {
     assert_eq!(world.table().await["a"].0, 1);
 }
 
-#[tokio::test]
-async fn a_log_that_is_not_the_services_is_refused() {
+pub(crate) async fn a_log_that_is_not_the_services_is_refused() {
     let world = world().await;
     let other = Journal::with_id(Uuid::from_u128(0xbad));
     let source = palinode::projection::Source { log_id: crate::journal::LOG, ..other.source(&world.clock) };
@@ -83,8 +80,7 @@ async fn a_log_that_is_not_the_services_is_refused() {
     assert!(why.contains("genesis is of another log"), "{why}");
 }
 
-#[tokio::test]
-async fn a_log_that_was_restored_and_grew_again_is_refused() {
+pub(crate) async fn a_log_that_was_restored_and_grew_again_is_refused() {
     // given a checkpoint at commit 3, and a log restored to commit 1 that grew past it
     let world = world().await;
     world.journal.deposit(0, "a", &[1]);
@@ -103,8 +99,7 @@ async fn a_log_that_was_restored_and_grew_again_is_refused() {
     assert_eq!(world.table().await["a"].0, 6);
 }
 
-#[tokio::test]
-async fn a_log_that_was_cut_short_is_refused_once_an_owner_wrote_below() {
+pub(crate) async fn a_log_that_was_cut_short_is_refused_once_an_owner_wrote_below() {
     // given a checkpoint at commit 3 and a log restored to commit 1, which may as well be slow to read
     let world = world().await;
     world.journal.deposit(0, "a", &[1]);
@@ -125,8 +120,7 @@ async fn a_log_that_was_cut_short_is_refused_once_an_owner_wrote_below() {
     assert!(why.contains("record 4 (commit 3); the log ends before it: found claim"), "{why}");
 }
 
-#[tokio::test]
-async fn a_log_that_changes_under_a_running_reader_stops_it() {
+pub(crate) async fn a_log_that_changes_under_a_running_reader_stops_it() {
     let world = world().await;
     let model = world.start(Arc::default()).await;
     reached(&model, &world.journal.deposit(0, "a", &[1])).await;
@@ -140,8 +134,7 @@ async fn a_log_that_changes_under_a_running_reader_stops_it() {
     assert_eq!(world.table().await["a"].0, 1);
 }
 
-#[tokio::test]
-async fn a_log_that_was_cut_back_and_grew_again_under_a_running_reader_stops_it() {
+pub(crate) async fn a_log_that_was_cut_back_and_grew_again_under_a_running_reader_stops_it() {
     // given a reader that runs in term 4, and the same log as it was in term 1
     let world = world().await;
     let token = world.journal.deposit(0, "a", &[1]);
@@ -161,8 +154,7 @@ async fn a_log_that_was_cut_back_and_grew_again_under_a_running_reader_stops_it(
     assert_eq!(world.table().await.keys().collect::<Vec<_>>(), ["a"]);
 }
 
-#[tokio::test]
-async fn a_log_that_was_cut_back_under_a_running_reader_is_not_taken_for_quiet() {
+pub(crate) async fn a_log_that_was_cut_back_under_a_running_reader_is_not_taken_for_quiet() {
     let world = world().await;
     let earlier = world.journal.copy();
     let model = world.start(Arc::default()).await;

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::journal::{Balances, HURTING, deposited, tables};
+use crate::balances::{Balances, HURTING, tables};
+use crate::journal::deposited;
 use palinode::projection::{Parked, ReadModel, Said, State, Waited};
 
 use crate::world::*;
@@ -21,8 +22,7 @@ async fn parked(model: &ReadModel) -> Vec<(u32, String, u64)> {
     model.parked().await.unwrap().into_iter().map(|p| (p.shard, p.key, p.held)).collect()
 }
 
-#[tokio::test]
-async fn an_event_that_cannot_be_taken_parks_its_key_and_the_rest_flows() {
+pub(crate) async fn an_event_that_cannot_be_taken_parks_its_key_and_the_rest_flows() {
     for hurting in HURTING {
         // given commits around one whose second event hurts
         let world = world().await;
@@ -76,8 +76,7 @@ async fn an_event_that_cannot_be_taken_parks_its_key_and_the_rest_flows() {
     }
 }
 
-#[tokio::test]
-async fn an_event_that_cannot_be_read_parks_its_key() {
+pub(crate) async fn an_event_that_cannot_be_read_parks_its_key() {
     let world = world().await;
     let mut strange = deposited(1);
     strange.data = serde_json::value::to_raw_value("not a number").unwrap();
@@ -95,8 +94,7 @@ async fn an_event_that_cannot_be_read_parks_its_key() {
     assert!(found[0].cause.starts_with("account.deposited: reading: "), "{}", found[0].cause);
 }
 
-#[tokio::test]
-async fn what_hurts_only_together_parks_nothing() {
+pub(crate) async fn what_hurts_only_together_parks_nothing() {
     // given twenty commits, and a projection that can write two events at a time at most
     let world = world().await;
     for n in 1..=20 {
@@ -111,8 +109,7 @@ async fn what_hurts_only_together_parks_nothing() {
     assert_eq!(parked(&model).await, []);
 }
 
-#[tokio::test]
-async fn a_record_whose_envelope_cannot_be_read_stops_its_shard() {
+pub(crate) async fn a_record_whose_envelope_cannot_be_read_stops_its_shard() {
     let world = world().await;
     world.journal.deposit(0, "a", &[1]);
     world.damage(0);
@@ -123,8 +120,7 @@ async fn a_record_whose_envelope_cannot_be_read_stops_its_shard() {
     assert_eq!(cents(&world).await, BTreeMap::from([("a".into(), 1)]));
 }
 
-#[tokio::test]
-async fn keys_are_retried_one_by_one_or_by_their_cause_and_it_is_recorded() {
+pub(crate) async fn keys_are_retried_one_by_one_or_by_their_cause_and_it_is_recorded() {
     // given three keys parked for one bug, and one for another
     let world = world().await;
     let projection = Balances::fragile();
@@ -166,8 +162,7 @@ async fn keys_are_retried_one_by_one_or_by_their_cause_and_it_is_recorded() {
     assert!(model.retry(7, "account/a", &said()).await.is_err());
 }
 
-#[tokio::test]
-async fn an_event_is_skipped_and_a_key_discarded_for_good() {
+pub(crate) async fn an_event_is_skipped_and_a_key_discarded_for_good() {
     // given two parked keys
     let world = world().await;
     let model = world.start(Balances::fragile()).await;
@@ -200,8 +195,7 @@ async fn an_event_is_skipped_and_a_key_discarded_for_good() {
     );
 }
 
-#[tokio::test]
-async fn too_many_parked_keys_stop_the_shard_and_start_again_when_the_code_is_mended() {
+pub(crate) async fn too_many_parked_keys_stop_the_shard_and_start_again_when_the_code_is_mended() {
     // given code that can take nothing
     let world = world().await;
     let projection = Balances::fragile();
@@ -236,8 +230,7 @@ async fn reached_past(model: &ReadModel, pseq: u64) {
     assert!(!matches!(model.status()[0].state, State::Stopped { .. }), "{:?}", model.status()[0]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn parked_mended_and_resumed_is_as_if_it_had_never_failed() {
+pub(crate) async fn parked_mended_and_resumed_is_as_if_it_had_never_failed() {
     // given random deposits of a few accounts on both shards, some of which hurt
     let mut dice = 7_u64;
     let mut roll = move |sides: u64| {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::journal::{Balances, HURTING};
+use crate::balances::{Balances, HURTING};
 use palinode::{
     Token,
     projection::{State, Waited, start},
@@ -11,8 +11,7 @@ use uuid::Uuid;
 
 use crate::world::*;
 
-#[tokio::test]
-async fn waiting_for_a_token_answers_with_a_reason() {
+pub(crate) async fn waiting_for_a_token_answers_with_a_reason() {
     let world = world().await;
     let model = world.start(Balances::fragile()).await;
     // reached, also when it was already
@@ -50,8 +49,7 @@ async fn waiting_for_a_token_answers_with_a_reason() {
     assert!(matches!(waited, Waited::Stopped { .. }), "{waited:?}");
 }
 
-#[tokio::test]
-async fn the_log_is_looked_at_when_no_owner_tells() {
+pub(crate) async fn the_log_is_looked_at_when_no_owner_tells() {
     // given a log written by another process: this one's tail hears nothing
     let world = world().await;
     let theirs = world.journal.copy();
@@ -69,10 +67,9 @@ async fn the_log_is_looked_at_when_no_owner_tells() {
     reached(&model, &token).await;
 }
 
-#[tokio::test]
-async fn a_projection_whose_tables_cannot_be_made_does_not_start() {
+pub(crate) async fn a_projection_whose_tables_cannot_be_made_does_not_start() {
     let world = world().await;
-    sqlx::raw_sql("create table other (a); create index balance on other (a)")
+    sqlx::raw_sql("create table other (a int); create index balance on other (a)")
         .execute(&mut writer(&world).await)
         .await
         .unwrap();

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::journal::{Journal, tables};
+use crate::balances::tables;
+use crate::journal::Journal;
 use palinode::projection::Waited;
 
 use crate::world::*;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rows_equal_the_fold_after_every_batch() {
+pub(crate) async fn rows_equal_the_fold_after_every_batch() {
     // given a running read model, and a reader of tables and checkpoints that looks all the time
     let world = world().await;
     let model = world.start(Arc::default()).await;
@@ -37,8 +37,7 @@ async fn rows_equal_the_fold_after_every_batch() {
     assert!(deposits.len() > 500);
 }
 
-#[tokio::test]
-async fn a_restart_continues_exactly_once() {
+pub(crate) async fn a_restart_continues_exactly_once() {
     let world = world().await;
     let mut deposits = Vec::new();
     for run in 0..4 {
@@ -58,8 +57,7 @@ async fn a_restart_continues_exactly_once() {
     assert_eq!(world.table().await, naive(&deposits));
 }
 
-#[tokio::test]
-async fn a_replaced_runner_changes_nothing() {
+pub(crate) async fn a_replaced_runner_changes_nothing() {
     // given a runner that was replaced by another
     let world = world().await;
     let zombie = world.start(Arc::default()).await;

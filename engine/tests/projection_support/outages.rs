@@ -5,13 +5,12 @@ use std::{
     time::Duration,
 };
 
-use crate::journal::{Balances, tables};
+use crate::balances::{Balances, tables};
 use palinode::projection::State;
 
 use crate::world::*;
 
-#[tokio::test]
-async fn an_outage_of_the_database_is_waited_out() {
+pub(crate) async fn an_outage_of_the_database_is_waited_out() {
     // given a database that is away for twelve tries
     let world = world().await;
     let projection = Arc::new(Balances::default());
@@ -33,8 +32,7 @@ async fn an_outage_of_the_database_is_waited_out() {
     assert_eq!(model.parked().await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn an_outage_of_the_log_is_waited_out() {
+pub(crate) async fn an_outage_of_the_log_is_waited_out() {
     let world = world().await;
     let token = world.journal.deposit(0, "a", &[1]);
     world.journal.fail_reads(7);

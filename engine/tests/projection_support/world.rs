@@ -1,28 +1,28 @@
-//! A log in memory, tables in SQLite, and words to ask them with.
+//! A log in memory, tables in a database, and words to ask them with.
 
 use std::{sync::Arc, time::Duration};
 
-use crate::journal::{Balances, Journal, Table, tables};
+use crate::balances::{Balances, Table, tables};
+use crate::db::{Database, Home, Tx, connect, open};
+use crate::journal::Journal;
 use palinode::{
     ManualClock, Record, Token,
     projection::{ReadModel, ShardStatus, State, Waited, start},
-    store::sqlite::SqliteDb,
 };
-use tempfile::TempDir;
 
 pub(crate) const LONG: Duration = Duration::from_secs(3_600);
 
 pub(crate) struct World {
-    pub(crate) _folder: TempDir,
-    pub(crate) db: SqliteDb,
+    pub(crate) db: Database,
     pub(crate) clock: ManualClock,
     pub(crate) journal: Journal,
+    /// Where the database lives; dropped last.
+    pub(crate) home: Home,
 }
 
 pub(crate) async fn world() -> World {
-    let folder = tempfile::tempdir().unwrap();
-    let db = SqliteDb::open(folder.path().join("read.db")).await.unwrap();
-    World { _folder: folder, db, clock: ManualClock::default(), journal: Journal::new() }
+    let (home, db) = open().await;
+    World { db, clock: ManualClock::default(), journal: Journal::new(), home }
 }
 
 impl World {
@@ -99,10 +99,9 @@ pub(crate) fn naive(deposits: &[(u32, u64, u32, String, i64)]) -> Table {
     table
 }
 
-pub(crate) async fn writer(world: &World) -> sqlx::SqliteConnection {
-    use sqlx::Connection;
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(world.db.path());
-    sqlx::SqliteConnection::connect_with(&options).await.unwrap()
+/// Somebody else's connection.
+pub(crate) async fn writer(world: &World) -> Tx {
+    connect(&world.home).await
 }
 
 /// No key of the shard is parked any more.
