@@ -84,6 +84,7 @@
 //! | keep tables that follow the log | [`projection`] |
 //! | run it, ask it | [`Node`], [`Service`], [`Client`], [`Answer`] |
 //! | describe a side effect outside the log | [`Activity`], [`Perform`], [`Failure`] |
+//! | be told where the servers are | `settings` (feature `settings`): a file, the environment, flags |
 //! | know how it works | [`machine`] (one input, at most one commit), [`machine::fold`] (what counts), [`owner`] |
 //! | bring another log | [`log`]: ten numbered promises, and a suite that checks them |
 //!
@@ -95,7 +96,7 @@
 //!
 //! # Features
 //!
-//! `sqlite` (default): the embedded log, snapshots and read models. `testing`: given/when/then, the stores in memory,
+//! `sqlite` (default): the embedded log, snapshots and read models. `settings`: what a process is told. `testing`: given/when/then, the stores in memory,
 //! and the suites that adapters must pass.
 
 #[macro_use]
@@ -115,6 +116,8 @@ pub mod health;
 pub mod log;
 pub mod machine;
 pub mod message;
+#[cfg(feature = "settings")]
+mod network;
 mod news;
 pub mod node;
 pub mod owner;
@@ -125,6 +128,8 @@ pub mod record;
 mod relay;
 pub mod remote;
 pub mod service;
+#[cfg(feature = "settings")]
+pub mod settings;
 pub mod snapshots;
 pub mod store;
 pub mod tail;

@@ -20,7 +20,7 @@ use crate::{
 
 /// The parser, with its version.
 const MODULE: &str = "github.com/docker/compose/v2@v2.40.3";
-const BUILT: &str = "palinode-compose-v2.40.3";
+const BUILT: &str = "palinode-compose-v2_40_3";
 
 /// Checks every profile, and the file that the image of the example is made by.
 ///

@@ -51,6 +51,8 @@ mod pages {
     struct Readme;
     #[doc = include_str!("../../../docs/guide.md")]
     struct Guide;
+    #[doc = include_str!("../../../docs/configuration.md")]
+    struct Configuration;
     #[doc = include_str!("../../../docs/sagas.md")]
     struct Sagas;
     #[doc = include_str!("../../../docs/read-models.md")]

@@ -49,9 +49,14 @@ fn depends(tree: &Tree, path: &str, section: &str, name: &str, rule: &'static st
 /// The adapters of each port.
 const ADAPTERS: [(&str, &[&str]); 2] =
     [("log", &["memory", "sqlite", "kafka"]), ("store", &["memory", "sqlite", "postgres"])];
-/// Where adapters are chosen: what users import, the node's builders, what tests are made of.
-const CHOOSERS: [&str; 4] =
-    ["engine/src/lib.rs", "engine/src/node.rs", "engine/src/node/", "engine/src/testing"];
+/// Where adapters are chosen: what users import, the node's builders, what a process is told, what tests are made of.
+const CHOOSERS: [&str; 5] = [
+    "engine/src/lib.rs",
+    "engine/src/node.rs",
+    "engine/src/node/",
+    "engine/src/settings/",
+    "engine/src/testing",
+];
 
 /// Nothing above the ports can tell which adapter is there, and no adapter knows another.
 pub(crate) fn adapters(tree: &Tree) -> Vec<Breach> {
