@@ -9,6 +9,7 @@
 
 mod batch;
 mod desk;
+mod elsewhere;
 mod events;
 mod footing;
 mod meter;
@@ -19,6 +20,7 @@ mod resume;
 mod runner;
 mod start;
 mod swap;
+mod telling;
 mod versions;
 
 use std::sync::Arc;
