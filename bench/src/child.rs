@@ -75,7 +75,7 @@ async fn memory(dir: &Path, sagas_in_all: u64) -> anyhow::Result<()> {
     let (all, mut done, cpu) = (node.client().sagas("trip", &trip()), 0, host::cpu());
     for tenth in 1..=10 {
         while done < sagas_in_all * tenth / 10 {
-            done += sagas(all.clone(), done, 256, Duration::from_millis(250), 0).await?.answers();
+            done += sagas(all.clone(), done, 256, Duration::from_secs(1), 0).await?.answers();
         }
         tell(&format!("busy {}", host::memory_mb()));
     }

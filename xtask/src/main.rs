@@ -1,13 +1,23 @@
-//! `cargo xtask lint`, `cargo xtask test` and `cargo xtask sim`: the only commands a contributor or a pipeline has to
-//! know. They need nothing but Rust and a C compiler.
+//! `cargo xtask lint`, `test`, `stack`, `compose`, `sim` and `bench`: the only commands a contributor or a pipeline has to know.
+//! They need nothing but Rust and a C compiler; what a real server needs is said where it is missing.
 
-use std::process::{Command, ExitCode};
+mod compose;
+mod shell;
+mod stack;
+mod suites;
 
-use anyhow::{Context, Result, bail};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use shell::{run, say};
 
 const USAGE: &str = "\
 cargo xtask lint             formatting, clippy, docs, each feature alone; warnings are errors
-cargo xtask test [ARGS..]    every test, doc tests included; ARGS go to cargo test
+cargo xtask test [ARGS..]    every test, doc tests included, those on real servers too; ARGS go to cargo test
+cargo xtask stack up|down|status [SERVER..]
+                             a real Kafka and a real PostgreSQL on free ports of this machine; up --export prints
+                             their addresses for a shell, --name NAME is another stack beside the first
+cargo xtask compose          the compose files, by the real parser of Docker Compose; builds it with Go, once
 cargo xtask sim [ARGS..]     whole worlds with seeded faults: [--seeds N] [--from S] [--minutes M] [--twice] [--json]
                              [--shrink SEED], or planted bugs: --zoo [--bug NAME]; --help tells all
 cargo xtask bench [ARGS..]   the speed of the engine beside its limits; --quick, --only W2, --json
@@ -19,7 +29,9 @@ fn main() -> ExitCode {
     let rest: Vec<String> = args.collect();
     let done = match task.as_str() {
         "lint" => lint(),
-        "test" => test(&rest),
+        "test" => suites::test(&rest),
+        "stack" => stack::command(&rest),
+        "compose" => compose::Parser::find().and_then(|parser| compose::check(&parser)),
         "sim" => sim(&rest),
         "bench" => bench(&rest),
         _ => {
@@ -30,7 +42,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            say(&format!("xtask {task}: {e:#}"));
+            say(&format!("xtask {task}: {e:#}\n"));
             ExitCode::FAILURE
         }
     }
@@ -48,12 +60,6 @@ fn lint() -> Result<()> {
     run("cargo", &["clippy", "-p", "booking", "-p", "palinode-bench", "--", "-D", "warnings"], &[])
 }
 
-fn test(rest: &[String]) -> Result<()> {
-    let mut args = vec!["test", "--workspace", "--all-features"];
-    args.extend(rest.iter().map(String::as_str));
-    run("cargo", &args, &[])
-}
-
 /// The simulator; with planted bugs only when they are asked for.
 fn sim(rest: &[String]) -> Result<()> {
     let mut args = vec!["run", "--quiet", "--package", "palinode-sim", "--bin", "sim"];
@@ -69,22 +75,4 @@ fn bench(rest: &[String]) -> Result<()> {
     let mut args = vec!["run", "--release", "--package", "palinode-bench", "--"];
     args.extend(rest.iter().map(String::as_str));
     run("cargo", &args, &[])
-}
-
-fn run(program: &str, args: &[&str], env: &[(&str, &str)]) -> Result<()> {
-    say(&format!("> {program} {}\n", args.join(" ")));
-    let status = Command::new(program)
-        .args(args)
-        .envs(env.iter().copied())
-        .status()
-        .with_context(|| format!("{program} could not be started"))?;
-    if !status.success() {
-        bail!("{program} {} failed", args.join(" "));
-    }
-    Ok(())
-}
-
-#[expect(clippy::print_stderr, reason = "this is a command line program")]
-fn say(text: &str) {
-    eprint!("{text}");
 }

@@ -6,9 +6,10 @@
 //! window is exactly the ids seen that were born after the horizon, and a snapshot need not say which were dropped: it has
 //! a row of ids for each capture, until all of them are expired (`ids/page.rs`).
 
+mod births;
 mod page;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -35,7 +36,7 @@ pub struct IdWindow {
     size: WindowSize,
     horizon: Micros,
     /// In the order of their births, because a UUIDv7 begins with its own.
-    known: BTreeMap<Uuid, Used>,
+    known: births::Births,
     /// Added since the last rows.
     fresh: Vec<Uuid>,
     pages: page::Pages,
@@ -77,8 +78,8 @@ impl IdWindow {
     /// What is known of this id.
     #[must_use]
     pub fn look(&self, id: Uuid, digest: Digest) -> Seen {
-        match (self.known.get(&id), born(id)) {
-            (Some(used), _) if used.digest == digest || zoo!("payload-not-compared") => Seen::Again(*used),
+        match (self.known.get(id), born(id)) {
+            (Some(used), _) if used.digest == digest || zoo!("payload-not-compared") => Seen::Again(used),
             (Some(_), _) => Seen::Reused,
             (None, None) => Seen::NotBorn,
             (None, Some(born)) if born <= self.horizon => Seen::Expired,
@@ -95,8 +96,7 @@ impl IdWindow {
             self.fresh.push(id);
         }
         self.horizon = self.horizon.max(time.minus(self.size.span));
-        while let Some(oldest) = self.known.first_entry() {
-            let id = *oldest.key();
+        while let Some(id) = self.known.first() {
             let birth = born(id).unwrap_or(self.horizon);
             if birth > self.horizon && self.known.len() <= self.size.most {
                 break;
@@ -104,15 +104,13 @@ impl IdWindow {
             if !zoo!("window-by-count-only") {
                 self.horizon = self.horizon.max(birth);
             }
-            self.known.remove(&id);
+            self.known.pop_first();
         }
     }
 
     /// The commit of this id is effective and lies here.
     pub fn located(&mut self, id: Uuid, offset: u64) {
-        if let Some(used) = self.known.get_mut(&id) {
-            used.offset = Some(offset);
-        }
+        self.known.locate(id, offset);
     }
 
     /// The horizon, for the snapshot's head.
@@ -124,7 +122,7 @@ impl IdWindow {
     /// Rows of what changed since the last call.
     pub(crate) fn drain_rows(&mut self, pseq: u64, rows: &mut Vec<Row>) {
         let fresh = std::mem::take(&mut self.fresh);
-        let used = fresh.into_iter().filter_map(|id| Some((id, *self.known.get(&id)?)));
+        let used = fresh.into_iter().filter_map(|id| Some((id, self.known.get(id)?)));
         self.pages.drain_rows(used, self.horizon, pseq, rows);
     }
 
@@ -133,9 +131,11 @@ impl IdWindow {
     /// # Errors
     /// What cannot be read.
     pub(crate) fn restore(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
-        let ids = self.pages.restore(key, value)?;
-        self.known
-            .extend(ids.into_iter().filter(|(id, _)| born(*id).is_some_and(|birth| birth > self.horizon)));
+        for (id, used) in self.pages.restore(key, value)? {
+            if born(id).is_some_and(|birth| birth > self.horizon) {
+                self.known.insert(id, used);
+            }
+        }
         Ok(())
     }
 

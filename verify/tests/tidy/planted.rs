@@ -26,10 +26,31 @@ fn long_files_and_files_without_header() {
 fn forbidden_names_and_unfinished_work() {
     finds(files::no_mod_rs, &[("engine/src/log/mod.rs", "//!")], &[("engine/src/mode.rs", "//!")]);
     let later = concat!("// TO", "DO: more");
-    let set_aside = concat!("#[ig", "nore = \"slow\"]");
-    let breaking =
-        [("engine/src/a.rs", later), ("migrations/sqlite/1.sql", later), ("sagas/tests/b.rs", set_aside)];
+    let breaking = [("engine/src/a.rs", later), ("migrations/sqlite/1.sql", later)];
     finds(files::finished, &breaking, &[("engine/src/c.rs", "// to do so is fine; ignored")]);
+}
+
+#[test]
+fn tests_that_are_set_aside() {
+    let slow = concat!("#[test]\n#[ig", "nore = \"slow\"]\n");
+    let kafka =
+        concat!("    #[tokio::test]\n    #[ig", "nore = \"needs Kafka: cargo xtask test starts one\"]\n");
+    let half = format!("{kafka}#[test]\nfn always() {{}}");
+    let breaking = [
+        ("sagas/tests/a.rs", slow),
+        ("engine/src/b.rs", slow),
+        ("engine/tests/kafka_c.rs", slow),
+        ("engine/tests/kafka_d/main.rs", &half),
+        // It says that it needs another server than its target's name does.
+        ("engine/tests/postgres_e.rs", kafka),
+        ("engine/tests/log_kafka_f.rs", kafka),
+    ];
+    let helper = "pub(crate) fn help() {}";
+    finds(
+        files::set_aside,
+        &breaking,
+        &[("engine/tests/kafka_g.rs", kafka), ("engine/tests/kafka_h/help.rs", helper)],
+    );
 }
 
 #[test]
