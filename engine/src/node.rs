@@ -14,7 +14,6 @@ use uuid::Uuid;
 
 use crate::{
     activity::Performers,
-    checkpoint::{ApplyError, ReadDb},
     client::{self, Client},
     clock::{Clock, Ids},
     commit::Peer,
@@ -22,7 +21,7 @@ use crate::{
     log::{Created, Log, LogError},
     machine::Directory,
     owner::{Counts, Limits, Ports},
-    projection::{self, Projection, ReadModel, Source},
+    projection::ReadModel,
     relay::Router,
     remote::line::Lines,
     service::Service,
@@ -35,6 +34,7 @@ mod definitions;
 mod doors;
 #[cfg(feature = "sqlite")]
 mod embedded;
+mod projections;
 mod reader;
 mod shard;
 mod supervise;
@@ -91,6 +91,7 @@ pub struct Node {
     tasks: Mutex<JoinSet<()>>,
     health: Arc<Health>,
     services: BTreeMap<Arc<str>, Place>,
+    directory: Arc<Directory>,
     clock: Arc<dyn Clock>,
     log: Arc<dyn Log>,
     name: Arc<str>,
@@ -212,7 +213,13 @@ impl NodeBuilder {
             let (log, ids) = (Arc::clone(&parts.log), Arc::clone(&parts.ids));
             Lines::new(log, Arc::clone(&clock), ids, Arc::clone(&directory), gone.clone())
         });
-        let gate = Doors { directory, router, clock: Arc::clone(&clock), gone: gone.clone(), lines };
+        let gate = Doors {
+            directory: Arc::clone(&directory),
+            router,
+            clock: Arc::clone(&clock),
+            gone: gone.clone(),
+            lines,
+        };
         let client = Client::new(Arc::new(gate), parts.clock, parts.ids);
         Ok(Node {
             client,
@@ -221,6 +228,7 @@ impl NodeBuilder {
             tasks: Mutex::new(tasks),
             health,
             services,
+            directory,
             clock,
             log: parts.log,
             name: self.name,
@@ -244,7 +252,11 @@ impl NodeBuilder {
             let place = Place {
                 log_id: genesis.log_id,
                 partitions: genesis.partitions,
-                tail: Tail::new(genesis.partitions),
+                tail: if self.inbox {
+                    Tail::shared(genesis.partitions)
+                } else {
+                    Tail::new(genesis.partitions)
+                },
                 performers: service.performers.clone(),
             };
             services.insert(Arc::clone(&service.name), place);
@@ -291,39 +303,6 @@ impl Node {
     #[must_use]
     pub fn health(&self) -> Vec<ShardHealth> {
         self.health.shards()
-    }
-
-    /// Follows a service's log with a read model that lives in this database. It stops with the node.
-    ///
-    /// # Errors
-    /// When this node does not run the service, follows it with this projection already, or the read model's tables
-    /// cannot be made.
-    pub async fn project_into<D: ReadDb, P: Projection<D>>(
-        &self,
-        service: &str,
-        projection: P,
-        db: D,
-    ) -> Result<ReadModel, ApplyError> {
-        let Some((service, place)) = self.services.get_key_value(service) else {
-            return Err(ApplyError::broken(format!("this node runs no service {service:?}")));
-        };
-        let follows = (Arc::clone(service), P::NAME, P::VERSION);
-        if self.read_models().get(&follows).is_some_and(|running| !running.has_ended()) {
-            let what = format!("{:?} version {} follows {service:?} already", P::NAME, P::VERSION);
-            return Err(ApplyError::broken(what));
-        }
-        let source = Source {
-            service: Arc::clone(service),
-            log_id: place.log_id,
-            partitions: place.partitions,
-            log: Arc::clone(&self.log),
-            tail: place.tail.clone(),
-            clock: Arc::clone(&self.clock),
-            reader: Arc::clone(&self.name),
-        };
-        let read_model = projection::start(Arc::new(projection), source, db).await?;
-        self.read_models().insert(follows, read_model.clone());
-        Ok(read_model)
     }
 
     fn read_models(&self) -> MutexGuard<'_, BTreeMap<Follows, ReadModel>> {
