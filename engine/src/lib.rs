@@ -95,8 +95,9 @@
 //!
 //! # Features
 //!
-//! `sqlite` (default): the embedded log, snapshots and read models. `testing`: given/when/then, the stores in memory,
-//! and the suites that adapters must pass.
+//! `sqlite` (default): the embedded log, snapshots and read models. `postgres`: snapshots and read models in PostgreSQL;
+//! `postgres-tls`: the same over TLS. `testing`: given/when/then, the stores in memory, and the suites that adapters must
+//! pass.
 
 #[macro_use]
 pub mod fault;
