@@ -1,10 +1,19 @@
-//! A place of one's own on the cluster of `PALINODE_KAFKA`: a random prefix for topics and groups.
+//! A place of one's own on the cluster of `PALINODE_KAFKA`: a random prefix for topics and groups, and the driver itself
+//! where a test must do what the adapter never would.
 
 use std::{env, sync::Arc};
 
 use palinode::{
-    SystemClock,
+    Record, SystemClock,
     log::kafka::{KafkaLog, KafkaSettings, TopicSettings},
+};
+use rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions},
+    client::DefaultClientContext,
+    message::{Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer as _},
+    util::Timeout,
 };
 use uuid::Uuid;
 
@@ -16,10 +25,15 @@ pub struct Cluster {
 impl Cluster {
     /// With a prefix that nobody else has.
     pub fn new() -> Self {
+        Self::of(format!("t{}-", Uuid::now_v7().simple()))
+    }
+
+    /// With this prefix.
+    pub fn of(prefix: String) -> Self {
         let address = env::var("PALINODE_KAFKA")
             .expect("PALINODE_KAFKA is not set: `cargo xtask test` starts a broker and runs these tests");
         let mut settings = KafkaSettings::new(address);
-        settings.prefix = format!("t{}-", Uuid::now_v7().simple());
+        settings.prefix = prefix;
         settings.producers = 2;
         settings.topics = TopicSettings { replication: 1, min_in_sync: 1, ..TopicSettings::default() };
         Self { settings }
@@ -29,4 +43,47 @@ impl Cluster {
     pub async fn creating(&self) -> Arc<KafkaLog> {
         Arc::new(KafkaLog::creating(self.settings.clone(), Arc::new(SystemClock)).await.unwrap())
     }
+
+    /// A log that uses what is there.
+    pub async fn connected(&self) -> Arc<KafkaLog> {
+        Arc::new(KafkaLog::connect(self.settings.clone(), Arc::new(SystemClock)).await.unwrap())
+    }
+
+    /// The name of a topic on the cluster.
+    pub fn topic(&self, name: &str) -> String {
+        format!("{}{name}", self.settings.prefix)
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.settings.bootstrap);
+        config
+    }
+
+    /// The driver's client for topics.
+    pub fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client().create().unwrap()
+    }
+
+    /// Writes a record past the adapter; without our headers when it is foreign.
+    pub fn write(&self, topic: &str, partition: i32, record: &Record) {
+        let producer: BaseProducer = self.client().create().unwrap();
+        let topic = self.topic(topic);
+        let mut message: BaseRecord<'_, str, [u8]> =
+            BaseRecord::to(&topic).partition(partition).payload(&record.value[..]).key(&*record.key);
+        if let (Some(mark), Some(crc)) = (record.mark, record.crc) {
+            let headers = OwnedHeaders::new()
+                .insert(Header { key: "palinode", value: Some(&mark.to_string()) })
+                .insert(Header { key: "crc", value: Some(&format!("{crc:08x}")) });
+            message = message.headers(headers);
+        }
+        producer.send(message).map_err(|(e, _)| e).unwrap();
+        producer.flush(Timeout::Never).unwrap();
+    }
+}
+
+/// Enough time for anything that ends at all.
+pub fn options() -> AdminOptions {
+    let long = Some(std::time::Duration::from_secs(30));
+    AdminOptions::new().request_timeout(long).operation_timeout(long)
 }

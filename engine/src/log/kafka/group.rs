@@ -129,3 +129,6 @@ impl Drop for Member {
         self.life.stop.store(true, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

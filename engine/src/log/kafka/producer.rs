@@ -175,3 +175,6 @@ fn run(shared: &Weak<Shared>, jobs: &Receiver<Job>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

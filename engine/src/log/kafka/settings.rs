@@ -12,6 +12,9 @@ pub(super) const MAX_RECORD: usize = 1_310_720;
 /// How long librdkafka tries to deliver a record.
 const DELIVERY: Duration = Duration::from_secs(10);
 
+/// How long a member may go without a poll.
+const POLLS: Duration = Duration::from_secs(30);
+
 /// A Kafka cluster, and how its log is used. Nothing in it is a type of the driver.
 ///
 /// ```
@@ -179,6 +182,9 @@ impl KafkaSettings {
     }
 
     fn group(&self, config: &mut ClientConfig) {
+        // The polling thread does nothing else: one that is stuck is thrown out, though its heart beats on.
+        let polls = self.session.max(POLLS).max(self.hand_over.saturating_mul(2));
+        config.set("max.poll.interval.ms", polls.as_millis().to_string());
         match self.protocol {
             GroupProtocol::Classic => {
                 config.set("session.timeout.ms", self.session.as_millis().to_string());

@@ -1,0 +1,190 @@
+//! Topics that would lose or reorder records are refused before anything is done with them, each with what was found and
+//! what to do.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    dead_code,
+    unreachable_pub,
+    reason = "helpers of tests"
+)]
+
+#[path = "kafka_support/cluster.rs"]
+mod cluster;
+
+use cluster::{Cluster, options};
+use palinode::{
+    Log, Record, Topic, codec,
+    commit::{FORMAT, Genesis},
+    log::{
+        Advice, Created, LogError,
+        conformance::{SERVICE, log_id, record},
+    },
+    time::Micros,
+};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    admin::{NewPartitions, NewTopic, TopicReplication},
+};
+
+/// Good topics without genesis, but for this setting of `events`.
+async fn topics(cluster: &Cluster, change: Option<(&str, &str)>) {
+    let names = ["events", "inbox", "replies"].map(|stream| cluster.topic(&format!("{SERVICE}.{stream}")));
+    let mut new: Vec<NewTopic<'_>> = names
+        .iter()
+        .map(|name| {
+            NewTopic::new(name, 2, TopicReplication::Fixed(1))
+                .set("cleanup.policy", "delete")
+                .set("retention.ms", "-1")
+                .set("max.message.bytes", "2097152")
+        })
+        .collect();
+    if let Some((key, value)) = change {
+        new[0].config.retain(|(there, _)| *there != key);
+        new[0].config.push((key, value));
+    }
+    for created in cluster.admin().create_topics(&new, &options()).await.unwrap() {
+        created.unwrap();
+    }
+}
+
+async fn refused(cluster: &Cluster) -> LogError {
+    match cluster.creating().await.create(SERVICE, 2, log_id(1)).await {
+        Created::Refused(error) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn a_setting_is_refused(key: &str, value: &str, says: &str) {
+    let cluster = Cluster::new();
+    topics(&cluster, Some((key, value))).await;
+
+    let error = refused(&cluster).await;
+
+    assert_eq!(error.advice, Advice::Stop);
+    let topic = cluster.topic("hotel.events");
+    assert!(error.what.contains(&topic) && error.what.contains(says), "{error}");
+    let log = cluster.connected().await;
+    assert!(log.read(&Topic::events(SERVICE), 0, 0, 1).await.unwrap_err().what.contains(says));
+    assert!(log.join(SERVICE).await.is_err());
+}
+
+#[tokio::test]
+#[ignore = "needs Kafka: cargo xtask test starts one"]
+async fn compaction_is_refused() {
+    a_setting_is_refused("cleanup.policy", "compact", "cleanup.policy=delete").await;
+}
+
+#[tokio::test]
+#[ignore = "needs Kafka: cargo xtask test starts one"]
+async fn finite_retention_is_refused() {
+    a_setting_is_refused("retention.ms", "604800000", "retention.ms=604800000").await;
+    a_setting_is_refused("retention.bytes", "1000000", "retention.bytes=1000000").await;
+}
+
+#[tokio::test]
+#[ignore = "needs Kafka: cargo xtask test starts one"]
+async fn unclean_leader_election_is_refused() {
+    a_setting_is_refused("unclean.leader.election.enable", "true", "unclean").await;
+}
+
+#[tokio::test]
+#[ignore = "needs Kafka: cargo xtask test starts one"]
+async fn topics_for_small_records_are_refused() {
+    a_setting_is_refused("max.message.bytes", "1048588", "max.message.bytes=1048588").await;
+}
+
+#[tokio::test]
+#[ignore = "needs Kafka: cargo xtask test starts one"]
+async fn a_service_is_created_by_an_explicit_act_only() {
+    let cluster = Cluster::new();
+    let log = cluster.connected().await;
+    let Created::Refused(error) = log.create(SERVICE, 2, log_id(1)).await else { panic!("it is not there") };
+    assert!(error.what.contains("create it first"), "{error}");
+    topics(&cluster, None).await;
+    let Created::Refused(error) = log.create(SERVICE, 2, log_id(1)).await else { panic!("no genesis") };
+    assert!(error.what.contains("genesis is missing"), "{error}");
+
+    let created = cluster.creating().await.create(SERVICE, 2, log_id(7)).await;
+
+    let Created::Ready { genesis, fresh: true } = created else { panic!("{created:?}") };
+    assert_eq!(log.create(SERVICE, 2, log_id(1)).await, Created::Ready { genesis, fresh: false });
+}
+
+#[tokio::test]
+#[ignore = "needs Kafka: cargo xtask test starts one"]
+async fn a_creation_that_was_interrupted_is_finished() {
+    let cluster = Cluster::new();
+    topics(&cluster, None).await;
+    cluster.write("hotel.events", 1, &genesis(SERVICE, 5));
+    let there = cluster.connected().await.read(&Topic::events(SERVICE), 0, 0, 1).await.unwrap_err();
+    assert!(there.what.contains("not created to the end"), "{there}");
+
+    let created = cluster.creating().await.create(SERVICE, 2, log_id(1)).await;
+
+    let Created::Ready { genesis, fresh: false } = created else { panic!("{created:?}") };
+    assert_eq!(genesis.log_id, log_id(5));
+}
+
+fn genesis(service: &str, id: u128) -> Record {
+    let genesis = Genesis { log_id: log_id(id), service: service.into(), partitions: 2, format: FORMAT };
+    codec::genesis_record(&genesis, Micros(1_000_000)).unwrap()
+}
+
+#[tokio::test]
+#[ignore = "needs Kafka: cargo xtask test starts one"]
+async fn another_log_is_refused() {
+    for (first, second, says) in [
+        (genesis(SERVICE, 5), genesis(SERVICE, 6), "two logs were mixed"),
+        (genesis("flight", 5), genesis("flight", 5), "holds the log of service"),
+        (record("something"), genesis(SERVICE, 5), "not a log of ours"),
+        (Record { mark: None, crc: None, ..record("foreign") }, genesis(SERVICE, 5), "it is no genesis"),
+    ] {
+        let cluster = Cluster::new();
+        topics(&cluster, None).await;
+        cluster.write("hotel.events", 0, &first);
+        cluster.write("hotel.events", 1, &second);
+        let error = refused(&cluster).await;
+        assert!(error.what.contains(says), "{error}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Kafka: cargo xtask test starts one"]
+async fn partitions_that_were_added_are_refused() {
+    let cluster = Cluster::new();
+    let log = cluster.creating().await;
+    assert!(matches!(log.create(SERVICE, 2, log_id(1)).await, Created::Ready { .. }));
+    let inbox = cluster.topic("hotel.inbox");
+    let added = cluster.admin().create_partitions(&[NewPartitions::new(&inbox, 3)], &options()).await;
+    added.unwrap().remove(0).unwrap();
+
+    let error = cluster.connected().await.read(&Topic::events(SERVICE), 0, 0, 1).await.unwrap_err();
+
+    assert!(error.what.contains(&format!("{inbox} has 3 partitions and genesis says 2")), "{error}");
+}
+
+#[tokio::test]
+#[ignore = "needs Kafka: cargo xtask test starts one"]
+async fn history_that_was_deleted_is_refused() {
+    let cluster = Cluster::new();
+    let log = cluster.creating().await;
+    assert!(matches!(log.create(SERVICE, 2, log_id(1)).await, Created::Ready { .. }));
+    let events = cluster.topic("hotel.events");
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&events, 1, Offset::Offset(1)).unwrap();
+    cluster.admin().delete_records(&list, &options()).await.unwrap();
+
+    let at_start = cluster.connected().await.read(&Topic::events(SERVICE), 0, 0, 1).await.unwrap_err();
+    let on_the_way = log.read(&Topic::events(SERVICE), 1, 0, 100).await;
+
+    assert!(at_start.what.contains("begins at record 1: history was deleted"), "{at_start}");
+    // Nothing is read past a hole, by those who had looked before either.
+    let on_the_way = on_the_way.map(|stored| stored.len());
+    assert!(
+        matches!(&on_the_way, Err(e) if e.advice == Advice::Stop) || on_the_way == Ok(0),
+        "{on_the_way:?}"
+    );
+}
