@@ -16,7 +16,7 @@ use crate::{
     activity::Performers,
     client::{self, Client},
     clock::{Clock, Ids},
-    commit::Peer,
+    commit::{Genesis, Peer},
     health::{Health, ShardHealth, Stage},
     log::{Created, Log, LogError},
     machine::Directory,
@@ -30,6 +30,8 @@ use crate::{
 };
 
 mod activities;
+#[cfg(all(feature = "kafka", feature = "postgres"))]
+mod cluster;
 mod definitions;
 mod doors;
 #[cfg(feature = "sqlite")]
@@ -39,6 +41,8 @@ mod reader;
 mod shard;
 mod supervise;
 
+#[cfg(all(feature = "kafka", feature = "postgres"))]
+pub use cluster::KafkaBuilder;
 #[cfg(feature = "sqlite")]
 pub use embedded::EmbeddedBuilder;
 
@@ -57,6 +61,9 @@ pub enum StartError {
     /// The embedded folder cannot be used.
     #[error("{0}")]
     Folder(String),
+    /// The database of everything derived cannot be used.
+    #[error("the database cannot be used: {0}")]
+    Database(Arc<str>),
 }
 
 /// Everything a node works through.
@@ -81,6 +88,7 @@ pub struct NodeBuilder {
     partitions: u32,
     inbox: bool,
     peers: Vec<Arc<str>>,
+    existing: bool,
 }
 
 /// A running node.
@@ -100,6 +108,8 @@ pub struct Node {
     _gone: DropGuard,
     #[cfg(feature = "sqlite")]
     embedded: Option<embedded::Files>,
+    #[cfg(all(feature = "kafka", feature = "postgres"))]
+    database: Option<crate::store::postgres::PgDb>,
 }
 
 /// Service, name and version of a projection: one each.
@@ -127,6 +137,7 @@ impl NodeBuilder {
             partitions: 4,
             inbox: false,
             peers: Vec::new(),
+            existing: false,
         }
     }
 
@@ -161,6 +172,12 @@ impl NodeBuilder {
     pub fn peer(mut self, service: impl Into<Arc<str>>) -> Self {
         self.peers.push(service.into());
         self.inbox()
+    }
+
+    /// Creates nothing: the logs of its services must be there, and have as many shards as they have.
+    pub fn existing(mut self) -> Self {
+        self.existing = true;
+        self
     }
 
     /// Creates the logs that are not there, and starts to own what is suggested.
@@ -236,6 +253,8 @@ impl NodeBuilder {
             _gone: gone.drop_guard(),
             #[cfg(feature = "sqlite")]
             embedded: None,
+            #[cfg(all(feature = "kafka", feature = "postgres"))]
+            database: None,
         })
     }
 
@@ -243,11 +262,7 @@ impl NodeBuilder {
         let mut directory = Directory::default();
         let mut services = BTreeMap::new();
         for service in &self.services {
-            let log_id = parts.ids.fresh(parts.clock.now());
-            let genesis = match parts.log.create(&service.name, self.partitions, log_id).await {
-                Created::Ready { genesis, .. } => genesis,
-                Created::Refused(error) | Created::Unknown(error) => return Err(StartError::Log(error)),
-            };
+            let genesis = self.genesis(parts, &service.name).await.map_err(StartError::Log)?;
             directory.add(Arc::clone(&service.name), genesis.log_id, genesis.partitions);
             let place = Place {
                 log_id: genesis.log_id,
@@ -266,6 +281,18 @@ impl NodeBuilder {
             directory.add(Arc::clone(peer), genesis.log_id, genesis.partitions);
         }
         Ok((Arc::new(directory), services))
+    }
+
+    /// What the log of one of its services begins with.
+    async fn genesis(&self, parts: &Parts, service: &str) -> Result<Genesis, LogError> {
+        if self.existing {
+            return client::genesis(&*parts.log, &*parts.clock, service).await;
+        }
+        let log_id = parts.ids.fresh(parts.clock.now());
+        match parts.log.create(service, self.partitions, log_id).await {
+            Created::Ready { genesis, .. } => Ok(genesis),
+            Created::Refused(error) | Created::Unknown(error) => Err(error),
+        }
     }
 }
 
@@ -341,6 +368,10 @@ impl Node {
         #[cfg(feature = "sqlite")]
         if let Some(files) = &self.embedded {
             files.close().await;
+        }
+        #[cfg(all(feature = "kafka", feature = "postgres"))]
+        if let Some(db) = &self.database {
+            db.close().await;
         }
         orderly
     }

@@ -75,7 +75,9 @@ impl KafkaLog {
             }
             partitions = again;
         }
-        Err(CannotRead("somebody writes to the log: end the processes that work on it, and look again".into()))
+        Err(CannotRead(
+            "somebody writes to the log: end the processes that work on it, and look again".into(),
+        ))
     }
 }
 
@@ -110,9 +112,8 @@ impl Source for KafkaLog {
         let place = format!("{topic}/{}, from record {from}", partition.shard);
         let mut state = self.consumer.borrow_mut();
         let (consumer, at) = &mut *state;
-        let goes_on = at.take().is_some_and(|(t, shard, next)| {
-            t == topic && shard == partition.shard && next == from
-        });
+        let goes_on =
+            at.take().is_some_and(|(t, shard, next)| t == topic && shard == partition.shard && next == from);
         if !goes_on {
             let mut list = TopicPartitionList::new();
             let offset = Offset::Offset(i64::try_from(from).unwrap_or(i64::MAX));
@@ -123,7 +124,9 @@ impl Source for KafkaLog {
         let (mut page, mut next) = (Vec::new(), from);
         while page.len() < PAGE && next < partition.end {
             match consumer.poll(ANSWERS) {
-                Some(Ok(message)) if message.topic() == topic && message.partition() == number(partition.shard) => {
+                Some(Ok(message))
+                    if message.topic() == topic && message.partition() == number(partition.shard) =>
+                {
                     let stored = stored(&message);
                     next = stored.offset.saturating_add(1);
                     page.push(stored);
