@@ -95,7 +95,7 @@
 //!
 //! # Features
 //!
-//! `sqlite` (default): the embedded log, snapshots and read models. `testing`: given/when/then, the stores in memory,
+//! `sqlite` (default): the embedded log, snapshots and read models. `kafka`: the log on Kafka. `testing`: given/when/then, the stores in memory,
 //! and the suites that adapters must pass.
 
 #[macro_use]
