@@ -88,7 +88,7 @@ impl Instance {
         });
         if waiting.is_empty() {
             let mut parcels = parcels;
-            while let Some(parcel) = parcels.next() {
+            for parcel in parcels.by_ref() {
                 if let Err(back) = self.queue(parcel) {
                     waiting.push_back(back);
                     break;
@@ -106,6 +106,12 @@ impl Instance {
     /// Whether it will never send anything again.
     pub(super) fn has_failed(&self) -> bool {
         self.producer.client().fatal_error().is_some()
+    }
+
+    /// Whether something waits for room.
+    #[cfg(test)]
+    pub(super) fn is_behind(&self) -> bool {
+        !self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// There is room in the queue.

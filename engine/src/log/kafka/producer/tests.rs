@@ -60,6 +60,26 @@ async fn what_passes_is_tried_again_without_anybody_noticing() {
 }
 
 #[tokio::test]
+async fn what_finds_no_room_waits_in_its_order() {
+    let world = World::new();
+    assert!(matches!(world.append(&["a"]).await, Append::Appended(_)));
+    world.cluster.broker_down(1).unwrap();
+    // More than the driver's queue holds; the value is shared.
+    let value = bytes::Bytes::from(vec![7; 1024 * 1024]);
+    let large = || Record::ours("room/1".into(), value.clone(), Micros(1_000_000));
+    let calls: Vec<_> = (0..300).map(|_| world.pool.append(&world.lane, vec![large()])).collect();
+    let shared = world.pool.shared.as_ref().unwrap();
+    assert!(shared.producer(&world.lane).is_behind());
+
+    world.cluster.broker_up(1).unwrap();
+
+    for (call, offset) in calls.into_iter().zip(1..) {
+        assert_eq!(call.await, Append::Appended(vec![Some(offset)]));
+    }
+    assert!(!shared.producer(&world.lane).is_behind());
+}
+
+#[tokio::test]
 async fn a_refusal_by_the_broker_is_unknown_and_the_producer_goes_on() {
     let world = World::new();
     assert!(matches!(world.append(&["a"]).await, Append::Appended(_)));
