@@ -9,7 +9,7 @@ use std::{
 
 use palinode_verify::{Effective, Log, Report, Source, Stop, commits};
 
-use crate::domain::TripId;
+use crate::{domain::TripId, place::Place};
 
 mod compare;
 mod money;
@@ -62,11 +62,19 @@ impl Audit {
     }
 }
 
-/// Audits the data of a folder, as it is at this moment.
+/// Audits what lies in a place, as it is at this moment.
 ///
 /// # Errors
 /// When something cannot be read at all; what is wrong in it is a difference.
-pub(crate) fn audit(folder: &Path) -> anyhow::Result<Audit> {
+pub(crate) async fn audit(place: &Place) -> anyhow::Result<Audit> {
+    let folder = place.folder().to_owned();
+    let (mut audit, sagas, stocks) = tokio::task::spawn_blocking(move || of_log(&folder)).await??;
+    money::compare(place.ledger().await?, &sagas, &stocks, &mut audit);
+    Ok(audit)
+}
+
+/// What the log says, and the read models against it.
+fn of_log(folder: &Path) -> anyhow::Result<(Audit, Sagas, [Stock; 3])> {
     let models = read_models::read(folder)?;
     let log = Log::open(folder)?;
     let mut audit = Audit { log: palinode_verify::check(&log)?, ..Audit::default() };
@@ -77,9 +85,8 @@ pub(crate) fn audit(folder: &Path) -> anyhow::Result<Audit> {
     let car = Stock::read(&log, "car", all, &mut audit)?;
     compare::trips(&sagas, [&hotel, &flight, &car], &mut audit);
     audit.room_nights = hotel.nights_taken();
-    money::compare(folder, &sagas, [&hotel, &flight, &car], &mut audit)?;
     read_models::compare(&models, &log, &mut audit)?;
-    Ok(audit)
+    Ok((audit, sagas, [hotel, flight, car]))
 }
 
 /// The effective commits of a service, shard by shard, each shard up to the commit of this number. An impossible record

@@ -5,6 +5,9 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
+use crate::{payment::RemoteBank, place::Place};
+
+mod bank;
 mod book;
 mod crash;
 mod drive;
@@ -45,12 +48,20 @@ struct Common {
     /// Where the data lies [default: palinode-booking in the user's data folder]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// The bank, when it is a process of its own (`booking bank`); without it, it works in this one
+    #[arg(long, global = true, value_name = "http://HOST:PORT")]
+    bank: Option<String>,
     /// Print the result as one JSON object on the last line of stdout
     #[arg(long, global = true)]
     json: bool,
 }
 
 impl Common {
+    fn place(&self) -> anyhow::Result<Place> {
+        let bank = self.bank.as_deref().map(RemoteBank::at).transpose()?;
+        Ok(Place::new(self.folder()?, bank))
+    }
+
     fn folder(&self) -> anyhow::Result<PathBuf> {
         match &self.data {
             Some(folder) => Ok(folder.clone()),
@@ -120,6 +131,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Book trips over HTTP, with many clients at a time, and look what became of them
     Load(load::LoadArgs),
+    /// Take payments over HTTP, for services in other processes
+    Bank(bank::BankArgs),
     /// Show one trip as a timeline
     Show {
         /// The trip's id, 16 digits
@@ -198,10 +211,11 @@ async fn command(cli: Cli) -> anyhow::Result<ExitCode> {
         None => book::run(&book, &common).await,
         Some(Command::Replay(args)) => replay::run(&args, &common).await,
         Some(Command::Crash(args)) => crash::run(&args, &common).await,
-        Some(Command::Verify) => verify::run(&common),
+        Some(Command::Verify) => verify::run(&common).await,
         Some(Command::Saga { command }) => saga::run(command, &common).await,
         Some(Command::Reads { command }) => reads::run(command, &common).await,
         Some(Command::Serve(args)) => serve::run(&args, &common).await,
+        Some(Command::Bank(args)) => bank::run(&args, &common).await,
         Some(Command::Load(args)) => load::run(&args, &common).await,
         Some(Command::Show { id }) => show::run(&id, &common),
         Some(Command::Work(args)) => work::run(&args, &common).await,

@@ -32,7 +32,7 @@ mod token;
 mod trips;
 
 use app::App;
-pub(crate) use connections::Limits;
+pub(crate) use connections::{Limits, serve as serve_connections};
 
 /// How long requests in flight may take once the server is asked to stop.
 const DRAIN: Duration = Duration::from_secs(15);

@@ -10,6 +10,7 @@ pub mod domain;
 mod http;
 mod numbers;
 pub mod payment;
+mod place;
 pub mod read;
 pub mod saga;
 pub mod trips;

@@ -4,9 +4,16 @@
 mod activity;
 mod book;
 mod counter;
+mod ledger;
 mod memory;
+mod office;
+mod remote;
+mod wire;
 
 pub use activity::{CapturePayment, Captured, IssueVoucher, Voucher, VoucherDesk};
 pub use memory::MemoryBank;
 
-pub(crate) use counter::{Bank, open_read_only};
+pub(crate) use counter::Bank;
+pub(crate) use ledger::Ledger;
+pub(crate) use office::Office;
+pub(crate) use remote::RemoteBank;

@@ -1,7 +1,7 @@
 //! The running example: one node with its four services, the bank, the read models, and what a guest can do with them.
 //! The only file that knows how a node is built and started.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use palinode::{
@@ -13,7 +13,8 @@ use palinode_sagas::{End, Finished, SagaClient, SagaService, Sagas, client::Inst
 use crate::{
     desk::{Desk, Watch},
     domain::{Car, Flight, RoomType, TripId},
-    payment::{Bank, CapturePayment, IssueVoucher, VoucherDesk},
+    payment::{CapturePayment, IssueVoucher, VoucherDesk},
+    place::Place,
     read,
     saga::{Confirmed, book_trip},
     trips::Trip,
@@ -66,15 +67,16 @@ pub(crate) enum Ended {
 }
 
 impl Services {
-    /// Starts everything on the data of a folder, which is made when it is not there; trips wait `hold` for their
+    /// Starts everything on the data of a place, whose folder is made when it is not there; trips wait `hold` for their
     /// guests, and commands for their shards within these limits.
     ///
     /// # Errors
     /// When the folder is in use or cannot be used; the error says by whom, and what to do.
-    pub(crate) async fn start(folder: &Path, hold: Duration, limits: Limits) -> anyhow::Result<Self> {
+    pub(crate) async fn start(place: &Place, hold: Duration, limits: Limits) -> anyhow::Result<Self> {
+        let folder = place.folder();
         std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         let saga = book_trip(hold);
-        let bank = Bank::open(&folder.join("payments.db")).context("payments.db cannot be opened")?;
+        let bank = place.payments().context("payments.db cannot be opened")?;
         let trip = Service::new("trip")
             .saga(&saga)
             .perform::<CapturePayment>(bank)
@@ -101,12 +103,12 @@ impl World {
     ///
     /// # Errors
     /// As [`Services::start`]; and when the read models cannot be read.
-    pub(crate) async fn open(folder: &Path, hold: Duration) -> anyhow::Result<Self> {
+    pub(crate) async fn open(place: &Place, hold: Duration) -> anyhow::Result<Self> {
         let Services { node, trips, trips_model, .. } =
-            Services::start(folder, hold, Limits::default()).await?;
+            Services::start(place, hold, Limits::default()).await?;
         caught_up(&trips_model).await;
-        let known = read::known(&read::open(folder)?)?;
-        let desk = Desk::open(folder)?;
+        let known = read::known(&read::open(place.folder())?)?;
+        let desk = Desk::open(place.folder())?;
         Ok(Self { node, trips, desk, known, patience: hold + PATIENCE })
     }
 

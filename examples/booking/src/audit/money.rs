@@ -1,21 +1,24 @@
 //! The bank's book against the journals: who completed paid once, what the three services ask; nobody else paid.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use super::{Audit, End, Sagas, Stock};
-use crate::{domain::TripId, payment};
+use crate::{domain::TripId, payment::Ledger};
+
+type Charges = BTreeMap<TripId, Vec<(String, u64)>>;
 
 /// Compares the ledger and the fence with the sagas.
-///
-/// # Errors
-/// When the bank's file is there and cannot be read.
-pub(super) fn compare(
-    folder: &Path,
-    sagas: &Sagas,
-    stocks: [&Stock; 3],
-    audit: &mut Audit,
-) -> anyhow::Result<()> {
-    let mut ledger = read(&folder.join("payments.db"), audit)?;
+pub(super) fn compare(bank: Ledger, sagas: &Sagas, stocks: &[Stock; 3], audit: &mut Audit) {
+    let mut ledger = Charges::new();
+    for charge in bank.charges {
+        audit.charges += 1;
+        audit.charged_cents += charge.cents;
+        ledger.entry(charge.trip).or_default().push((charge.reference, charge.cents));
+    }
+    if bank.answered != audit.charges {
+        let (answered, charges) = (bank.answered, audit.charges);
+        audit.differs(format!("the bank answered {answered} charges with done and booked {charges}"));
+    }
     for (trip, saga) in &sagas.0 {
         let charges = ledger.remove(trip).unwrap_or_default();
         let expected = match saga.end {
@@ -48,30 +51,4 @@ pub(super) fn compare(
     for trip in ledger.keys() {
         audit.differs(format!("trip {trip}: charged, but no saga ever began"));
     }
-    Ok(())
-}
-
-type Charges = BTreeMap<TripId, Vec<(String, u64)>>;
-
-fn read(file: &Path, audit: &mut Audit) -> anyhow::Result<Charges> {
-    let mut ledger = Charges::new();
-    if !file.exists() {
-        return Ok(ledger);
-    }
-    let db = payment::open_read_only(file)?;
-    let mut rows = db.prepare("select id, trip, cents from ledger order by id")?;
-    let mut rows = rows.query([])?;
-    while let Some(row) = rows.next()? {
-        let (id, trip, cents): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let cents = u64::try_from(cents)?;
-        audit.charges += 1;
-        audit.charged_cents += cents;
-        ledger.entry(trip.parse()?).or_default().push((format!("pay-{id}"), cents));
-    }
-    let fenced: i64 =
-        db.query_row("select count(*) from palinode_fence where outcome = 'done'", [], |row| row.get(0))?;
-    if u64::try_from(fenced)? != audit.charges {
-        audit.differs(format!("the bank answered {fenced} charges with done and booked {}", audit.charges));
-    }
-    Ok(ledger)
 }

@@ -20,9 +20,10 @@ use crate::{numbers, trips::generate::generated, world::World};
 /// # Errors
 /// When the data cannot be used, or the node stops.
 pub(super) async fn run(args: &BookArgs, common: &Common) -> anyhow::Result<ExitCode> {
-    let folder = common.folder()?;
-    let world = Arc::new(World::open(&folder, args.hold.0).await?);
-    let first = numbers::reserve(&folder, args.seed, args.trips)?;
+    let place = common.place()?;
+    let folder = place.folder();
+    let world = Arc::new(World::open(&place, args.hold.0).await?);
+    let first = numbers::reserve(folder, args.seed, args.trips)?;
     let bar = progress::bar(args.trips, "booking trips");
     let stop = Stop::listen();
     let (began, commits) = (SystemClock.now(), world.commits());
@@ -41,9 +42,9 @@ pub(super) async fn run(args: &BookArgs, common: &Common) -> anyhow::Result<Exit
     say::part(report::outcomes(&tally, ink));
     say::part(report::speed(&tally, &speed, ink));
     if let Some(trip) = tally.example {
-        say::part(report::example(&folder, trip, ink));
+        say::part(report::example(folder, trip, ink));
     }
-    say::part(report::place(&folder));
+    say::part(report::place(folder));
     say::part(report::next(tally.example, common.data.as_deref()));
     if common.json {
         report::json(&report::Run {
@@ -51,7 +52,7 @@ pub(super) async fn run(args: &BookArgs, common: &Common) -> anyhow::Result<Exit
             counts: Counts::of(&tally),
             speed,
             latency_ms: Latency::of(&tally),
-            data: &folder,
+            data: folder,
         })?;
     }
     Ok(if tally.stuck == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

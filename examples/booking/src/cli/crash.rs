@@ -70,7 +70,8 @@ struct Load {
 /// # Errors
 /// When it cannot be started, or the data cannot be read.
 pub(super) async fn run(args: &CrashArgs, common: &Common) -> anyhow::Result<ExitCode> {
-    let data = common.folder()?;
+    let place = common.place()?;
+    let data = place.folder().to_owned();
     std::fs::create_dir_all(&data).with_context(|| format!("{} cannot be made", data.display()))?;
     let from = numbers::reserve(&data, SEED, AHEAD.saturating_mul(u64::from(args.kills) + 1))?;
     let program = std::env::current_exe()?;
@@ -88,7 +89,10 @@ pub(super) async fn run(args: &CrashArgs, common: &Common) -> anyhow::Result<Exi
     let spinner = progress::spinner("started again, finishing what was accepted");
     let finished = load.run_to_the_end().await;
     spinner.set_message("reading the whole log");
-    let audited = finished.and_then(|()| audit(&data));
+    let audited = match finished {
+        Ok(()) => audit(&place).await,
+        Err(e) => Err(e),
+    };
     spinner.finish_and_clear();
     let audit = audited?;
     let seconds = SystemClock.now().since(began).as_secs_f64();

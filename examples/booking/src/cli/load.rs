@@ -121,8 +121,9 @@ pub(super) async fn run(args: &LoadArgs, common: &Common) -> anyhow::Result<Exit
 
 /// Runs the server itself, kills it as often as it is told, and audits its data.
 async fn own(args: &LoadArgs, seed: u64, common: &Common) -> anyhow::Result<(Seen, Audit)> {
-    let data = common.folder()?;
-    let mut child = Child::start(&data).await?;
+    let place = common.place()?;
+    let data = place.folder();
+    let mut child = Child::start(data).await?;
     let (tell, address) = watch::channel(child.address().to_owned());
     let load = load(args, seed, address);
     tokio::pin!(load);
@@ -136,7 +137,7 @@ async fn own(args: &LoadArgs, seed: u64, common: &Common) -> anyhow::Result<(See
         }
         let again = async {
             child.kill().await?;
-            Child::start(&data).await
+            Child::start(data).await
         };
         child = tokio::select! {
             biased;
@@ -147,10 +148,8 @@ async fn own(args: &LoadArgs, seed: u64, common: &Common) -> anyhow::Result<(See
     }
     let seen = load.await?;
     child.kill().await?;
-    let audit = tokio::task::spawn_blocking(move || {
-        audit(&data).with_context(|| format!("the data in {}", data.display()))
-    });
-    Ok((seen, audit.await??))
+    let audit = audit(&place).await.with_context(|| format!("the data in {}", data.display()))?;
+    Ok((seen, audit))
 }
 
 /// All clients, until the time is over and every trip was looked at.

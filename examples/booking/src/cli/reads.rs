@@ -114,8 +114,7 @@ struct Desk {
 
 impl Desk {
     async fn open(common: &Common) -> anyhow::Result<Self> {
-        let folder = common.folder()?;
-        let started = Services::start(&folder, HOLD, Limits::default()).await.map_err(in_use)?;
+        let started = Services::start(&common.place()?, HOLD, Limits::default()).await.map_err(in_use)?;
         let Services { node, trips_model, rooms_model, seats_model, cars_model, .. } = started;
         let sagas_model = seen(read::SAGAS.start(&node).await?)?;
         let models = vec![

@@ -45,8 +45,8 @@ pub(super) async fn run(args: &ReplayArgs, common: &Common) -> anyhow::Result<Ex
     let named = || format!("{}", args.file.display());
     let limit = usize::try_from(args.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
     let rows = u64::try_from(row::open(&args.file).with_context(named)?.take(limit).count())?;
-    let folder = common.folder()?;
-    let world = Arc::new(World::open(&folder, args.hold.0).await?);
+    let place = common.place()?;
+    let world = Arc::new(World::open(&place, args.hold.0).await?);
     let bar = progress::bar(rows, "booking rows");
     let malformed = RefCell::new(Vec::new());
     let plans = row::open(&args.file).with_context(named)?.take(limit).filter_map(|row| match row {
@@ -83,7 +83,7 @@ pub(super) async fn run(args: &ReplayArgs, common: &Common) -> anyhow::Result<Ex
         say::part(report::speed(&tally, &speed, ink));
     }
     say::part(refused_rows(&malformed, ink));
-    say::part(report::place(&folder));
+    say::part(report::place(place.folder()));
     if common.json {
         let malformed = malformed.iter().map(|error| error.line).collect();
         report::json(&Replayed { rows, counts: Counts::of(&tally), malformed, again: tally.again, speed })?;

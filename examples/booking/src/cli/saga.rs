@@ -115,6 +115,5 @@ pub(super) async fn run(command: SagaCommand, common: &Common) -> anyhow::Result
 
 /// The running example on the folder's data.
 async fn open(common: &Common) -> anyhow::Result<World> {
-    let folder = common.folder()?;
-    World::open(&folder, HOLD).await.map_err(in_use)
+    World::open(&common.place()?, HOLD).await.map_err(in_use)
 }

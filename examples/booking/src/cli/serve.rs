@@ -1,6 +1,6 @@
 //! `booking serve`: the services behind HTTP, until somebody asks the process to stop.
 
-use std::{net::SocketAddr, path::Path, process::ExitCode};
+use std::{net::SocketAddr, process::ExitCode};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use super::{Common, Seconds, say, stop::Signals};
 use crate::{
     http::{Limits, Server},
+    place::Place,
     world::Services,
 };
 
@@ -42,21 +43,13 @@ pub(super) struct ServeArgs {
 /// # Errors
 /// When the address or the data cannot be used.
 pub(super) async fn run(args: &ServeArgs, common: &Common) -> anyhow::Result<ExitCode> {
-    let folder = common.folder()?;
-    if !args.listen.ip().is_loopback() && !args.insecure {
-        bail!(
-            "{} is reached by others, and this server asks nobody who they are: listen on 127.0.0.1 behind something \
-             that does, or say --insecure",
-            args.listen
-        );
-    }
-    let listener = TcpListener::bind(args.listen).await.with_context(|| {
-        format!("{} cannot be listened on; another port is taken with --listen ADDRESS:PORT", args.listen)
-    })?;
+    let place = common.place()?;
+    reachable(args.listen, args.insecure)?;
+    let listener = bind(args.listen).await?;
     // Before anybody can know that it serves.
     let mut signals = Signals::listen()?;
     let server = tokio::select! {
-        started = start(args, &folder, listener) => started?,
+        started = start(args, &place, listener) => started?,
         () = signals.heard() => {
             say::aside("stopped before it served");
             return Ok(ExitCode::SUCCESS);
@@ -64,7 +57,7 @@ pub(super) async fn run(args: &ServeArgs, common: &Common) -> anyhow::Result<Exi
     };
     let address = server.address();
     say::line(format_args!("{LISTENING}{address}"));
-    tracing::info!(%address, data = %folder.display(), "serving");
+    tracing::info!(%address, data = %place.folder().display(), "serving");
     signals.heard().await;
     tracing::info!("stopping: requests in flight are answered, new ones refused");
     let orderly = tokio::select! {
@@ -79,11 +72,35 @@ pub(super) async fn run(args: &ServeArgs, common: &Common) -> anyhow::Result<Exi
     Ok(ExitCode::FAILURE)
 }
 
-async fn start(args: &ServeArgs, folder: &Path, listener: TcpListener) -> anyhow::Result<Server> {
+/// Refuses an address that others reach, unless that is meant.
+///
+/// # Errors
+/// It is not.
+pub(super) fn reachable(listen: SocketAddr, insecure: bool) -> anyhow::Result<()> {
+    if !listen.ip().is_loopback() && !insecure {
+        bail!(
+            "{listen} is reached by others, and this server asks nobody who they are: listen on 127.0.0.1 behind \
+             something that does, or say --insecure"
+        );
+    }
+    Ok(())
+}
+
+/// Listens.
+///
+/// # Errors
+/// When the address cannot be used.
+pub(super) async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen).await.with_context(|| {
+        format!("{listen} cannot be listened on; another port is taken with --listen ADDRESS:PORT")
+    })
+}
+
+async fn start(args: &ServeArgs, place: &Place, listener: TcpListener) -> anyhow::Result<Server> {
     let queue = usize::try_from(args.queue)?;
     let usual = palinode::Limits::default();
     let shards = palinode::Limits { queue, pipeline: usual.pipeline.min(queue), ..usual };
-    let services = Services::start(folder, args.hold.0, shards).await?;
+    let services = Services::start(place, args.hold.0, shards).await?;
     let limits = Limits { connections: usize::try_from(args.connections)?, patience: args.patience.0 };
     Server::start(services, listener, limits).await
 }

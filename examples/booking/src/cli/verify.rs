@@ -35,12 +35,12 @@ struct Result<'a> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
-    let folder = common.folder()?;
+pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
+    let place = common.place()?;
     let spinner = progress::spinner("reading the whole log");
-    let audited = audit(&folder);
+    let audited = audit(&place).await;
     spinner.finish_and_clear();
-    let audit = audited.with_context(|| format!("the data in {}", folder.display()))?;
+    let audit = audited.with_context(|| format!("the data in {}", place.folder().display()))?;
     let ink = Ink::of_stdout();
     say::part(differences(&audit, ink));
     say::part(summary(&audit, ink));

@@ -14,7 +14,7 @@ pub(super) const ACCEPTED: &str = "accepted";
 /// # Errors
 /// When the data cannot be used, or the node stops.
 pub(super) async fn run(args: &WorkArgs, common: &Common) -> anyhow::Result<ExitCode> {
-    let world = Arc::new(World::open(&common.folder()?, args.hold.0).await?);
+    let world = Arc::new(World::open(&common.place()?, args.hold.0).await?);
     let accepted = |trip| say::line(format_args!("{ACCEPTED} {trip}"));
     let plans = (args.from..args.until).map(|n| Ok(generated(args.seed, n)));
     let tally = drive(&world, plans, args.pace.concurrency, accepted, |_| {}, &Stop::listen()).await;

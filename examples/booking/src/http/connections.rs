@@ -42,7 +42,7 @@ const TOLD: usize = 64;
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// Accepts until it is asked to stop, so many at a time; then closes each connection after the answer it is at.
-pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
     let (places, told) = (Arc::new(Semaphore::new(limits.connections)), Arc::new(Semaphore::new(TOLD)));
     let (open, busy) = (TaskTracker::new(), routes::busy());
     loop {

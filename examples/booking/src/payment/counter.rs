@@ -4,7 +4,7 @@
 use std::{path::Path, thread};
 
 use palinode::Failure;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::book::{self, Charge};
@@ -51,14 +51,6 @@ impl Bank {
     }
 }
 
-/// The bank's file for readers beside the bank.
-///
-/// # Errors
-/// When it cannot be opened.
-pub(crate) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
-    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-}
-
 fn serve(mut db: Connection, mut queue: mpsc::Receiver<Job>) {
     while let Some(first) = queue.blocking_recv() {
         let more = std::iter::from_fn(|| queue.try_recv().ok());
@@ -85,11 +77,15 @@ fn settle(db: &mut Connection, group: &[Job]) -> Result<Vec<Answer>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{domain::TripId, payment::book::tests::of, trips::rules};
+    use crate::{
+        domain::TripId,
+        payment::{Ledger, book::tests::of},
+        trips::rules,
+    };
 
-    fn taken(path: &Path) -> (i64, i64) {
-        let sql = "select count(*), coalesce(sum(cents), 0) from ledger";
-        open_read_only(path).unwrap().query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    fn taken(path: &Path) -> (usize, u64) {
+        let Ledger { charges, .. } = Ledger::read(path).unwrap();
+        (charges.len(), charges.iter().map(|charge| charge.cents).sum())
     }
 
     #[tokio::test]
@@ -104,13 +100,12 @@ mod tests {
         let asked: Vec<_> = (0..600).map(ask).collect();
         let mut charged = 0;
         for answer in asked {
-            charged += i64::from(answer.await.unwrap().is_ok());
+            charged += usize::from(answer.await.unwrap().is_ok());
         }
 
         let good = (0..300u64).filter(|n| !rules::payment_is_declined(TripId(*n))).count();
-        let good = i64::try_from(good).unwrap();
         assert_eq!(charged, 2 * good);
-        assert_eq!(taken(&path), (good, 100 * good));
+        assert_eq!(taken(&path), (good, 100 * u64::try_from(good).unwrap()));
     }
 
     #[tokio::test]

@@ -292,14 +292,17 @@ mod tests {
     use palinode_sagas::SagaRows;
 
     use super::*;
-    use crate::world::{STOP, Services};
+    use crate::{
+        place::Place,
+        world::{STOP, Services},
+    };
 
     #[tokio::test(flavor = "multi_thread")]
     async fn every_page_is_one_range_of_an_index() {
         let folder = tempfile::tempdir().unwrap();
-        let services = Services::start(folder.path(), Duration::from_secs(1), palinode::Limits::default())
-            .await
-            .unwrap();
+        let place = Place::new(folder.path().to_owned(), None);
+        let services =
+            Services::start(&place, Duration::from_secs(1), palinode::Limits::default()).await.unwrap();
         services.node.project("trip", SagaRows).await.unwrap();
         let db = services.node.read_db().unwrap().readers();
         for (sql, range) in [
