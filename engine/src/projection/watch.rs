@@ -4,7 +4,15 @@
 //! Whoever waits looks, at first every 20 ms, later twice a second. A look that begins after somebody asked serves
 //! everybody who asked before it, so many waiters cost as much as one.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use tokio::sync::Mutex;
 
@@ -42,7 +50,7 @@ struct Shared<D> {
     /// What the last look has seen.
     seen: Mutex<Seen>,
     /// How many looks have begun.
-    begun: std::sync::atomic::AtomicU64,
+    begun: AtomicU64,
 }
 
 #[derive(Default)]
@@ -54,7 +62,7 @@ struct Seen {
 /// What one look says of a token.
 enum Look {
     End(Waited),
-    /// Past it, in this version: whether its commit is held back is still to be asked.
+    /// Past it: whether its commit is held back is still to be asked.
     Past(Key),
     NotYet(u64, State),
 }
@@ -74,17 +82,9 @@ impl<D: ReadDb> Watch<D> {
         let clock = &self.0.clock;
         let (until, mut pause) = (clock.now().plus(within), PAUSE.0);
         loop {
-            let look = match self.look().await {
-                Ok(versions) => match self.judge(&versions, token) {
-                    Look::Past(key) => self.held(key, token).await,
-                    look => Ok(look),
-                },
-                Err(e) => Err(e),
-            };
-            let (pseq, state) = match look {
-                Ok(Look::End(waited)) => return waited,
-                Ok(Look::NotYet(pseq, state)) => (pseq, state),
-                Ok(Look::Past(_)) => (token.pseq, State::CatchingUp),
+            let (pseq, state) = match self.ask(token).await {
+                Ok(ControlFlow::Break(waited)) => return waited,
+                Ok(ControlFlow::Continue(not_yet)) => not_yet,
                 Err(e) if e.class != Class::Outage => return Waited::Stopped { reason: e.what },
                 Err(e) => (0, State::Retrying { why: e.what }),
             };
@@ -141,9 +141,20 @@ impl<D: ReadDb> Watch<D> {
         settled(found.await)
     }
 
+    /// The end of a wait, if this is one; otherwise how far the shard is.
+    async fn ask(&self, token: &Token) -> Result<ControlFlow<Waited, (u64, State)>, ApplyError> {
+        Ok(match self.judge(&*self.look().await?, token) {
+            Look::End(waited) => ControlFlow::Break(waited),
+            Look::Past(key) => ControlFlow::Break(match self.holder(key, token.pseq).await? {
+                Some(key) => Waited::Parked { key },
+                None => Waited::Reached,
+            }),
+            Look::NotYet(pseq, state) => ControlFlow::Continue((pseq, state)),
+        })
+    }
+
     /// What is there, not before now.
     async fn look(&self) -> Result<Arc<Vec<Version>>, ApplyError> {
-        use std::sync::atomic::Ordering::SeqCst;
         let asked = self.0.begun.load(SeqCst);
         let mut seen = self.0.seen.lock().await;
         if let Some(found) = seen.found.as_ref().filter(|_| seen.look > asked) {
@@ -189,14 +200,10 @@ impl<D: ReadDb> Watch<D> {
         }
     }
 
-    /// The tables are past the token: whether its commit is in them.
-    async fn held(&self, key: Key, token: &Token) -> Result<Look, ApplyError> {
-        let pseq = token.pseq;
+    /// A key that holds back events of this commit.
+    async fn holder(&self, of: Key, pseq: u64) -> Result<Option<String>, ApplyError> {
         let holder =
-            self.0.db.transact(Box::new(move |tx| Box::pin(async move { D::holder(tx, &key, pseq).await })));
-        Ok(Look::End(match settled(holder.await)? {
-            Some(key) => Waited::Parked { key },
-            None => Waited::Reached,
-        }))
+            self.0.db.transact(Box::new(move |tx| Box::pin(async move { D::holder(tx, &of, pseq).await })));
+        settled(holder.await)
     }
 }

@@ -88,6 +88,7 @@ const DRIVERS: [(&str, &[&str]); 3] = [
     (
         "sqlx",
         &[
+            "engine/src/store/driver",
             "engine/src/store/sqlite",
             "engine/src/store/postgres",
             // A projection writes its rows in a transaction of the database that it was given.

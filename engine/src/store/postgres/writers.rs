@@ -228,7 +228,13 @@ impl Writers {
 }
 
 async fn open(options: &PgConnectOptions) -> Result<(Session, i32), ApplyError> {
-    let mut conn = options.connect().await?;
+    let mut conn = options.connect().await.map_err(|e| {
+        // undefined_object: a setting that it does not know.
+        match e.as_database_error().and_then(|e| e.code()).as_deref() {
+            Some("42704") => ApplyError::broken(format!("it is older than PostgreSQL 14: {e}")),
+            _ => ApplyError::from(e),
+        }
+    })?;
     let (pid, since, version) = sqlx::query_as(
         "select pid, (extract(epoch from backend_start) * 1000000)::bigint, current_setting('server_version_num')::int \
          from pg_stat_activity where pid = pg_backend_pid()",
