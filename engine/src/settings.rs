@@ -1,6 +1,7 @@
 //! What a process is told: its name, where Kafka and PostgreSQL are and how they are spoken to. Read from a file, from
 //! the environment, from flags; what comes later wins. Whatever is wrong is said with the place it came from and what is
-//! allowed there, all of it at once. Secrets are never printed. Knows no server: it makes plain data.
+//! allowed there, all of it at once. Secrets are never printed. Knows no server: it makes plain data, and `adapters` puts
+//! that into the words of the adapters.
 //!
 //! ```
 //! use palinode::settings::Sources;
@@ -27,6 +28,8 @@
 //!
 //! Every key with its variable, flag and default is in [`KEYS`], and in `docs/configuration.md`.
 
+#[cfg(any(feature = "kafka", feature = "postgres"))]
+mod adapters;
 mod file;
 mod given;
 mod kafka;

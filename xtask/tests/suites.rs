@@ -51,7 +51,7 @@ fn parsed() -> [(&'static str, Value); 2] {
         "postgres": service("postgres:17.10", "/var/lib/postgresql/data"),
     });
     let servers = json!({"services": services});
-    for name in ["hotel", "flight", "car", "trip", "http"] {
+    for name in ["bank", "hotel", "flight", "car", "trip", "http"] {
         services[name] = service("palinode/booking:0.1.0", "/data");
     }
     [("servers", servers), ("booking", json!({"services": services}))]

@@ -23,6 +23,10 @@ pub struct Key {
 pub enum Kind {
     /// Any text that is not empty.
     Text,
+    /// What may stand before the name of a topic.
+    Prefix,
+    /// The name of a schema.
+    Schema,
     /// A text that is never printed. By itself it has no flag, since flags are seen by everybody on a machine; its name
     /// with `_file` behind it names a file that holds it.
     Secret,
@@ -67,7 +71,7 @@ const SECOND: Kind = Kind::Duration { min: Duration::from_secs(1) };
 pub const KEYS: &[Key] = &[
     key("node", Kind::Text, "", "the name of this process in claims, logs and the sessions of databases"),
     key("kafka.bootstrap", Kind::Hosts, "", "brokers to begin with"),
-    key("kafka.prefix", Kind::Text, "", "stands before the name of every topic and group"),
+    key("kafka.prefix", Kind::Prefix, "", "stands before the name of every topic and group"),
     key("kafka.security_protocol", PROTOCOLS, "plaintext", "how brokers are spoken to"),
     key("kafka.sasl_mechanism", MECHANISMS, "", "how we say who we are, with sasl_plaintext and sasl_ssl"),
     key("kafka.sasl_username", Kind::Text, "", "who we are"),
@@ -111,7 +115,7 @@ pub const KEYS: &[Key] = &[
     key("postgres.ssl_certificate", Kind::File, "", "our certificate (PEM), with its key"),
     key("postgres.ssl_key", Kind::File, "", "the key of our certificate (PEM)"),
     key("postgres.insecure", Kind::Bool, "false", "less than verify-full to a server beyond this machine"),
-    key("postgres.schema", Kind::Text, "public", "where everything is kept; made when it is not there"),
+    key("postgres.schema", Kind::Schema, "public", "where everything is kept; made when it is not there"),
     key("postgres.writers", number(1, 256), "4", "transactions at the same time, a connection each"),
     key("postgres.readers", number(1, 1_024), "8", "connections for queries"),
     key("create.shards", number(1, 4_096), "32", "shards of a service that is created; fixed from then on"),
@@ -144,6 +148,8 @@ impl Key {
     pub fn allowed(&self) -> String {
         match self.kind {
             Kind::Text | Kind::Secret => "a text".into(),
+            Kind::Prefix => "at most 100 of a-z, A-Z, 0-9, `.`, `-` and `_`".into(),
+            Kind::Schema => "1 to 63 of a-z, 0-9 and `_`, beginning with a letter, not with pg_".into(),
             Kind::Url => "postgres://user@host:port/database".into(),
             Kind::File => "a file".into(),
             Kind::Bool => "true or false".into(),
@@ -158,6 +164,10 @@ impl Key {
     pub(super) fn wrong(&self, value: &str) -> Option<String> {
         let sound = match self.kind {
             Kind::Text | Kind::Secret => !value.is_empty(),
+            Kind::Prefix => {
+                value.len() <= 100 && value.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
+            }
+            Kind::Schema => is_schema(value),
             Kind::Url => ["postgres://", "postgresql://"].iter().any(|scheme| value.starts_with(scheme)),
             Kind::File => match std::fs::File::open(value) {
                 Ok(_) => true,
@@ -184,6 +194,12 @@ fn is_address(text: &str) -> bool {
     text.trim()
         .rsplit_once(':')
         .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0))
+}
+
+fn is_schema(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let begins = name.starts_with(|c: char| c.is_ascii_lowercase()) && !name.starts_with("pg_");
+    begins && name.len() <= 63 && name.chars().all(plain)
 }
 
 /// The key of this name.

@@ -128,6 +128,11 @@ fn server(given: &mut Given) -> Option<(Server, &'static str)> {
                 let what = format!("{} says it as well, as a URL", given.origin("postgres.url"));
                 given.wrong(said, what, "say the URL, or its parts");
             }
+            #[cfg(feature = "postgres")]
+            if let Err(why) = crate::store::postgres::PgSettings::url(url.expose_secret()) {
+                given.wrong("postgres.url", why.what.to_string(), "postgres://user@host:port/database");
+                return None;
+            }
             Some((Server::Url(url), "postgres.url"))
         }
         (None, _) => {

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may be blunt")]
 
+#[cfg(all(feature = "kafka", feature = "postgres"))]
+mod adapters;
 mod page;
 mod refused;
 mod secrets;
