@@ -96,10 +96,9 @@
 //!
 //! # Features
 //!
-//! `sqlite` (default): the embedded log, snapshots and read models. `kafka`: the log on Kafka; `kafka-tls`: the same over
-//! TLS. `postgres`: snapshots and read models in PostgreSQL; `postgres-tls`: the same over TLS. `settings`: what a process
-//! is told by file, environment and flags. `testing`: given/when/then, the stores in memory, and the suites that adapters
-//! must pass.
+//! `sqlite` (default): the embedded log, snapshots and read models. `kafka`: the log on Kafka. `postgres`: snapshots and read
+//! models in PostgreSQL; `postgres-tls`: the same over TLS. `settings`: what a process is told. `testing`:
+//! given/when/then, the stores in memory, and the suites that adapters must pass.
 
 #[macro_use]
 pub mod fault;

@@ -14,15 +14,14 @@ use uuid::Uuid;
 
 use crate::{
     activity::Performers,
-    checkpoint::{ApplyError, ReadDb},
     client::{self, Client},
     clock::{Clock, Ids},
-    commit::Peer,
+    commit::{Genesis, Peer},
     health::{Health, ShardHealth, Stage},
     log::{Created, Log, LogError},
     machine::Directory,
     owner::{Counts, Limits, Ports},
-    projection::{self, Projection, ReadModel, Source},
+    projection::ReadModel,
     relay::Router,
     remote::line::Lines,
     service::Service,
@@ -31,14 +30,19 @@ use crate::{
 };
 
 mod activities;
+#[cfg(all(feature = "kafka", feature = "postgres"))]
+mod cluster;
 mod definitions;
 mod doors;
 #[cfg(feature = "sqlite")]
 mod embedded;
+mod projections;
 mod reader;
 mod shard;
 mod supervise;
 
+#[cfg(all(feature = "kafka", feature = "postgres"))]
+pub use cluster::KafkaBuilder;
 #[cfg(feature = "sqlite")]
 pub use embedded::EmbeddedBuilder;
 
@@ -57,6 +61,9 @@ pub enum StartError {
     /// The embedded folder cannot be used.
     #[error("{0}")]
     Folder(String),
+    /// The database of everything derived cannot be used.
+    #[error("the database cannot be used: {0}")]
+    Database(Arc<str>),
 }
 
 /// Everything a node works through.
@@ -81,6 +88,7 @@ pub struct NodeBuilder {
     partitions: u32,
     inbox: bool,
     peers: Vec<Arc<str>>,
+    existing: bool,
 }
 
 /// A running node.
@@ -91,6 +99,7 @@ pub struct Node {
     tasks: Mutex<JoinSet<()>>,
     health: Arc<Health>,
     services: BTreeMap<Arc<str>, Place>,
+    directory: Arc<Directory>,
     clock: Arc<dyn Clock>,
     log: Arc<dyn Log>,
     name: Arc<str>,
@@ -99,6 +108,8 @@ pub struct Node {
     _gone: DropGuard,
     #[cfg(feature = "sqlite")]
     embedded: Option<embedded::Files>,
+    #[cfg(all(feature = "kafka", feature = "postgres"))]
+    database: Option<crate::store::postgres::PgDb>,
 }
 
 /// Service, name and version of a projection: one each.
@@ -126,6 +137,7 @@ impl NodeBuilder {
             partitions: 4,
             inbox: false,
             peers: Vec::new(),
+            existing: false,
         }
     }
 
@@ -160,6 +172,12 @@ impl NodeBuilder {
     pub fn peer(mut self, service: impl Into<Arc<str>>) -> Self {
         self.peers.push(service.into());
         self.inbox()
+    }
+
+    /// Creates nothing: the logs of its services must be there, and have as many shards as they have.
+    pub fn existing(mut self) -> Self {
+        self.existing = true;
+        self
     }
 
     /// Creates the logs that are not there, and starts to own what is suggested.
@@ -212,7 +230,13 @@ impl NodeBuilder {
             let (log, ids) = (Arc::clone(&parts.log), Arc::clone(&parts.ids));
             Lines::new(log, Arc::clone(&clock), ids, Arc::clone(&directory), gone.clone())
         });
-        let gate = Doors { directory, router, clock: Arc::clone(&clock), gone: gone.clone(), lines };
+        let gate = Doors {
+            directory: Arc::clone(&directory),
+            router,
+            clock: Arc::clone(&clock),
+            gone: gone.clone(),
+            lines,
+        };
         let client = Client::new(Arc::new(gate), parts.clock, parts.ids);
         Ok(Node {
             client,
@@ -221,6 +245,7 @@ impl NodeBuilder {
             tasks: Mutex::new(tasks),
             health,
             services,
+            directory,
             clock,
             log: parts.log,
             name: self.name,
@@ -228,6 +253,8 @@ impl NodeBuilder {
             _gone: gone.drop_guard(),
             #[cfg(feature = "sqlite")]
             embedded: None,
+            #[cfg(all(feature = "kafka", feature = "postgres"))]
+            database: None,
         })
     }
 
@@ -235,16 +262,16 @@ impl NodeBuilder {
         let mut directory = Directory::default();
         let mut services = BTreeMap::new();
         for service in &self.services {
-            let log_id = parts.ids.fresh(parts.clock.now());
-            let genesis = match parts.log.create(&service.name, self.partitions, log_id).await {
-                Created::Ready { genesis, .. } => genesis,
-                Created::Refused(error) | Created::Unknown(error) => return Err(StartError::Log(error)),
-            };
+            let genesis = self.genesis(parts, &service.name).await.map_err(StartError::Log)?;
             directory.add(Arc::clone(&service.name), genesis.log_id, genesis.partitions);
             let place = Place {
                 log_id: genesis.log_id,
                 partitions: genesis.partitions,
-                tail: Tail::new(genesis.partitions),
+                tail: if self.inbox {
+                    Tail::shared(genesis.partitions)
+                } else {
+                    Tail::new(genesis.partitions)
+                },
                 performers: service.performers.clone(),
             };
             services.insert(Arc::clone(&service.name), place);
@@ -254,6 +281,18 @@ impl NodeBuilder {
             directory.add(Arc::clone(peer), genesis.log_id, genesis.partitions);
         }
         Ok((Arc::new(directory), services))
+    }
+
+    /// What the log of one of its services begins with.
+    async fn genesis(&self, parts: &Parts, service: &str) -> Result<Genesis, LogError> {
+        if self.existing {
+            return client::genesis(&*parts.log, &*parts.clock, service).await;
+        }
+        let log_id = parts.ids.fresh(parts.clock.now());
+        match parts.log.create(service, self.partitions, log_id).await {
+            Created::Ready { genesis, .. } => Ok(genesis),
+            Created::Refused(error) | Created::Unknown(error) => Err(error),
+        }
     }
 }
 
@@ -293,39 +332,6 @@ impl Node {
         self.health.shards()
     }
 
-    /// Follows a service's log with a read model that lives in this database. It stops with the node.
-    ///
-    /// # Errors
-    /// When this node does not run the service, follows it with this projection already, or the read model's tables
-    /// cannot be made.
-    pub async fn project_into<D: ReadDb, P: Projection<D>>(
-        &self,
-        service: &str,
-        projection: P,
-        db: D,
-    ) -> Result<ReadModel, ApplyError> {
-        let Some((service, place)) = self.services.get_key_value(service) else {
-            return Err(ApplyError::broken(format!("this node runs no service {service:?}")));
-        };
-        let follows = (Arc::clone(service), P::NAME, P::VERSION);
-        if self.read_models().get(&follows).is_some_and(|running| !running.has_ended()) {
-            let what = format!("{:?} version {} follows {service:?} already", P::NAME, P::VERSION);
-            return Err(ApplyError::broken(what));
-        }
-        let source = Source {
-            service: Arc::clone(service),
-            log_id: place.log_id,
-            partitions: place.partitions,
-            log: Arc::clone(&self.log),
-            tail: place.tail.clone(),
-            clock: Arc::clone(&self.clock),
-            reader: Arc::clone(&self.name),
-        };
-        let read_model = projection::start(Arc::new(projection), source, db).await?;
-        self.read_models().insert(follows, read_model.clone());
-        Ok(read_model)
-    }
-
     fn read_models(&self) -> MutexGuard<'_, BTreeMap<Follows, ReadModel>> {
         self.read_models.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -362,6 +368,10 @@ impl Node {
         #[cfg(feature = "sqlite")]
         if let Some(files) = &self.embedded {
             files.close().await;
+        }
+        #[cfg(all(feature = "kafka", feature = "postgres"))]
+        if let Some(db) = &self.database {
+            db.close().await;
         }
         orderly
     }

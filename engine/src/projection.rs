@@ -9,6 +9,7 @@
 
 mod batch;
 mod desk;
+mod elsewhere;
 mod entities;
 mod events;
 mod footing;
@@ -20,6 +21,7 @@ mod resume;
 mod runner;
 mod start;
 mod swap;
+mod telling;
 mod versions;
 mod watch;
 

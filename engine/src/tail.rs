@@ -1,7 +1,10 @@
 //! How far a service's log is known to go in this process: what owners tell and readers wait for. A hint to wake up
 //! by, and the witness of a log that was cut short. Knows nothing of records.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use crate::news::{Hearer, Teller};
 
@@ -15,13 +18,58 @@ use crate::news::{Hearer, Teller};
 /// assert_eq!((tail.next(3), tail.next(4)), (Some(17), None));
 /// ```
 #[derive(Debug, Clone)]
-pub struct Tail(Arc<[Teller<u64>]>);
+pub struct Tail {
+    ends: Arc<[Teller<u64>]>,
+    /// Which shards are owned in this process, when several processes share the work.
+    owned: Option<Arc<[AtomicBool]>>,
+}
 
 impl Tail {
     /// The tail of a service with so many shards; nothing is known yet.
     #[must_use]
     pub fn new(partitions: u32) -> Self {
-        Self((0..partitions).map(|_| Teller::new(0)).collect())
+        Self { ends: (0..partitions).map(|_| Teller::new(0)).collect(), owned: None }
+    }
+
+    /// The same of a service whose shards several processes share: readers are to follow those that are owned here, and
+    /// none is yet.
+    #[must_use]
+    pub fn shared(partitions: u32) -> Self {
+        Self {
+            owned: Some((0..partitions).map(|_| AtomicBool::new(false)).collect()),
+            ..Self::new(partitions)
+        }
+    }
+
+    /// The same news for readers who follow all shards, whoever owns them.
+    #[must_use]
+    pub fn of_all(&self) -> Self {
+        Self { ends: Arc::clone(&self.ends), owned: None }
+    }
+
+    /// Whether several processes share the shards.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.owned.is_some()
+    }
+
+    /// Whether a reader of this process is to follow this shard.
+    #[must_use]
+    pub fn is_mine(&self, shard: u32) -> bool {
+        let Some(owned) = &self.owned else { return true };
+        let one = usize::try_from(shard).ok().and_then(|n| owned.get(n));
+        one.is_some_and(|one| one.load(Ordering::SeqCst))
+    }
+
+    /// The shard is owned in this process from now on, or no longer.
+    pub(crate) fn own(&self, shard: u32, mine: bool) {
+        let one = self.owned.as_ref().and_then(|owned| owned.get(usize::try_from(shard).ok()?));
+        if let Some(one) = one {
+            one.store(mine, Ordering::SeqCst);
+        }
+        if let Some(teller) = self.at(shard) {
+            teller.tell(|_| true);
+        }
     }
 
     /// The shard's owner knows that the record before `next` is its own and counts. Lower news than what is known are
@@ -54,7 +102,7 @@ impl Tail {
     }
 
     fn at(&self, shard: u32) -> Option<&Teller<u64>> {
-        self.0.get(usize::try_from(shard).ok()?)
+        self.ends.get(usize::try_from(shard).ok()?)
     }
 }
 

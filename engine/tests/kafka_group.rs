@@ -9,7 +9,6 @@
     clippy::print_stdout,
     clippy::disallowed_methods,
     dead_code,
-    unreachable_pub,
     reason = "helpers of tests"
 )]
 

@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::disallowed_methods,
-    unreachable_pub,
+    dead_code,
     reason = "helpers of tests"
 )]
 

@@ -7,7 +7,6 @@
     clippy::panic,
     clippy::disallowed_methods,
     dead_code,
-    unreachable_pub,
     reason = "helpers of tests"
 )]
 

@@ -1,7 +1,8 @@
 //! A checker of logs that shares no line with the engine that wrote them: it reads the records, applies the fold rule by
 //! a version of its own, computes every digest again and says what must not be.
 //!
-//! - [`check`] a whole log, from its file ([`Log`]) or from memory ([`Records`]), the journals of its sagas too;
+//! - [`check`] a whole log, from its file ([`Log`]), from memory ([`Records`]) or from Kafka (`KafkaLog`, feature
+//!   `kafka`), the journals of its sagas too;
 //! - [`check_with`] the [`Graph`]s of definitions, which say more about the order of their nodes than a journal can;
 //! - read the effective [`commits`] of a shard, or of a service merged by time ([`commits_by_time`]), to compute from
 //!   them whatever a program claims to know.
@@ -16,6 +17,8 @@ pub mod record;
 mod check;
 mod graph;
 mod invariants;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod log;
 mod reader;
 mod report;
@@ -23,6 +26,8 @@ mod source;
 
 pub use check::{check, check_with};
 pub use graph::Graph;
+#[cfg(feature = "kafka")]
+pub use kafka::KafkaLog;
 pub use log::Log;
 pub use reader::{ByTime, Effective, Reader, Stop, commits, commits_by_time};
 pub use report::{Counts, Finding, KEPT, OpenSend, Report, Rule, Stage, Unfinished};

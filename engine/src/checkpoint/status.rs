@@ -36,6 +36,8 @@ pub enum State {
     CatchingUp,
     /// It has reached the end of the log and waits for more.
     Live,
+    /// Another process owns the shard and writes its rows; how far they are is read from the checkpoint.
+    Elsewhere,
     /// Something is away; it tries again.
     Retrying {
         /// What.

@@ -359,6 +359,7 @@ impl Log for KafkaLog {
 
     async fn join(&self, service: &str) -> Result<Box<dyn Membership>, LogError> {
         let served = self.shared.service(service).await?;
+        served.lane(Stream::Inbox, 0)?;
         Ok(Box::new(Member::join(&self.shared.settings, &served)?))
     }
 }

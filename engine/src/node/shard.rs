@@ -110,7 +110,9 @@ impl Shard {
         let (notes, notes_in) = mpsc::unbounded_channel();
         let mut intake = Intake { calls: calls_in, notes: notes_in, inbox: mpsc::channel(1).1, proven: None };
         self.ports.router.open(self.place.me.clone(), Mailbox { calls, notes });
+        self.ports.tail.own(self.place.me.shard, true);
         let outcome = self.serve(&mut intake).await;
+        self.ports.tail.own(self.place.me.shard, false);
         // Before the intake goes with what waits in it: those callers are to take the other road.
         self.ports.router.close(&self.place.me);
         outcome

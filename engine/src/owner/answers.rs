@@ -95,9 +95,6 @@ impl Owner<'_> {
 
     /// A client of another process is told this once no later owner takes its record again.
     pub(super) fn refuse_away(&mut self, away: Box<Away>, told: Told) {
-        if zoo!("refused-before-the-mark") {
-            return Waiter::Away(away).tell(told);
-        }
         self.refusals.keep(away, told);
     }
 

@@ -114,9 +114,7 @@ impl Owner<'_> {
         let (ready_by, until) = (leaving.ready_by, leaving.until);
         if !notice.ready.is_cancelled() && (self.is_saved() || now >= ready_by) {
             self.no_more_snapshots();
-            if !zoo!("revocation-never-done") {
-                notice.ready.cancel();
-            }
+            notice.ready.cancel();
         }
         let idle = notice.idle.is_cancelled()
             && notice.ready.is_cancelled()

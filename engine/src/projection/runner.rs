@@ -9,7 +9,8 @@
 //! | an event of a parked key | holds it back: its place is written with the batch it would have been in |
 //! | a parked key that is to be resumed | takes its events from the log, in turns with those of the tail |
 //! | too many parked keys | stops: the code is wrong, not the data |
-//! | another offset or epoch than its own in the checkpoint | stops: another runner has taken over |
+//! | another offset or epoch than its own in the checkpoint | stops: another runner has taken over; where processes share the work it takes over again if the shard is still owned here |
+//! | the shard is owned by another process | stands by (`elsewhere.rs`) |
 //! | a log that is not the one it read before | stops, naming both records |
 
 use std::{
@@ -50,9 +51,9 @@ const TURNS: u32 = 4;
 /// How long a batch gathers before it is written.
 const GATHER: Duration = Duration::from_millis(200);
 /// How long an idle runner trusts the tail before it looks itself.
-const POLL: Duration = Duration::from_millis(500);
+pub(super) const POLL: Duration = Duration::from_millis(500);
 /// The first wait after an outage, and the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(30));
+pub(super) const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(30));
 
 pub(super) struct Runner<D: ReadDb, P> {
     pub(super) key: Key,
@@ -61,9 +62,9 @@ pub(super) struct Runner<D: ReadDb, P> {
     pub(super) source: Source,
     topic: Topic,
     pub(super) db: D,
-    status: Teller<ShardStatus>,
-    stop: CancellationToken,
-    tail: TailWatch,
+    pub(super) status: Teller<ShardStatus>,
+    pub(super) stop: CancellationToken,
+    pub(super) tail: TailWatch,
     /// Ours, once taken.
     pub(super) epoch: Option<u64>,
     /// Up to this offset every commit is written alone, because one of them cannot be taken.
@@ -77,7 +78,7 @@ pub(super) struct Runner<D: ReadDb, P> {
     pub(super) meter: Meter,
     pub(super) asks: Asks,
     go: Go,
-    backoff: Duration,
+    pub(super) backoff: Duration,
 }
 
 /// Why the runner does not simply go on.
@@ -86,6 +87,8 @@ pub(super) enum Halt {
     Asked,
     /// Back to the checkpoint, at once.
     Again,
+    /// Another process is to write the rows.
+    Away,
     /// Something failed; what may be done about it is the error's class.
     Failed(ApplyError),
 }
@@ -134,14 +137,30 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     /// Until it is stopped, or must stop.
     pub(super) async fn run(mut self) {
         loop {
-            let Err(halt) = self.follow().await;
+            let halt = match self.stand_by_or_follow().await {
+                Ok(()) => continue,
+                Err(halt) => halt,
+            };
             match halt {
                 Halt::Asked => return self.tell(State::Stopped { why: "it was stopped".into() }),
-                Halt::Again => {}
+                Halt::Again | Halt::Away => {}
                 Halt::Failed(e) if e.class == Class::Outage => self.back_off(e).await,
+                Halt::Failed(e) if e.class == Class::Superseded && self.source.tail.is_shared() => {
+                    self.epoch = None;
+                    self.backoff = self.backoff.max(POLL);
+                    self.back_off(e).await;
+                }
                 Halt::Failed(e) => return self.give_up(e).await,
             }
         }
+    }
+
+    async fn stand_by_or_follow(&mut self) -> Result<(), Halt> {
+        if self.is_mine() {
+            let Err(halt) = self.follow().await;
+            return Err(halt);
+        }
+        self.stand_by().await
     }
 
     async fn follow(&mut self) -> Result<Infallible, Halt> {
@@ -150,6 +169,9 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         loop {
             if self.stop.is_cancelled() {
                 return Err(Halt::Asked);
+            }
+            if !self.is_mine() {
+                return Err(Halt::Away);
             }
             while let Some(ask) = self.asks.next() {
                 self.obey(&mut at, ask).await?;
@@ -300,85 +322,6 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                 read.map_err(|e| ApplyError::from(e).into())
             }
         }
-    }
-
-    async fn idle(&mut self) {
-        self.backoff = BACKOFF.0;
-        self.caught_up();
-        self.tell(State::Live);
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => {}
-            () = self.tail.changed() => {}
-            () = self.asks.wait() => {}
-            () = self.source.clock.pass(POLL) => {}
-        }
-    }
-
-    /// Nobody is answered by somebody who waits for an outage to end.
-    async fn back_off(&mut self, e: ApplyError) {
-        tracing::warn!(projection = %self.key, error = %e, "a projection waits and tries again");
-        self.tell(State::Retrying { why: Arc::clone(&e.what) });
-        let clock = Arc::clone(&self.source.clock);
-        let mut pause = clock.pass(self.backoff);
-        self.backoff = self.backoff.saturating_mul(2).min(BACKOFF.1);
-        loop {
-            while let Some(ask) = self.asks.next() {
-                ask.refuse(&e);
-            }
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return,
-                () = &mut pause => return,
-                () = self.asks.wait() => {}
-            }
-        }
-    }
-
-    /// Stops for good, and says so in the checkpoint too, if the database lets us.
-    async fn give_up(&self, e: ApplyError) {
-        tracing::error!(projection = %self.key, error = %e, "a projection stopped");
-        if let Some(epoch) = self.epoch {
-            let (key, state) = (self.key.clone(), format!("stopped: {e}"));
-            let marked = self
-                .db
-                .transact(Box::new(move |tx| async move { D::mark(tx, &key, epoch, &state).await }.boxed()));
-            if let Transacted::RolledBack(e) | Transacted::Unknown(e) = marked.await {
-                tracing::warn!(projection = %self.key, error = %e, "the reason is not in the checkpoint");
-            }
-        }
-        self.tell(State::Stopped { why: e.what });
-    }
-
-    fn tell(&self, state: State) {
-        self.status.tell(|status| {
-            let news = status.state != state;
-            status.state = state;
-            news
-        });
-    }
-
-    /// It has seen the end of the log.
-    fn caught_up(&self) {
-        let now = self.source.clock.now();
-        self.status.tell(|status| {
-            status.caught_up = Some(now);
-            false
-        });
-    }
-
-    pub(super) fn tell_position(&self, at: &Footing) {
-        let seen_the_end = (at.at_end && at.ahead.is_empty()).then(|| self.source.clock.now());
-        self.status.tell(|status| {
-            status.position = Some(at.checkpoint.position.clone());
-            status.time = at.checkpoint.time;
-            status.parked = at.parked.len();
-            status.caught_up = seen_the_end.or(status.caught_up);
-            if status.state != State::Live {
-                status.state = State::CatchingUp;
-            }
-            true
-        });
     }
 }
 

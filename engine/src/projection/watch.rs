@@ -143,7 +143,7 @@ impl<D: ReadDb> Watch<D> {
 
     /// The end of a wait, if this is one; otherwise how far the shard is.
     async fn ask(&self, token: &Token) -> Result<ControlFlow<Waited, (u64, State)>, ApplyError> {
-        Ok(match self.judge(&*self.look().await?, token) {
+        Ok(match self.judge(&self.look().await?, token) {
             Look::End(waited) => ControlFlow::Break(waited),
             Look::Past(key) => ControlFlow::Break(match self.holder(key, token.pseq).await? {
                 Some(key) => Waited::Parked { key },

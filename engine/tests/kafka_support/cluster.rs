@@ -18,18 +18,18 @@ use rdkafka::{
 use uuid::Uuid;
 
 /// A place on the cluster.
-pub struct Cluster {
-    pub settings: KafkaSettings,
+pub(crate) struct Cluster {
+    pub(crate) settings: KafkaSettings,
 }
 
 impl Cluster {
     /// With a prefix that nobody else has.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(format!("t{}-", Uuid::now_v7().simple()))
     }
 
     /// With this prefix.
-    pub fn of(prefix: String) -> Self {
+    pub(crate) fn of(prefix: String) -> Self {
         let address = env::var("PALINODE_KAFKA")
             .expect("PALINODE_KAFKA is not set: `cargo xtask test` starts a broker and runs these tests");
         let mut settings = KafkaSettings::new(address);
@@ -40,17 +40,17 @@ impl Cluster {
     }
 
     /// A log that creates what is missing.
-    pub async fn creating(&self) -> Arc<KafkaLog> {
+    pub(crate) async fn creating(&self) -> Arc<KafkaLog> {
         Arc::new(KafkaLog::creating(self.settings.clone(), Arc::new(SystemClock)).await.unwrap())
     }
 
     /// A log that uses what is there.
-    pub async fn connected(&self) -> Arc<KafkaLog> {
+    pub(crate) async fn connected(&self) -> Arc<KafkaLog> {
         Arc::new(KafkaLog::connect(self.settings.clone(), Arc::new(SystemClock)).await.unwrap())
     }
 
     /// The name of a topic on the cluster.
-    pub fn topic(&self, name: &str) -> String {
+    pub(crate) fn topic(&self, name: &str) -> String {
         format!("{}{name}", self.settings.prefix)
     }
 
@@ -61,12 +61,12 @@ impl Cluster {
     }
 
     /// The driver's client for topics.
-    pub fn admin(&self) -> AdminClient<DefaultClientContext> {
+    pub(crate) fn admin(&self) -> AdminClient<DefaultClientContext> {
         self.client().create().unwrap()
     }
 
     /// Writes a record past the adapter; without our headers when it is foreign.
-    pub fn write(&self, topic: &str, partition: i32, record: &Record) {
+    pub(crate) fn write(&self, topic: &str, partition: i32, record: &Record) {
         let producer: BaseProducer = self.client().create().unwrap();
         let topic = self.topic(topic);
         let mut message: BaseRecord<'_, str, [u8]> =
@@ -83,7 +83,7 @@ impl Cluster {
 }
 
 /// Enough time for anything that ends at all.
-pub fn options() -> AdminOptions {
+pub(crate) fn options() -> AdminOptions {
     let long = Some(std::time::Duration::from_secs(30));
     AdminOptions::new().request_timeout(long).operation_timeout(long)
 }

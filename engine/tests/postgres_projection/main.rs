@@ -21,6 +21,7 @@ mod rebuild;
 mod records;
 #[path = "../projection_support/suite.rs"]
 mod suite;
+mod terminated;
 #[path = "../projection_support/waiting.rs"]
 mod waiting;
 #[path = "../projection_support/world.rs"]

@@ -84,7 +84,10 @@ impl Proxy {
                     }
                     match self.rule(message) {
                         None => server.write_all(message).await?,
-                        Some(Then::CutBefore) => return Ok(self.0.met.notify_one()),
+                        Some(Then::CutBefore) => {
+                            self.0.met.notify_one();
+                            return Ok(());
+                        }
                         Some(Then::HoldAnswer) => {
                             server.write_all(message).await?;
                             self.0.met.notify_one();
@@ -94,7 +97,8 @@ impl Proxy {
                             server.write_all(message).await?;
                             let answered = server.read(&mut down).await?;
                             assert!(answered > 0);
-                            return Ok(self.0.met.notify_one());
+                            self.0.met.notify_one();
+                            return Ok(());
                         }
                         Some(Then::Late) => {
                             drop(client);

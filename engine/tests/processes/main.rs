@@ -24,5 +24,6 @@ mod member;
 mod patience;
 mod peers;
 mod pure_clients;
+mod read_models;
 mod refusals;
 mod wire;

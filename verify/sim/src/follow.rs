@@ -24,7 +24,7 @@ pub(crate) async fn follow<P: Projection<SimDb>>(
         if !world.projects(node) {
             continue;
         }
-        let Ok(model) = running.project_into(of, new(), db.clone()).await else { continue };
+        let Ok(model) = running.project_all_into(of, new(), db.clone()).await else { continue };
         while world.projects(node) && !model.status().iter().any(stopped) {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }

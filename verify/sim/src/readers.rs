@@ -195,9 +195,9 @@ async fn start(
     macro_rules! versions {
         ($table:ty) => {
             match version {
-                1 => node.project_into(service, Model::<$table, 1>(code, PhantomData), db).await,
-                2 => node.project_into(service, Model::<$table, 2>(code, PhantomData), db).await,
-                _ => node.project_into(service, Model::<$table, 3>(code, PhantomData), db).await,
+                1 => node.project_all_into(service, Model::<$table, 1>(code, PhantomData), db).await,
+                2 => node.project_all_into(service, Model::<$table, 2>(code, PhantomData), db).await,
+                _ => node.project_all_into(service, Model::<$table, 3>(code, PhantomData), db).await,
             }
         };
     }

@@ -63,7 +63,7 @@ const IMPURE: [&str; 22] = [
 /// Modules of `std` that a pure room must not use.
 const IMPURE_STD: [&str; 6] = ["std::fs", "std::env", "std::net", "std::thread", "std::process", "std::io"];
 /// Rooms of the engine that stand outside the pure ones: ports, adapters, shell.
-const OUTSIDE: [&str; 21] = [
+const OUTSIDE: [&str; 22] = [
     "activity",
     "checkpoint",
     "client",
@@ -79,6 +79,7 @@ const OUTSIDE: [&str; 21] = [
     "public",
     "reactor",
     "relay",
+    "remote",
     "service",
     "shutdown",
     "snapshots",

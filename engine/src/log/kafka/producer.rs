@@ -134,12 +134,13 @@ impl Shared {
     }
 
     /// Puts the spare in the place of one that failed for good.
-    fn replace(&self, number: u64) {
+    fn look(&self, number: u64) {
         let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |slot: &RwLock<Arc<Instance>>| {
-            slot.read().unwrap_or_else(PoisonError::into_inner).number == number
+        let has_failed = |slot: &RwLock<Arc<Instance>>| {
+            let instance = slot.read().unwrap_or_else(PoisonError::into_inner);
+            instance.number == number && instance.has_failed()
         };
-        let Some(slot) = self.slots().find(|slot| is_it(slot)) else { return };
+        let Some(slot) = self.slots().find(|slot| has_failed(slot)) else { return };
         let fresh = || Instance::start(&self.settings, Role::Commits, &self.jobs);
         let next = spare().take().map_or_else(fresh, Ok);
         match next {
@@ -171,7 +172,7 @@ fn run(shared: &Weak<Shared>, jobs: &Receiver<Job>) {
                     }
                 }
             }
-            Job::Fatal(number) => shared.replace(number),
+            Job::Look(number) => shared.look(number),
         }
     }
 }

@@ -145,7 +145,7 @@ impl KafkaSettings {
         match beyond {
             Some(broker) if open && !self.clear_text => Err(LogError::stop(format!(
                 "kafka settings: {broker} is not this machine and security.protocol is {protocol}: use ssl or \
-                 sasl_ssl (feature kafka-tls), or say that clear text is meant"
+                 sasl_ssl (docs/kafka.md), or say that clear text is meant"
             ))),
             _ => Ok(()),
         }

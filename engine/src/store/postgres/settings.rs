@@ -61,6 +61,9 @@ impl PgSettings {
     /// # Errors
     /// When it is none, or leaves it to the server whether to encrypt (`sslmode=allow`, `prefer`).
     pub fn url(url: &str) -> Result<Self, ApplyError> {
+        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(ApplyError::broken("a URL of PostgreSQL begins with postgres://"));
+        }
         // The error of a URL says what is wrong with it, not what it is: there may be a password in it.
         let server: PgConnectOptions =
             url.parse().map_err(|e| ApplyError::broken(format!("this is no URL of PostgreSQL: {e}")))?;

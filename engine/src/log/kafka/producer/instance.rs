@@ -14,7 +14,7 @@ use rdkafka::{
     ClientContext, Message as _,
     config::RDKafkaLogLevel,
     error::KafkaError,
-    producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer},
+    producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer},
     types::RDKafkaErrorCode as Code,
 };
 
@@ -36,8 +36,9 @@ use crate::{
 pub(in super::super) enum Job {
     /// The queue of this producer has room again.
     Room(u64),
-    /// This producer has failed for good.
-    Fatal(u64),
+    /// Something failed: look whether this producer has failed for good. The driver tells of that under the code of the
+    /// cause, so only the producer itself knows.
+    Look(u64),
 }
 
 /// Producers are numbered in a process.
@@ -87,7 +88,7 @@ impl Instance {
         });
         if waiting.is_empty() {
             let mut parcels = parcels;
-            while let Some(parcel) = parcels.next() {
+            for parcel in parcels.by_ref() {
                 if let Err(back) = self.queue(parcel) {
                     waiting.push_back(back);
                     break;
@@ -100,6 +101,17 @@ impl Instance {
         if !waiting.is_empty() {
             self.drain(&mut waiting);
         }
+    }
+
+    /// Whether it will never send anything again.
+    pub(super) fn has_failed(&self) -> bool {
+        self.producer.client().fatal_error().is_some()
+    }
+
+    /// Whether something waits for room.
+    #[cfg(test)]
+    pub(super) fn is_behind(&self) -> bool {
+        !self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// There is room in the queue.
@@ -149,8 +161,12 @@ impl Ticket {
     /// batch is, or will be, in the log.
     fn not_sent(&self, error: &KafkaError) {
         let what = format!("{}: {}", self.batch.lane, words(error));
-        let alarm = error.rdkafka_error_code() != Some(Code::Fatal);
-        let error = if alarm { LogError::stop(what) } else { LogError::retry(what) };
+        // What no later attempt can change; everything else passes, or the producer is replaced.
+        let stays = [Some(Code::MessageSizeTooLarge), Some(Code::UnknownPartition)];
+        let error = match stays.contains(&error.rdkafka_error_code()) {
+            true => LogError::stop(what),
+            false => LogError::retry(what),
+        };
         self.batch.end(if self.nth == 0 { Append::Refused(error) } else { Append::Unknown(error) });
     }
 }
@@ -176,9 +192,7 @@ impl ClientContext for Reports {
 
     fn error(&self, error: KafkaError, reason: &str) {
         trouble("producer", &error, reason);
-        if error.rdkafka_error_code() == Some(Code::Fatal) {
-            self.ask(Job::Fatal(self.number));
-        }
+        self.ask(Job::Look(self.number));
     }
 }
 
@@ -188,7 +202,10 @@ impl ProducerContext for Reports {
     fn delivery(&self, report: &DeliveryResult<'_>, ticket: Box<Ticket>) {
         match report {
             Ok(message) => ticket.batch.landed(ticket.nth, message.offset()),
-            Err((error, _)) => ticket.batch.failed(&words(error)),
+            Err((error, _)) => {
+                ticket.batch.failed(&words(error));
+                self.ask(Job::Look(self.number));
+            }
         }
         if self.behind.swap(false, Ordering::AcqRel) {
             self.ask(Job::Room(self.number));

@@ -49,6 +49,8 @@ const CONSUMERS: [Class; 6] =
     [Class::Events, Class::Events, Class::Tail, Class::Tail, Class::Gap, Class::Gap];
 /// How often unused readings are looked for, and librdkafka's own news taken.
 const SWEEP: Duration = Duration::from_millis(500);
+/// How often a place is looked for when somebody waits for one.
+const CROWDED: Duration = Duration::from_millis(5);
 /// Sweeps after which an unused reading ends.
 const SWEEPS: u32 = 4;
 
@@ -129,10 +131,12 @@ impl Worker {
     fn run(mut self, commands: &Receiver<Command>) {
         let mut swept = Instant::now();
         loop {
-            match commands.recv_timeout(SWEEP) {
+            let pause = if self.waiting.is_empty() { SWEEP } else { CROWDED };
+            match commands.recv_timeout(pause) {
                 Ok(Command::Open(open)) => self.open(open),
                 Ok(Command::Close { place, queue }) => self.close(&place, queue),
-                Err(RecvTimeoutError::Timeout) => {}
+                // Those in use are put down between two pages.
+                Err(RecvTimeoutError::Timeout) => self.waiting.iter().for_each(|open| open.lane.evict()),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             if swept.elapsed() >= SWEEP {

@@ -133,6 +133,6 @@ fn a_member_has_our_timeouts_or_those_of_the_broker() {
 
 #[test]
 fn the_largest_commit_fits_a_record() {
-    assert!(crate::codec::MAX_COMMIT + 64 * 1024 < MAX_RECORD);
+    const { assert!(crate::codec::MAX_COMMIT + 64 * 1024 < MAX_RECORD) };
     assert_eq!(effective(&settings(), &Role::Commits, "message.max.bytes"), MAX_RECORD.to_string());
 }

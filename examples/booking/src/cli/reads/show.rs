@@ -78,6 +78,7 @@ fn moves(state: &State) -> bool {
 
 fn state(state: &State) -> String {
     match state {
+        State::Elsewhere => "written by another process".into(),
         State::Retrying { why } => format!("tries again: {why}"),
         State::Stopped { why } => format!("stopped: {why}"),
         other => format!("{other:?}").to_lowercase(),

@@ -31,6 +31,8 @@ struct Trip {
     refused: BTreeSet<String>,
     /// Whether the line, a late guest or a lost owner explains that it was taken back.
     excused: bool,
+    /// Steps whose last attempt did not get through the line.
+    busy: BTreeSet<String>,
     /// Attempts lost with their owners.
     lost: u32,
 }
@@ -46,9 +48,17 @@ impl Trip {
             Entry::WaitBegan { .. } => self.waited = true,
             Entry::Signalled { .. } => self.early |= !self.waited,
             Entry::Undone { .. } => self.undone = true,
+            // Nobody has refused it: it never got through, and its budget is spent.
+            Entry::StepRefused { node, .. } if self.busy.contains(&node) => self.excused = true,
             Entry::StepRefused { node, .. } => drop(self.refused.insert(node)),
             Entry::StepUnknown { .. } | Entry::TimedOut { .. } => self.excused = true,
-            Entry::AttemptFailed(failed) if failed.how == How::Lost => self.lost += 1,
+            Entry::AttemptFailed(failed) if failed.how == How::Transient => {
+                drop(self.busy.insert(failed.node))
+            }
+            Entry::AttemptFailed(failed) => {
+                self.busy.remove(&failed.node);
+                self.lost += u32::from(failed.how == How::Lost);
+            }
             _ => {}
         }
     }

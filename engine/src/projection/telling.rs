@@ -1,0 +1,93 @@
+//! What a runner tells of itself: where it is, that it waits and for what, why it stops.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+
+use super::{
+    Projection,
+    footing::Footing,
+    runner::{BACKOFF, POLL, Runner},
+};
+use crate::checkpoint::{ApplyError, ReadDb, State, Transacted};
+
+impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
+    pub(super) async fn idle(&mut self) {
+        self.backoff = BACKOFF.0;
+        self.caught_up();
+        self.tell(State::Live);
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = self.tail.changed() => {}
+            () = self.asks.wait() => {}
+            () = self.source.clock.pass(POLL) => {}
+        }
+    }
+
+    /// Nobody is answered by somebody who waits for an outage to end.
+    pub(super) async fn back_off(&mut self, e: ApplyError) {
+        tracing::warn!(projection = %self.key, error = %e, "a projection waits and tries again");
+        self.tell(State::Retrying { why: Arc::clone(&e.what) });
+        let clock = Arc::clone(&self.source.clock);
+        let mut pause = clock.pass(self.backoff);
+        self.backoff = self.backoff.saturating_mul(2).min(BACKOFF.1);
+        loop {
+            while let Some(ask) = self.asks.next() {
+                ask.refuse(&e);
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                () = &mut pause => return,
+                () = self.asks.wait() => {}
+            }
+        }
+    }
+
+    /// Stops for good, and says so in the checkpoint too, if the database lets us.
+    pub(super) async fn give_up(&self, e: ApplyError) {
+        tracing::error!(projection = %self.key, error = %e, "a projection stopped");
+        if let Some(epoch) = self.epoch {
+            let (key, state) = (self.key.clone(), format!("stopped: {e}"));
+            let marked = self
+                .db
+                .transact(Box::new(move |tx| async move { D::mark(tx, &key, epoch, &state).await }.boxed()));
+            if let Transacted::RolledBack(e) | Transacted::Unknown(e) = marked.await {
+                tracing::warn!(projection = %self.key, error = %e, "the reason is not in the checkpoint");
+            }
+        }
+        self.tell(State::Stopped { why: e.what });
+    }
+
+    pub(super) fn tell(&self, state: State) {
+        self.status.tell(|status| {
+            let news = status.state != state;
+            status.state = state;
+            news
+        });
+    }
+
+    /// It has seen the end of the log.
+    pub(super) fn caught_up(&self) {
+        let now = self.source.clock.now();
+        self.status.tell(|status| {
+            status.caught_up = Some(now);
+            false
+        });
+    }
+
+    pub(super) fn tell_position(&self, at: &Footing) {
+        let seen_the_end = (at.at_end && at.ahead.is_empty()).then(|| self.source.clock.now());
+        self.status.tell(|status| {
+            status.position = Some(at.checkpoint.position.clone());
+            status.time = at.checkpoint.time;
+            status.parked = at.parked.len();
+            status.caught_up = seen_the_end.or(status.caught_up);
+            if status.state != State::Live {
+                status.state = State::CatchingUp;
+            }
+            true
+        });
+    }
+}
