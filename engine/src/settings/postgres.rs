@@ -173,6 +173,8 @@ fn of_url(url: &str) -> (Vec<&str>, Option<SslMode>) {
     let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
     let place = place.split('/').next().unwrap_or_default();
     let host = place.rsplit_once('@').map_or(place, |(_, host)| host);
+    // The folder of a socket has its slashes escaped.
+    let host = if host.to_ascii_lowercase().starts_with("%2f") { "/" } else { host };
     let option = |names: [&str; 2]| {
         let pairs = options.split('&').filter_map(|pair| pair.split_once('='));
         pairs.filter(|(name, _)| names.contains(name)).map(|(_, value)| value).next_back()

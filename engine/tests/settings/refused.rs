@@ -171,6 +171,8 @@ fn clear_text_beyond_this_machine() {
         let said = wrong(environment(&[("PALINODE_POSTGRES_URL", url)]));
         assert!(said.len() == 1 && said[0].starts_with("the variable PALINODE_POSTGRES_URL: "), "{said:?}");
     }
+    let socket = "postgres://u@%2Frun%2Fpostgresql/d?sslmode=disable";
+    assert!(environment(&[("PALINODE_POSTGRES_URL", socket)]).settings().is_ok());
     assert!(environment(&[("PALINODE_POSTGRES_URL", "postgres://u@db.example/d")]).settings().is_ok());
 }
 
