@@ -21,12 +21,15 @@ async fn rows_equal_the_fold_whatever_sessions_are_terminated() {
     let model = world.start(Arc::default()).await;
     let (mut other, mut deposits, mut ended) = (connect(&world.home).await, Vec::new(), 0);
     // when events come, and all sessions are terminated again and again
-    for n in 0..400_u32 {
+    for n in 0_u32.. {
         let (shard, account) = (n % 2, format!("{}-{}", n % 2, n % 5));
         let pseq = world.journal.deposit(shard, &account, &[i64::from(n), 1]).pseq;
         deposits.extend([(shard, pseq, 0, account.clone(), i64::from(n)), (shard, pseq, 1, account, 1)]);
         if n % 7 == 0 {
             ended += in_time(&world, terminate(&mut other)).await;
+        }
+        if ended >= 60 {
+            break;
         }
     }
     for shard in 0..2 {
@@ -35,5 +38,4 @@ async fn rows_equal_the_fold_whatever_sessions_are_terminated() {
     // then every event is in the tables once, and an outage has parked nothing
     assert_eq!(world.table().await, naive(&deposits));
     assert_eq!(model.parked().await.unwrap(), []);
-    assert!(ended > 50, "{ended}");
 }
