@@ -49,7 +49,7 @@ pub(crate) async fn client(world: World, number: usize, acts: Vec<Act>) {
 async fn letter(world: &World, message: &ClientMessage) {
     let genesis = loop {
         let records = world.cluster.records(&Topic::events(Arc::clone(&message.to.service)), 0);
-        match records.first().map(|first| decode(first)) {
+        match records.first().map(decode) {
             Some(Ok(Some(Entry::Genesis(genesis)))) => break genesis,
             _ => tokio::time::sleep(Duration::from_millis(100)).await,
         }
