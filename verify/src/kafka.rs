@@ -27,8 +27,13 @@ const LOOKS: usize = 20;
 pub struct KafkaLog {
     prefix: String,
     partitions: Vec<Partition>,
-    /// What it reads at present, and where.
-    consumer: RefCell<(BaseConsumer, Option<(String, u32, u64)>)>,
+    reading: RefCell<Reading>,
+}
+
+/// A consumer, and what it gives next: topic, shard, offset.
+struct Reading {
+    consumer: BaseConsumer,
+    next: Option<(String, u32, u64)>,
 }
 
 impl KafkaLog {
@@ -70,8 +75,8 @@ impl KafkaLog {
         for _ in 0..LOOKS {
             let again = ends(&consumer, prefix, services)?;
             if again == partitions {
-                let consumer = RefCell::new((consumer, None));
-                return Ok(Self { prefix: prefix.to_owned(), partitions, consumer });
+                let reading = RefCell::new(Reading { consumer, next: None });
+                return Ok(Self { prefix: prefix.to_owned(), partitions, reading });
             }
             partitions = again;
         }
@@ -110,8 +115,7 @@ impl Source for KafkaLog {
     fn page(&self, partition: &Partition, from: u64) -> Result<Vec<Stored>, CannotRead> {
         let topic = topic(&self.prefix, &partition.service);
         let place = format!("{topic}/{}, from record {from}", partition.shard);
-        let mut state = self.consumer.borrow_mut();
-        let (consumer, at) = &mut *state;
+        let Reading { consumer, next: at } = &mut *self.reading.borrow_mut();
         let goes_on =
             at.take().is_some_and(|(t, shard, next)| t == topic && shard == partition.shard && next == from);
         if !goes_on {
