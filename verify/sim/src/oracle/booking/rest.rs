@@ -53,7 +53,7 @@ impl Trip {
             Entry::StepRefused { node, .. } => drop(self.refused.insert(node)),
             Entry::StepUnknown { .. } | Entry::TimedOut { .. } => self.excused = true,
             Entry::AttemptFailed(failed) if failed.how == How::Transient => {
-                drop(self.busy.insert(failed.node))
+                self.busy.insert(failed.node);
             }
             Entry::AttemptFailed(failed) => {
                 self.busy.remove(&failed.node);
