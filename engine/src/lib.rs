@@ -117,7 +117,7 @@ pub mod health;
 pub mod log;
 pub mod machine;
 pub mod message;
-#[cfg(feature = "settings")]
+#[cfg(any(feature = "kafka", feature = "postgres", feature = "settings"))]
 mod network;
 mod news;
 pub mod node;

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 
-use crate::log::LogError;
+use crate::{
+    log::LogError,
+    network::{exposed, host_of},
+};
 
 /// The largest record that is sent, with its key and headers: above the largest commit, below what topics take.
 pub(super) const MAX_RECORD: usize = 1_310_720;
@@ -140,14 +143,13 @@ impl KafkaSettings {
     /// Clear text is for this machine only, unless it was asked for.
     fn check_clear_text(&self) -> Result<(), LogError> {
         let protocol = self.passed.get("security.protocol").map_or("plaintext", String::as_str);
-        let open = !protocol.to_ascii_lowercase().ends_with("ssl");
-        let beyond = self.bootstrap.split(',').map(str::trim).find(|broker| !is_loopback(broker));
-        match beyond {
-            Some(broker) if open && !self.clear_text => Err(LogError::stop(format!(
-                "kafka settings: {broker} is not this machine and security.protocol is {protocol}: use ssl or \
+        let protected = protocol.to_ascii_lowercase().ends_with("ssl");
+        match exposed(self.bootstrap.split(',').map(host_of), protected, self.clear_text) {
+            Some(host) => Err(LogError::stop(format!(
+                "kafka settings: {host} is not this machine and security.protocol is {protocol}: use ssl or \
                  sasl_ssl (docs/kafka.md), or say that clear text is meant"
             ))),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -317,13 +319,6 @@ fn may_pass(key: &str) -> bool {
         "compression.type",
     ];
     whole.contains(&key) || key.starts_with("sasl.") || key.starts_with("ssl.")
-}
-
-/// Whether a `host:port` is this machine, by its name alone.
-fn is_loopback(broker: &str) -> bool {
-    let host = broker.rsplit_once("://").map_or(broker, |(_, rest)| rest);
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host).trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgSslMode},
 };
 
-use crate::checkpoint::ApplyError;
+use crate::{
+    checkpoint::ApplyError,
+    network::{exposed, is_here},
+};
 
 /// Whether the road to the server is encrypted, and whom one believes to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,10 +238,10 @@ impl PgSettings {
     }
 
     fn ssl_mode(&self) -> Result<PgSslMode, ApplyError> {
-        let here = self.is_here();
-        let default = if here { Encryption::None } else { Encryption::Checked };
+        let host = if self.server.get_socket().is_some() { "/" } else { self.server.get_host() };
+        let default = if is_here(host) { Encryption::None } else { Encryption::Checked };
         let encryption = self.encryption.unwrap_or(default);
-        if encryption != Encryption::Checked && !here && !self.clear_text {
+        if exposed([host], encryption == Encryption::Checked, self.clear_text).is_some() {
             return Err(ApplyError::broken(format!(
                 "{} is not on this machine, and who answers there would not be checked: use sslmode=verify-full, or say \
                  that the network in between is trusted",
@@ -257,12 +260,6 @@ impl PgSettings {
             Encryption::CheckedAuthority => PgSslMode::VerifyCa,
             Encryption::Checked => PgSslMode::VerifyFull,
         })
-    }
-
-    fn is_here(&self) -> bool {
-        let host = self.server.get_host().trim_matches(['[', ']']);
-        let loopback = host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        self.server.get_socket().is_some() || host == "localhost" || host.starts_with('/') || loopback
     }
 }
 
