@@ -133,7 +133,7 @@ async fn a_node_that_stops_hands_its_shards_over_while_it_serves() {
     world.accepted(&clients(&[&a]), &world.add("x", 0)).await;
     let b = world.node("b").await;
     let client = pure(&world, "c").await;
-    let load = Load::of(&world, &[client.clone()]);
+    let load = Load::of(&world, std::slice::from_ref(&client));
     world.pass(Duration::from_secs(2)).await;
     // When the owner's node is stopped
     assert!(a.stop(Duration::from_secs(30)).await);

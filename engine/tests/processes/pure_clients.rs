@@ -78,7 +78,7 @@ async fn owners_die_and_move_and_every_command_is_answered_and_executed_once() {
     }
     let mut sum = 0;
     for n in 0..4 {
-        sum += world.accepted(&[one.clone()], &world.add(&format!("c{n}"), 0)).await;
+        sum += world.accepted(std::slice::from_ref(&one), &world.add(&format!("c{n}"), 0)).await;
     }
     assert_eq!(sum, 120);
     world.finish(nodes).await;
@@ -90,7 +90,7 @@ async fn an_answer_survives_the_owner_that_died_before_it_gave_it() {
     let world = World::of_one_shard();
     let a = world.node("a").await;
     let client = pure(&world, "c").await;
-    world.accepted(&[client.clone()], &world.add("x", 1)).await;
+    world.accepted(std::slice::from_ref(&client), &world.add("x", 1)).await;
     let (freezer, parts) = crate::ports::Freezer::around(world.parts("b"));
     let b = world.node_with("b", parts).await;
     world.cluster.assign("bank", 0, "b");
@@ -114,7 +114,7 @@ async fn a_lost_answer_is_asked_for_again_and_nothing_is_done_twice() {
     let world = World::of_one_shard();
     let a = world.node("a").await;
     let client = pure(&world, "c").await;
-    world.accepted(&[client.clone()], &world.add("x", 1)).await;
+    world.accepted(std::slice::from_ref(&client), &world.add("x", 1)).await;
     // Given a commit that is reported, and an answer that never lands
     world.cluster.next_append("a", Next::HideOffsets);
     world.cluster.next_append("a", Next::Lose);
@@ -152,7 +152,7 @@ async fn the_answer_to_an_id_that_was_asked_otherwise_is_not_taken_for_this_ones
     let world = World::of_one_shard();
     let a = world.node("a").await;
     let client = pure(&world, "c").await;
-    world.accepted(&[client.clone()], &world.add("x", 1)).await;
+    world.accepted(std::slice::from_ref(&client), &world.add("x", 1)).await;
     let message = world.add("x", 10);
     world.cluster.next_append("a", Next::HideOffsets);
     world.cluster.next_append("a", Next::Late);

@@ -47,7 +47,7 @@ async fn too_much_in_the_inbox_is_said_so_and_loses_nothing() {
     world.limits = Limits { queue: 8, pipeline: 4, ..Limits::default() };
     let a = world.node("a").await;
     let client = pure(&world, "c").await;
-    world.accepted(&[client.clone()], &world.add("x", 1)).await;
+    world.accepted(std::slice::from_ref(&client), &world.add("x", 1)).await;
     world.cluster.set_faults(Faults { latency: Duration::from_secs(1), ..Faults::none() });
     let messages: Vec<_> = (0..50).map(|_| world.add("x", 1)).collect();
     for message in &messages {
@@ -70,7 +70,7 @@ async fn too_much_in_the_inbox_is_said_so_and_loses_nothing() {
     assert!((10..50).contains(&refused), "{refused}");
     // And they may ask again
     for message in &messages {
-        world.accepted(&[client.clone()], message).await;
+        world.accepted(std::slice::from_ref(&client), message).await;
     }
     assert_eq!(count(&world.ask(&client, &world.add("x", 0)).await), 51);
     world.finish(vec![a]).await;
