@@ -24,6 +24,7 @@ pub(crate) fn is_here(host: &str) -> bool {
 }
 
 /// The host of `host:port`, `[::1]:port`, `PROTOCOL://host:port`, or a bare host.
+#[cfg(any(test, feature = "kafka", feature = "settings"))]
 pub(crate) fn host_of(address: &str) -> &str {
     let address = address.trim();
     let address = address.rsplit_once("://").map_or(address, |(_, rest)| rest);

@@ -265,7 +265,9 @@ impl<'a> Owner<'a> {
                 records.push(record);
                 let mut waiter = waiter;
                 let away = matches!(waiter, Some(Waiter::Away(_)));
-                if (zoo!("answered-before-the-report") || away && zoo!("reply-before-effective"))
+                let (anybody, those_away) =
+                    (zoo!("answered-before-the-report"), zoo!("reply-before-effective"));
+                if (anybody || (away && those_away))
                     && let Some(waiter) = waiter.take()
                 {
                     waiter.tell(answers::told(&self.place.me, &stepped.commit));

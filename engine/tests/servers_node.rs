@@ -41,7 +41,8 @@ struct Place {
 impl Place {
     async fn new() -> Self {
         let place = Self { cluster: Cluster::new(), database: FreshDatabase::new().await.unwrap() };
-        assert_eq!(place.node("setup").create(SHARDS).await.unwrap()[0].partitions, SHARDS);
+        let created = place.node("setup").create(SHARDS).await.unwrap();
+        assert!(matches!(&created[..], [bank] if bank.partitions == SHARDS), "{created:?}");
         place
     }
 

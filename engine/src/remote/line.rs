@@ -127,7 +127,8 @@ impl Lines {
                         known &= said != Sent::Perhaps;
                     }
                     Some(answer) = waiting.answers.recv() => {
-                        let known_by_id = zoo!("answers-known-by-their-id-alone") || zoo!("any-answer-taken");
+                        let (by_id, any) = (zoo!("answers-known-by-their-id-alone"), zoo!("any-answer-taken"));
+                        let known_by_id = by_id || any;
                         let mine = known_by_id || questions.contains(&answer.question);
                         let last = answer.question == to.question && outcome == Some(Sent::There) && known;
                         match answer.says.told() {
