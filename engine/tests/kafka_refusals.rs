@@ -18,8 +18,8 @@ use palinode::{
     Log, Record, Topic, codec,
     commit::{FORMAT, Genesis},
     log::{
-        Advice, Created, LogError,
-        conformance::{SERVICE, log_id, record},
+        Advice, Append, Created, LogError,
+        conformance::{SERVICE, log_id, record, texts},
     },
     time::Micros,
 };
@@ -184,4 +184,24 @@ async fn history_that_was_deleted_is_refused() {
     let on_the_way = on_the_way.unwrap_err();
     assert_eq!(on_the_way.advice, Advice::Stop);
     assert!(on_the_way.what.contains("history was deleted"), "{on_the_way}");
+}
+
+#[tokio::test]
+#[ignore = "needs Kafka: cargo xtask test starts one"]
+async fn what_an_inbox_kept_too_short_is_read_from_where_it_begins() {
+    let cluster = Cluster::new();
+    let log = cluster.creating().await;
+    assert!(matches!(log.create(SERVICE, 2, log_id(1)).await, Created::Ready { .. }));
+    let inbox = Topic::inbox(SERVICE);
+    let records = ["a", "b", "c", "d"].map(record).to_vec();
+    assert!(matches!(log.append(&inbox, 0, records).await, Append::Appended(_)));
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&cluster.topic("hotel.inbox"), 0, Offset::Offset(2)).unwrap();
+    cluster.admin().delete_records(&list, &options()).await.unwrap();
+
+    for log in [log, cluster.connected().await] {
+        let read = log.read(&inbox, 0, 0, 100).await.unwrap();
+        assert_eq!(read.iter().map(|stored| stored.offset).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(texts(&read), ["c", "d"]);
+    }
 }

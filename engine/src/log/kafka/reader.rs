@@ -35,6 +35,14 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a read at the end of an inbox lingers.
 const LINGER: Duration = Duration::from_millis(100);
 
+/// What a reading gives.
+enum Page {
+    Of(Vec<Stored>),
+    End,
+    /// Nothing: what was asked for is gone, and this is the first record there is.
+    BeginsAt(u64),
+}
+
 /// Reads, of every lane.
 pub(super) struct Reader {
     desk: Desk,
@@ -62,7 +70,7 @@ impl Reader {
     pub(super) async fn read(
         &self,
         lane: &Arc<Lane>,
-        from: u64,
+        mut from: u64,
         limit: usize,
     ) -> Result<Vec<Stored>, LogError> {
         lane.asked(from);
@@ -79,9 +87,10 @@ impl Reader {
             };
             match self.page(lane, reading, limit).await? {
                 // A queue may still have held what was fetched for a reading before this one.
-                Some(page) if !fresh && page.first().is_some_and(|first| first.offset != from) => {}
-                Some(page) => return Ok(page),
-                None => return Ok(Vec::new()),
+                Page::Of(page) if !fresh && page.first().is_some_and(|first| first.offset != from) => {}
+                Page::Of(page) => return Ok(page),
+                Page::End => return Ok(Vec::new()),
+                Page::BeginsAt(low) => from = low,
             }
         }
         Ok(Vec::new())
@@ -104,13 +113,8 @@ impl Reader {
         self.desk.open(lane, class, from).await.map(Some)
     }
 
-    /// What a reading has; none at the end.
-    async fn page(
-        &self,
-        lane: &Arc<Lane>,
-        mut reading: Stream,
-        limit: usize,
-    ) -> Result<Option<Vec<Stored>>, LogError> {
+    /// What a reading has.
+    async fn page(&self, lane: &Arc<Lane>, mut reading: Stream, limit: usize) -> Result<Page, LogError> {
         let mut lingered = false;
         loop {
             match reading.page(limit) {
@@ -118,7 +122,7 @@ impl Reader {
                     if let Some(last) = page.last() {
                         lane.reaches(last.offset.saturating_add(1));
                         reading.keep(lane, limit);
-                        return Ok(Some(page));
+                        return Ok(Page::Of(page));
                     }
                 }
                 Err(Broken::OutOfRange) => return self.out_of_range(lane, reading.next()).await,
@@ -127,7 +131,7 @@ impl Reader {
             let at_end = reading.next() >= lane.reached();
             if at_end && (lingered || !is_tail(lane)) {
                 reading.keep(lane, limit);
-                return Ok(None);
+                return Ok(Page::End);
             }
             lingered = at_end;
             let wait = if at_end { LINGER } else { PATIENCE };
@@ -139,23 +143,23 @@ impl Reader {
 
     /// Records were known to be there and did not come: a leader that is behind, a log that was cut, a foreign
     /// transaction's mark, or a client that is stuck. The reading is given up in any case.
-    async fn nothing_came(
-        &self,
-        lane: &Arc<Lane>,
-        reading: &Stream,
-    ) -> Result<Option<Vec<Stored>>, LogError> {
+    async fn nothing_came(&self, lane: &Arc<Lane>, reading: &Stream) -> Result<Page, LogError> {
         let (next, known) = (reading.next(), lane.reached());
         let shown = self.ends.end(lane).await?;
         tracing::warn!(%lane, next, known, shown, "records that should be there did not come");
         if shown <= next {
             lane.shows_only(shown);
         }
-        Ok(None)
+        Ok(Page::End)
     }
 
-    /// The broker has no such offset: history was deleted, or its leader is behind (or cut) and shows less.
-    async fn out_of_range(&self, lane: &Arc<Lane>, from: u64) -> Result<Option<Vec<Stored>>, LogError> {
+    /// The broker has no such offset: history was deleted, or its leader is behind (or cut) and shows less. What an inbox or
+    /// the replies kept too short is the reader's to notice (L6).
+    async fn out_of_range(&self, lane: &Arc<Lane>, from: u64) -> Result<Page, LogError> {
         let low = self.ends.low(lane).await?;
+        if from < low && is_tail(lane) {
+            return Ok(Page::BeginsAt(low));
+        }
         if from < low {
             return Err(LogError::stop(format!(
                 "{lane}, record {from}: it is not there, the log begins at {low}: history was deleted; restore the topic"
@@ -164,7 +168,7 @@ impl Reader {
         let shown = self.ends.end(lane).await?;
         tracing::warn!(%lane, from, shown, "out of range: the leader shows less than was asked for");
         lane.shows_only(shown);
-        Ok(None)
+        Ok(Page::End)
     }
 }
 
