@@ -51,9 +51,10 @@ fn parsed() -> [(&'static str, Value); 2] {
         "postgres": service("postgres:17.10", "/var/lib/postgresql/data"),
     });
     let servers = json!({"services": services});
-    for name in ["bank", "hotel", "flight", "car", "trip", "http"] {
+    for name in ["bank", "http"] {
         services[name] = service("palinode/booking:0.1.0", "/data");
     }
+    services["http"]["depends_on"] = json!({"bank": {"condition": "service_healthy"}});
     [("servers", servers), ("booking", json!({"services": services}))]
 }
 
