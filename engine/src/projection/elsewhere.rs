@@ -22,7 +22,6 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     /// Returns when this process is to write the rows; then they are taken over in a new epoch.
     pub(super) async fn stand_by(&mut self) -> Result<(), Halt> {
         self.epoch = None;
-        sometimes!("rows of a shard are written elsewhere");
         loop {
             self.tail.seen();
             if self.is_mine() {
