@@ -100,7 +100,11 @@ fn wants_servers(args: &[String]) -> bool {
 
 /// What a person said, in all packages when they named none.
 fn of_a_person(args: &[String]) -> Vec<String> {
-    let named = |arg: &String| arg == "--package" || arg.starts_with("--package=") || arg.starts_with("-p");
+    let named = |arg: &String| {
+        ["--package", "--workspace"].contains(&&**arg)
+            || arg.starts_with("--package=")
+            || arg.starts_with("-p")
+    };
     let mut all = args.to_vec();
     if !args.iter().take_while(|arg| *arg != "--").any(named) {
         all.insert(0, "--workspace".to_owned());
@@ -120,6 +124,7 @@ mod tests {
     fn a_part_is_a_part() {
         assert_eq!(of_a_person(&words("machine")), words("--workspace machine"));
         assert_eq!(of_a_person(&words("-p palinode machine")), words("-p palinode machine"));
+        assert_eq!(of_a_person(&words("--workspace machine")), words("--workspace machine"));
         assert_eq!(of_a_person(&words("machine -- -p")), words("--workspace machine -- -p"));
     }
 
