@@ -87,7 +87,12 @@ impl Ends {
             match told.await.map_err(|_| gone())? {
                 Ok(offset) => return Ok(offset),
                 Err((_, true)) if asked < CHANGING.0 => asked += 1,
-                Err((error, _)) => return Err(error),
+                Err((error, changing)) => {
+                    if changing {
+                        lane.doubt();
+                    }
+                    return Err(error);
+                }
             }
             sleep(CHANGING.1).await;
         }
