@@ -177,11 +177,17 @@ impl Shared {
         if !topics.are_there() {
             return Err(run_create(" is not there"));
         }
+        if let Some(expected) = expected {
+            fit(&topics, Some(expected.partitions))?;
+        }
         let served = self.seen(service, &topics, None)?;
         let genesis = match genesis::first(&self.reader, &served).await? {
             First::Everywhere(genesis) => genesis,
             First::Nothing => return Err(run_create(" has topics, but no genesis")),
-            First::Partly(_) => return Err(run_create(" was not created to the end")),
+            First::Partly(genesis) => {
+                self.is_the_log(service, &topics, &genesis)?;
+                return Err(run_create(" was not created to the end"));
+            }
         };
         self.is_the_log(service, &topics, &genesis)?;
         match expected.filter(|expected| **expected != genesis) {
