@@ -131,9 +131,9 @@ impl Health {
         self.states().entry(shard.clone()).or_default().troubles.remove(&source);
     }
 
-    /// Nothing goes wrong with it any more.
+    /// Nothing goes wrong with its owner any more: there is none.
     pub(crate) fn at_peace(&self, shard: &Peer) {
-        self.states().entry(shard.clone()).or_default().troubles.clear();
+        self.states().entry(shard.clone()).or_default().troubles.retain(|source, _| *source == Source::Group);
     }
 
     /// It is to be given up; nothing, when it has ended already.

@@ -187,4 +187,6 @@ pub enum Assignment {
     Lost(u32),
     /// The group cannot be followed for now, and why. What was suggested before stays; the next news says that it is over.
     Hindered(Arc<str>),
+    /// The group is followed again, and suggests nothing new.
+    Settled,
 }

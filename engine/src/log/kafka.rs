@@ -123,7 +123,7 @@ impl KafkaLog {
             watches: Mutex::default(),
             me: Weak::clone(me),
         });
-        Admin::new(&shared.settings)?.answers().await?;
+        topics::answers(&shared.settings).await?;
         Ok(Self { shared })
     }
 

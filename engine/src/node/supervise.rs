@@ -139,7 +139,7 @@ impl Member {
                 }
                 change = membership.next() => change,
             };
-            if !matches!(change, Some(Assignment::Hindered(_))) {
+            if !matches!(change, Some(Assignment::Hindered(_) | Assignment::Lost(_))) {
                 self.of_all(|shard| self.health.recovered(shard, Source::Group));
             }
             match change {
@@ -177,7 +177,11 @@ impl Member {
                         });
                     }
                 }
+                Some(Assignment::Settled) => {}
                 Some(Assignment::Lost(shard)) => {
+                    let what =
+                        "the group took it away: this process, or the group, did not answer for a session";
+                    self.health.trouble(&self.peer(shard), Source::Group, what);
                     if let Some(Served { notice, .. }) = served.get(&shard) {
                         self.health.drain(&self.peer(shard));
                         notice.lose();

@@ -11,8 +11,11 @@ use palinode::{
     SystemClock, SystemIds, Topic,
     codec::{self, Entry},
     health::{ShardHealth, Stage},
-    log::{Stored, kafka::KafkaLog},
-    node::Parts,
+    log::{
+        Stored,
+        kafka::{KafkaLog, KafkaSettings},
+    },
+    node::{Parts, StartError},
     store::sqlite::{SqliteDb, SqliteStore},
 };
 use serde::{Deserialize, Serialize};
@@ -97,7 +100,18 @@ impl World {
     pub(crate) fn new() -> Self {
         let mut cluster = Cluster::new();
         cluster.settings.session = Duration::from_secs(3);
-        Self { cluster, dir: tempfile::tempdir().unwrap(), clock: Mutex::default() }
+        Self::at(cluster.settings)
+    }
+
+    /// On a broker of its own.
+    pub(crate) fn at(settings: KafkaSettings) -> Self {
+        Self { cluster: Cluster { settings }, dir: tempfile::tempdir().unwrap(), clock: Mutex::default() }
+    }
+
+    /// Returns when the broker answers.
+    pub(crate) async fn ready(&self) {
+        let clock = || Arc::new(SystemClock);
+        while KafkaLog::connect(self.cluster.settings.clone(), clock()).await.is_err() {}
     }
 
     /// The bank as all processes but strange ones run it.
@@ -110,6 +124,14 @@ impl World {
     }
 
     pub(crate) async fn node_of(&self, name: &str, service: Service) -> Node {
+        self.start(name, service).await.unwrap()
+    }
+
+    pub(crate) async fn try_node(&self, name: &str) -> Result<Node, StartError> {
+        self.start(name, Self::bank()).await
+    }
+
+    async fn start(&self, name: &str, service: Service) -> Result<Node, StartError> {
         let clock = Arc::clone(&self.clock.lock().unwrap());
         let settings = self.cluster.settings.clone();
         let log = KafkaLog::creating(settings, Arc::clone(&clock) as _).await.unwrap();
@@ -117,7 +139,7 @@ impl World {
         let (store, ids) = (Arc::new(SqliteStore::new(db)), Arc::new(SystemIds));
         let limits = Limits { unable: Duration::from_secs(6), snapshot_commits: 5, ..Limits::default() };
         let builder = NodeBuilder::new(name).service(service).partitions(SHARDS).inbox().limits(limits);
-        builder.start(Parts { log: Arc::new(log), store, clock, ids }).await.unwrap()
+        builder.start(Parts { log: Arc::new(log), store, clock, ids }).await
     }
 
     /// A client that owns nothing.

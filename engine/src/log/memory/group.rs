@@ -316,7 +316,7 @@ impl Group {
                 session.believes.insert(*shard);
             }
             Assignment::Lost(shard) => drop(session.believes.remove(shard)),
-            Assignment::Revoked { .. } | Assignment::Hindered(_) => {}
+            Assignment::Revoked { .. } | Assignment::Hindered(_) | Assignment::Settled => {}
         }
         session.news.push_back(News { at, what });
         session.wake.notify_one();

@@ -65,6 +65,9 @@ impl Rebalances {
         list.set_all_offsets(Offset::End)?;
         consumer.incremental_assign(list)?;
         consumer.pause(list)?;
+        if list.count() == 0 {
+            self.tell(Assignment::Settled);
+        }
         for shard in shards(list) {
             self.life.held().insert(shard);
             self.tell(Assignment::Assigned(shard));

@@ -58,7 +58,7 @@ pub(in super::super) struct Ends(Sender<Question>);
 
 impl Ends {
     pub(super) fn start(settings: &KafkaSettings) -> Result<Self, LogError> {
-        let made = settings.client(&Role::Idle).create_with_context(Told { client: "idle" });
+        let made = settings.client(&Role::Idle).create_with_context(Told::to("idle"));
         let consumer: BaseConsumer<Told> = made.map_err(|e| passing("a consumer", &e))?;
         let (ask, questions) = channel();
         let spawned =
