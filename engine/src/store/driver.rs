@@ -76,6 +76,8 @@ fn of_sqlstate(code: &str, routine: Option<&str>) -> Class {
         (_, "55P03" | "55006" | "25006" | "25P03" | "25P04") => Class::Outage,
         // A plan that was kept over a change of its tables; a new connection knows no old plans.
         (_, "0A000") if routine == Some("RevalidateCachedQuery") => Class::Outage,
+        // The database lets nobody in, or not this user: somebody works on it just now.
+        _ if routine == Some("CheckMyDatabase") => Class::Outage,
         _ => Class::Poison,
     }
 }
@@ -126,5 +128,7 @@ mod tests {
             assert_eq!(of_sqlstate(code, None), expected, "{code}");
         }
         assert_eq!(of_sqlstate("0A000", Some("RevalidateCachedQuery")), Class::Outage);
+        assert_eq!(of_sqlstate("55000", Some("CheckMyDatabase")), Class::Outage);
+        assert_eq!(of_sqlstate("55000", Some("lastval")), Class::Poison);
     }
 }
