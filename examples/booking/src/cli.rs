@@ -239,11 +239,10 @@ struct WorkArgs {
 /// Runs the command that was asked for.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let level =
-        match cli.command {
-            Some(Command::Serve(_) | Command::Run(_)) => LevelFilter::INFO,
-            _ => LevelFilter::WARN,
-        };
+    let level = match cli.command {
+        Some(Command::Serve(_) | Command::Run(_)) => LevelFilter::INFO,
+        _ => LevelFilter::WARN,
+    };
     let level = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
     tracing_subscriber::fmt()
         .with_env_filter(level)

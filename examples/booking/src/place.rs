@@ -60,7 +60,9 @@ impl Servers {
             (None, None) => Ok(None),
             (Some(kafka), Some(postgres)) => Ok(Some(Self { kafka, postgres, create: settings.create })),
             (Some(_), None) => anyhow::bail!("Kafka is named and PostgreSQL is not: say --postgres URL too"),
-            (None, Some(_)) => anyhow::bail!("PostgreSQL is named and Kafka is not: say --kafka HOST:PORT too"),
+            (None, Some(_)) => {
+                anyhow::bail!("PostgreSQL is named and Kafka is not: say --kafka HOST:PORT too")
+            }
         }
     }
 }
@@ -187,7 +189,11 @@ impl fmt::Display for Place {
             None => write!(f, "{}", self.folder.display()),
             Some(servers) => {
                 write!(f, "Kafka at {}", servers.kafka.bootstrap)?;
-                if servers.kafka.prefix.is_empty() { Ok(()) } else { write!(f, ", {}*", servers.kafka.prefix) }
+                if servers.kafka.prefix.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, ", {}*", servers.kafka.prefix)
+                }
             }
         }
     }

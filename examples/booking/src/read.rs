@@ -21,8 +21,8 @@ pub use cars::Cars;
 pub use dialect::Dialect;
 pub use rooms::RoomNights;
 pub use seats::Seats;
-pub use trips::Trips;
 use tables::Tables;
+pub use trips::Trips;
 use versions::Followed;
 
 /// How every trip stands.

@@ -1,11 +1,7 @@
 //! `booking load`: many clients at a time book trips over HTTP, ask again under the same id whenever the outcome is
 //! unknown, and look in the end what became of every trip that was accepted. It may run the server itself, and kill it.
 
-use std::{
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;

@@ -18,11 +18,7 @@ pub(crate) enum Model {
     /// It runs here, or some shards of it do.
     Here(ReadModel),
     /// It runs in other processes.
-    There {
-        name: &'static str,
-        service: &'static str,
-        rows: Watch<PgDb>,
-    },
+    There { name: &'static str, service: &'static str, rows: Watch<PgDb> },
 }
 
 impl Model {
@@ -81,7 +77,9 @@ impl Model {
             Err(ApplyError { what, .. }) => return Some(format!("{name}: {what}")),
         };
         let Some(active) = versions.into_iter().find(|version| version.active) else {
-            return Some(format!("{name} is not there yet: it comes with `booking run --services {service}`"));
+            return Some(format!(
+                "{name} is not there yet: it comes with `booking run --services {service}`"
+            ));
         };
         active.still.first().map(|(key, why)| format!("{name}, shard {}: {why}", key.shard))
     }

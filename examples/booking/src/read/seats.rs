@@ -43,12 +43,7 @@ impl<D: Dialect> Projection<D> for Seats {
         Ok(())
     }
 
-    async fn write(
-        &self,
-        tx: &mut D::Tx,
-        tables: &Tables,
-        batch: Self::Batch,
-    ) -> Result<(), ApplyError> {
+    async fn write(&self, tx: &mut D::Tx, tables: &Tables, batch: Self::Batch) -> Result<(), ApplyError> {
         let rows: Vec<_> = batch.iter().collect();
         add::<D>(tx, tables.sql(D::own(SQLITE.1, POSTGRES.1)), &rows).await
     }

@@ -85,12 +85,7 @@ impl<D: Dialect> Projection<D> for Trips {
         Ok(())
     }
 
-    async fn write(
-        &self,
-        tx: &mut D::Tx,
-        tables: &Tables,
-        batch: Self::Batch,
-    ) -> Result<(), ApplyError> {
+    async fn write(&self, tx: &mut D::Tx, tables: &Tables, batch: Self::Batch) -> Result<(), ApplyError> {
         let row = |(id, c): (&Arc<str>, &Change)| {
             (
                 id.to_string(),

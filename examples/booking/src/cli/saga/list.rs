@@ -69,7 +69,8 @@ pub(super) async fn run(args: &ListArgs, common: &Common) -> anyhow::Result<Exit
         (None, None) => Vec::new(),
     };
     World::close(world).await;
-    let aside = if args.status == Which::Parked { set_aside(common.place()?).await? } else { BTreeMap::new() };
+    let aside =
+        if args.status == Which::Parked { set_aside(common.place()?).await? } else { BTreeMap::new() };
     found.retain(|row| !aside.contains_key(&row.id));
     let ink = Ink::of_stdout();
     let title = format!("{} sagas, {:?}", found.len() + aside.len(), args.status).to_lowercase();
