@@ -45,7 +45,7 @@ pub(super) async fn run(args: &BookArgs, common: &Common) -> anyhow::Result<Exit
         say::part(report::example(&place, trip, ink).await);
     }
     say::part(report::place(&place));
-    say::part(report::next(tally.example, common));
+    say::part(report::next(tally.example, &place, common));
     if common.json {
         report::json(&report::Run {
             trips: tally.trips(),

@@ -139,14 +139,14 @@ pub(super) fn place(place: &Place) -> String {
 }
 
 /// What to try next, as commands of the program in the way it was called.
-pub(super) fn next(example: Option<TripId>, given: &Common) -> String {
+pub(super) fn next(example: Option<TripId>, place: &Place, given: &Common) -> String {
     let data: String = given.again().into_iter().map(|arg| format!(" {arg}")).collect();
     let program = std::env::args().next().unwrap_or_else(|| "booking".into());
     let mut lines = vec![
         (format!("{program} verify{data}"), "compute everything again from the log, and compare"),
         (format!("{program} replay FILE{data}"), "book the public data set of hotel bookings"),
     ];
-    if given.kafka.is_none() {
+    if place.servers().is_none() {
         lines.push((format!("{program} crash{data}"), "kill it five times under load, and look again"));
     }
     if let Some(trip) = example {
@@ -201,7 +201,7 @@ mod tests {
             outcomes(&tally, Ink::plain()),
             speed(&tally, &fast, Ink::plain()),
             place(&data),
-            next(Some(TripId(7)), &Common::default()),
+            next(Some(TripId(7)), &data, &Common::default()),
         ];
         for line in parts.iter().flat_map(|part| part.lines()) {
             assert!(line.chars().count() <= 100, "{line}");
