@@ -1,12 +1,30 @@
 //! What librdkafka tells a client beside its answers: log lines and errors, passed on to `tracing`. Both are for people;
 //! nothing is decided by them.
 
-use rdkafka::{ClientContext, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError};
+use std::sync::{Mutex, PoisonError};
+
+use rdkafka::{
+    ClientContext, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError,
+    types::RDKafkaErrorCode as Code,
+};
 
 /// The context of a client that has nothing else to say.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Told {
-    pub(super) client: &'static str,
+    client: &'static str,
+    last: Mutex<Option<String>>,
+}
+
+impl Told {
+    /// To this client.
+    pub(super) fn to(client: &'static str) -> Self {
+        Self { client, last: Mutex::default() }
+    }
+
+    /// Why it last failed to reach anybody.
+    pub(super) fn last(&self) -> Option<String> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// A line of librdkafka's own log.
@@ -35,6 +53,10 @@ impl ClientContext for Told {
 
     fn error(&self, error: KafkaError, reason: &str) {
         trouble(self.client, &error, reason);
+        // That all brokers are down follows what happened to each of them.
+        if error.rdkafka_error_code() != Some(Code::AllBrokersDown) {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        }
     }
 }
 
