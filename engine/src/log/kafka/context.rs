@@ -32,6 +32,10 @@ pub(super) fn line(client: &str, level: RDKafkaLogLevel, facility: &str, text: &
     match level {
         // Properties of consumers that a producer takes as well.
         _ if facility == "CONFWARN" => tracing::debug!(client, "{facility}: {text}"),
+        // A broker that has just started; it is asked again.
+        _ if facility == "GETPID" && text.contains("load in progress") => {
+            tracing::debug!(client, "{facility}: {text}");
+        }
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             tracing::error!(client, "{facility}: {text}");
         }
