@@ -95,6 +95,11 @@ async fn main() -> ExitCode {
 
 async fn act(args: &Args) -> anyhow::Result<()> {
     #[cfg(feature = "servers")]
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    #[cfg(feature = "servers")]
     if let [place, number] = args.member.as_slice() {
         return servers::serve(place, number).await;
     }
