@@ -34,6 +34,10 @@ struct Args {
     #[cfg(feature = "servers")]
     #[arg(long)]
     kafka: bool,
+    /// So many producers of commits in each process, bare ones too; otherwise as many as the engine has by itself.
+    #[cfg(feature = "servers")]
+    #[arg(long, requires = "kafka")]
+    producers: Option<usize>,
     /// Only this workload (W1 to W9; on Kafka W1, W2, W4, W10 to W12); may be given several times.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
@@ -53,6 +57,14 @@ struct Args {
 }
 
 impl Args {
+    /// How long and how large.
+    fn setting(&self) -> Setting {
+        let setting = Setting::new(self.quick, self.repeat);
+        #[cfg(feature = "servers")]
+        let setting = Setting { producers: self.producers, ..setting };
+        setting
+    }
+
     /// The workloads there are.
     fn names(&self) -> &'static [&'static str] {
         #[cfg(feature = "servers")]
@@ -115,7 +127,7 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
     if let Some(unknown) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
         anyhow::bail!("there is no workload {unknown}: it is one of {}", names.join(", "));
     }
-    let setting = Setting::new(args.quick, args.repeat);
+    let setting = args.setting();
     let host = host::describe();
     report::say(&host);
     let mut figures = Vec::new();

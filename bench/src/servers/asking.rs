@@ -11,7 +11,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::place::Place;
+use super::place::{Place, until};
 use crate::{
     domain::{Command, Hotel, text},
     host,
@@ -72,14 +72,16 @@ impl Asking {
         let now = host::now();
         for shard in &self.shards {
             let mut heard = shard.heard();
-            (heard.last, heard.answers, heard.longest) = (now, 0, Duration::ZERO);
+            (heard.last, heard.longest) = (now, Duration::ZERO);
         }
     }
 
-    /// Returns when every shard has answered a few times since.
+    /// Returns when every shard has answered a few questions more.
     pub(super) async fn all_answer(&self) -> anyhow::Result<()> {
-        let few = |shard: &Arc<Shard>| shard.heard().answers >= 3;
-        super::place::until("every shard answers", async || Ok(self.shards.iter().all(few))).await
+        let answers = || self.shards.iter().map(|shard| shard.heard().answers).collect::<Vec<_>>();
+        let before = answers();
+        let more = || before.iter().zip(answers()).all(|(before, now)| now >= before + 3);
+        until("every shard answers", async || Ok(more())).await
     }
 
     /// The longest silence of each shard since, in seconds.

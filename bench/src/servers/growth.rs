@@ -26,7 +26,7 @@ pub(super) async fn measure(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
 async fn over(processes: usize, setting: &Setting) -> anyhow::Result<[Figure; 2]> {
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..setting.repeat {
-        let place = Place::create(Work::Sagas, SHARDS).await?;
+        let place = Place::create(Work::Sagas, SHARDS, setting).await?;
         let mut members = Members::start(&place, processes).await?;
         members.run(FULL, setting.warm).await?;
         ours.push(members.run(FULL, setting.time).await?);

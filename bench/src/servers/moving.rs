@@ -15,7 +15,7 @@ const BEYOND: f64 = 3.0;
 pub(super) async fn killed(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let (mut seconds, mut session) = (Vec::new(), 0.0);
     for _ in 0..setting.repeat {
-        let place = Place::create(Work::Commands, SHARDS).await?;
+        let place = Place::create(Work::Commands, SHARDS, setting).await?;
         session = place.kafka()?.session.as_secs_f64();
         let mut members = Members::start(&place, 2).await?;
         let asking = Asking::start(&place).await?;
@@ -36,7 +36,7 @@ pub(super) async fn killed(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
 pub(super) async fn handed_over(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let (mut come, mut gone) = (Vec::new(), Vec::new());
     for _ in 0..setting.repeat {
-        let place = Place::create(Work::Commands, MANY).await?;
+        let place = Place::create(Work::Commands, MANY, setting).await?;
         let mut members = Members::start(&place, 1).await?;
         let asking = Asking::start(&place).await?;
         let (mut to_it, mut from_it) = (Vec::new(), Vec::new());

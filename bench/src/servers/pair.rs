@@ -24,7 +24,7 @@ impl Pairs {
     ) -> anyhow::Result<Self> {
         let mut pairs = Self { ours: Vec::new(), bare: Vec::new() };
         for _ in 0..setting.repeat {
-            let place = Place::create(work, shards).await?;
+            let place = Place::create(work, shards, setting).await?;
             let node = place.start().await?;
             let warm = work.run(&node.client(), 0, in_flight, setting.warm).await?;
             let run = work.run(&node.client(), warm.answers(), in_flight, setting.time).await?;

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
 
 use super::work::Work;
-use crate::{host, limit};
+use crate::{host, limit, setting::Setting};
 
 /// How long processes may take until they share all shards.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,13 +31,14 @@ pub(super) struct Place {
     name: String,
     work: Work,
     shards: u32,
+    producers: Option<usize>,
 }
 
 impl Place {
     /// A new one, with services of so many shards.
-    pub(super) async fn create(work: Work, shards: u32) -> anyhow::Result<Self> {
+    pub(super) async fn create(work: Work, shards: u32, setting: &Setting) -> anyhow::Result<Self> {
         let name = format!("b{}", SystemIds.fresh(SystemClock.now()).simple());
-        let place = Self { name, work, shards };
+        let place = Self { name, work, shards, producers: setting.producers };
         place.node()?.create(shards).await?;
         Ok(place)
     }
@@ -55,6 +56,7 @@ impl Place {
     /// How Kafka is used here.
     pub(super) fn kafka(&self) -> anyhow::Result<KafkaSettings> {
         let mut kafka = KafkaSettings::new(address("PALINODE_KAFKA")?);
+        kafka.producers = self.producers.unwrap_or(kafka.producers);
         kafka.prefix = format!("{}.", self.name);
         kafka.topics = TopicSettings { replication: 1, min_in_sync: 1, ..TopicSettings::default() };
         Ok(kafka)

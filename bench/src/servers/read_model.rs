@@ -70,7 +70,7 @@ pub(super) async fn measure(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let events = setting.size(1_000_000, 50_000);
     let (mut ours, mut limit) = (Vec::new(), Vec::new());
     for _ in 0..setting.repeat {
-        let place = Place::create(Work::Commands, SHARDS).await?;
+        let place = Place::create(Work::Commands, SHARDS, setting).await?;
         let node = place.start().await?;
         fill(&node.client(), events).await?;
         let ends = last(&node.client()).await?;
