@@ -28,7 +28,9 @@ const FULL: usize = 256;
 pub(crate) fn about(name: &str) -> &'static str {
     match name {
         "W1" => "on Kafka, 8 partitions: one command to one of 1 000 aggregates, an event of 200 bytes",
-        "W2" => "on Kafka, 8 partitions a service: a saga of three steps on three services, seven commits in sequence",
+        "W2" => {
+            "on Kafka, 8 partitions a service: a saga of three steps on three services, seven commits in sequence"
+        }
         "W4" => "a read model rebuilt from Kafka into PostgreSQL",
         "W10" => "one of two processes is killed; when the last of its shards answers again",
         "W11" => "processes come and go in order; how long a shard that moves gives no answer",

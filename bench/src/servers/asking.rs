@@ -54,11 +54,8 @@ impl Asking {
         let client = Client::connect(place.log().await?, ["hotel"]).await?;
         let (mut shards, mut tasks) = (Vec::new(), JoinSet::new());
         for number in 0..place.shards() {
-            let shard = Arc::new(Shard(Mutex::new(Heard {
-                last: host::now(),
-                answers: 0,
-                longest: Duration::ZERO,
-            })));
+            let shard =
+                Arc::new(Shard(Mutex::new(Heard { last: host::now(), answers: 0, longest: Duration::ZERO })));
             tasks.spawn(ask(client.clone(), resident(number, place.shards()), Arc::clone(&shard)));
             shards.push(shard);
         }

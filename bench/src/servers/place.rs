@@ -125,7 +125,10 @@ fn address(variable: &str) -> anyhow::Result<String> {
 }
 
 /// Waits until this is so.
-pub(super) async fn until(what: &str, mut so: impl AsyncFnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+pub(super) async fn until(
+    what: &str,
+    mut so: impl AsyncFnMut() -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
     let begun = host::now();
     while !so().await? {
         anyhow::ensure!(begun.elapsed() < PATIENCE, "not within {} s: {what}", PATIENCE.as_secs());
