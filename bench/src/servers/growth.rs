@@ -11,12 +11,14 @@ use crate::{
 /// Rates.
 pub(super) async fn measure(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    for shards in [1, 8, 32] {
+    let (partitions, all): (&[u32], &[usize]) =
+        if setting.quick { (&[1, 8], &[2]) } else { (&[1, 8, 32], &[1, 2, 4]) };
+    for &shards in partitions {
         let name = format!("{shards} partitions, {FULL} in flight");
         let pairs = Pairs::run(Work::Commands, shards, FULL, setting).await?;
         figures.push(pairs.rate("W12", &name, "commands/s"));
     }
-    for processes in [1, 2, 4] {
+    for &processes in all {
         figures.extend(over(processes, setting).await?);
     }
     Ok(figures)
