@@ -1,0 +1,130 @@
+//! Servers of our own, to do harm to: a stack of `cargo xtask stack` under a name that nobody else has. It ends with the
+//! value. Knows how to end a server and how to have it back, not why.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+
+/// Names the program that is `cargo xtask`, where that is built already.
+const XTASK: &str = "PALINODE_XTASK";
+
+/// A server of the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    Kafka,
+    Postgres,
+}
+
+impl Which {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+/// What the stack says of one of its servers.
+#[derive(Debug, Clone, Deserialize)]
+struct Running {
+    server: String,
+    pid: i32,
+    ports: Vec<u16>,
+    address: String,
+    log: PathBuf,
+}
+
+/// A Kafka and a PostgreSQL that nobody else uses.
+pub(crate) struct Servers {
+    name: String,
+    running: Vec<Running>,
+}
+
+impl Servers {
+    /// Has both running.
+    ///
+    /// # Errors
+    /// What is missing, and how to get it.
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let mut servers = Self { name: format!("chaos-{}", std::process::id()), running: Vec::new() };
+        servers.up()?;
+        Ok(servers)
+    }
+
+    /// Has both running: those that were ended are started again, on their data and their ports.
+    pub(crate) fn up(&mut self) -> anyhow::Result<()> {
+        self.stack("up", &[])?;
+        let said = self.stack("status", &["--json"])?;
+        self.running = serde_json::from_str(&said).with_context(|| format!("the stack said {said:?}"))?;
+        Ok(())
+    }
+
+    /// Where the broker is.
+    pub(crate) fn kafka(&self) -> anyhow::Result<&str> {
+        Ok(&self.running(Which::Kafka)?.address)
+    }
+
+    /// The URL of a database of a superuser.
+    pub(crate) fn postgres(&self) -> anyhow::Result<&str> {
+        Ok(&self.running(Which::Postgres)?.address)
+    }
+
+    /// Where the broker listens for those who come through a proxy, and where it tells them to come to.
+    pub(crate) fn behind(&self) -> anyhow::Result<(SocketAddr, SocketAddr)> {
+        match *self.running(Which::Kafka)?.ports {
+            [_, _, inner, outer] => Ok((here(inner), here(outer))),
+            _ => bail!("the broker has no port for a proxy"),
+        }
+    }
+
+    /// The logs of the servers.
+    pub(crate) fn logs(&self) -> Vec<&Path> {
+        self.running.iter().map(|running| &*running.log).collect()
+    }
+
+    /// Sends a signal to a server.
+    pub(crate) fn signal(&self, which: Which, signal: Signal) -> anyhow::Result<()> {
+        let pid = Pid::from_raw(self.running(which)?.pid).context("a server without a process")?;
+        kill_process(pid, signal).with_context(|| format!("{} cannot be signalled", which.name()))
+    }
+
+    fn running(&self, which: Which) -> anyhow::Result<&Running> {
+        let found = self.running.iter().find(|running| running.server == which.name());
+        found.with_context(|| format!("the stack has no {}", which.name()))
+    }
+
+    fn stack(&self, verb: &str, more: &[&str]) -> anyhow::Result<String> {
+        let mut command = match std::env::var_os(XTASK) {
+            Some(program) => Command::new(program),
+            None => {
+                let mut cargo = Command::new("cargo");
+                cargo.args(["run", "--quiet", "--package", "xtask", "--"]);
+                cargo
+            }
+        };
+        command.args(["stack", verb, "--name", &self.name]).args(more).stdin(Stdio::null());
+        let output = command.output().context("the stack cannot be asked")?;
+        if !output.status.success() {
+            bail!("stack {verb}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        if let Err(e) = self.stack("down", &[]) {
+            crate::say(format_args!("the servers of {} are left behind: {e:#}", self.name));
+        }
+    }
+}
+
+fn here(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
