@@ -171,7 +171,6 @@ mod tests {
             "listeners=PLAINTEXT://127.0.0.1:20001,CONTROLLER://127.0.0.1:20002,BEHIND://127.0.0.1:20003",
             "advertised.listeners=PLAINTEXT://127.0.0.1:20001,BEHIND://127.0.0.1:20004",
             "controller.quorum.voters=1@127.0.0.1:20002",
-            "advertised.listeners=PLAINTEXT://127.0.0.1:20001",
             "log.dirs=/data/log",
             "auto.create.topics.enable=false",
             "group.initial.rebalance.delay.ms=0",

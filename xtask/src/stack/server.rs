@@ -109,7 +109,7 @@ pub(crate) fn up(server: &dyn Server, place: &Place) -> Result<(String, bool)> {
 /// Starts it on fresh data.
 fn first(server: &dyn Server, place: &Place) -> Result<Record> {
     server.install(&place.cache)?;
-    let ports = ports::free(server.ports())?;
+    let ports = ports::free(server.ports(), &place.given()?)?;
     remove_file(&place.log)?;
     let data = server.prepare(place, &ports)?;
     let data = data.to_str().context("its folder has a strange name")?.to_owned();
