@@ -1,12 +1,33 @@
 //! Every disaster there is, a file each. A disaster strikes a running scene and heals it; that everything still is as it must
 //! be is the judge's to say.
 
+mod backends;
+mod broker;
+mod cancelled;
+mod database;
+mod foreign;
 mod frozen;
 mod killed;
+mod late;
+mod rebalances;
+mod set_back;
+mod usurped;
 
 use async_trait::async_trait;
+use rustix::process::Signal;
 
 use crate::scene::Scene;
+
+const BROKER_KILLED: broker::Broker = broker::Broker {
+    name: "broker-killed",
+    what: "the broker is killed, and comes back",
+    signal: Signal::KILL,
+};
+const BROKER_STOPPED: broker::Broker = broker::Broker {
+    name: "broker-stopped",
+    what: "the broker is stopped in order, and comes back",
+    signal: Signal::TERM,
+};
 
 /// Something that goes wrong.
 #[async_trait]
@@ -50,7 +71,19 @@ impl Struck {
 }
 
 /// All of them.
-
 pub(crate) fn all() -> Vec<&'static dyn Disaster> {
-    vec![&killed::Killed, &frozen::Frozen]
+    vec![
+        &killed::Killed,
+        &frozen::Frozen,
+        &usurped::Usurped,
+        &rebalances::Rebalances,
+        &late::Late,
+        &BROKER_KILLED,
+        &BROKER_STOPPED,
+        &foreign::Foreign,
+        &database::Database,
+        &backends::Backends,
+        &set_back::SetBack,
+        &cancelled::Cancelled,
+    ]
 }

@@ -17,6 +17,7 @@ mod load;
 mod node;
 mod place;
 mod process;
+mod proxy;
 mod run;
 mod scene;
 mod servers;

@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::Context as _;
 use palinode::{Aggregate as _, Answer, Client, log::memory::Chance};
-use palinode_sagas::{Saga, SagaClient as _, Sagas};
+use palinode_sagas::{Saga, SagaClient as _, Sagas, client::Instance};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
@@ -235,12 +235,8 @@ async fn run(shared: &Shared, all: &Sagas<Transfer>, at: usize, id: &str, moved:
         moved.started = true;
     }
     let instance = all.at(id);
-    while word {
-        match instance.signal_once("go", Go).await {
-            Answer::Accepted(_) | Answer::Rejected(_) => break,
-            Answer::Unknown { .. } | Answer::Overloaded => sleep(REST).await,
-            other => return shared.history().odd.push(format!("the word for {id} was told {other:?}")),
-        }
+    if word && let Err(odd) = say_word(&instance).await {
+        return shared.history().odd.push(format!("the word for {id} was told {odd}"));
     }
     match instance.finished().await {
         Some(Ok(end)) => {
@@ -249,5 +245,16 @@ async fn run(shared: &Shared, all: &Sagas<Transfer>, at: usize, id: &str, moved:
             }
         }
         other => shared.history().odd.push(format!("the end of {id} was told {other:?}")),
+    }
+}
+
+/// The word it waits for, until it is known to have come; or what was said instead.
+async fn say_word(instance: &Instance<Transfer>) -> Result<(), String> {
+    loop {
+        match instance.signal_once("go", Go).await {
+            Answer::Accepted(_) | Answer::Rejected(_) => return Ok(()),
+            Answer::Unknown { .. } | Answer::Overloaded => sleep(REST).await,
+            other => return Err(format!("{other:?}")),
+        }
     }
 }

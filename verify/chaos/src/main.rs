@@ -5,9 +5,13 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use palinode_chaos::{Campaign, NodeArgs, node};
+use tokio::signal::{
+    ctrl_c,
+    unix::{SignalKind, signal},
+};
 use tracing_subscriber::EnvFilter;
 
 #[derive(Parser)]
@@ -86,7 +90,13 @@ async fn disasters(args: &RunArgs) -> anyhow::Result<bool> {
         program: std::env::current_exe()?,
         kept: args.evidence.clone(),
     };
-    let outcome = campaign.run().await?;
+    // Whoever is told to end still ends what it started.
+    let mut told = signal(SignalKind::terminate())?;
+    let outcome = tokio::select! {
+        outcome = campaign.run() => outcome?,
+        _ = told.recv() => bail!("told to end"),
+        said = ctrl_c() => return said.map_err(Into::into).and_then(|()| bail!("interrupted")),
+    };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&outcome)?);
     } else {

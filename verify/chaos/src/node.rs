@@ -61,6 +61,8 @@ pub(crate) struct Said {
     pub(crate) serving: Vec<String>,
     /// Why shards had to stop.
     pub(crate) halted: Vec<String>,
+    /// How much of a storm is over.
+    pub(crate) cancelled: u64,
 }
 
 /// Acts as a process until it is told to end.
@@ -82,9 +84,9 @@ pub async fn node(args: NodeArgs) -> anyhow::Result<()> {
     node.project_into(SERVICES[0], SagaRows, db.clone()).await?;
     node.project_into(SERVICES[0], Balances::<Left>::default(), db.clone()).await?;
     node.project_into(SERVICES[1], Balances::<Right>::default(), db.clone()).await?;
-    let storm = args.storm.then(|| Storm::start(node.client(), db.readers().clone()));
+    let storm = args.storm.then(|| Storm::start(&node.client(), db.readers()));
     tokio::select! {
-        said = says(&node) => said?,
+        said = says(&node, storm.as_ref()) => said?,
         _ = told.recv() => {}
         () = orphaned() => return Ok(()),
     }
@@ -126,12 +128,12 @@ async fn usurping(
 }
 
 /// Says what it serves whenever that changes.
-async fn says(node: &Node) -> anyhow::Result<()> {
+async fn says(node: &Node, storm: Option<&Storm>) -> anyhow::Result<()> {
     let mut last = None;
     loop {
         let serving = node.health().into_iter().filter(|shard| shard.stage == Stage::Serving);
         let serving = serving.map(|shard| format!("{}/{}", shard.service, shard.shard)).collect();
-        let now = Said { serving, halted: node.halted() };
+        let now = Said { serving, halted: node.halted(), cancelled: storm.map_or(0, Storm::cancelled) };
         if last.as_ref() != Some(&now) {
             writeln!(std::io::stdout(), "{}", serde_json::to_string(&now)?).context("nobody listens")?;
             last = Some(now);

@@ -3,21 +3,26 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use palinode::{
     Client, Clock as _, Ids as _, Node, SystemClock, SystemIds,
     log::kafka::{KafkaLog, KafkaSettings, TopicSettings},
     store::postgres::{PgDb, PgSettings},
 };
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
+use tokio::time::Instant;
 
 use crate::{
     domain::{self, SERVICES, SHARDS},
+    scene::PATIENCE,
     servers::Servers,
 };
 
 /// After how long without a sign of life a process loses its shards: the floor of our broker.
 pub(crate) const SESSION: Duration = Duration::from_secs(3);
+
+/// How often it is tried to be alone with a database.
+const ALONE: u32 = 50;
 
 /// Topics and a database.
 pub(crate) struct Place {
@@ -53,8 +58,15 @@ impl Place {
         };
         place.admin(&[format!("create database {}", place.database)]).await?;
         let postgres = PgSettings::url(&place.url())?;
-        let setup = Node::kafka(kafka(&place.kafka, &place.prefix), postgres.clone());
-        setup.service(domain::left()).service(domain::right()).create(SHARDS).await?;
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let setup = Node::kafka(kafka(&place.kafka, &place.prefix), postgres.clone());
+            match setup.service(domain::left()).service(domain::right()).create(SHARDS).await {
+                Ok(_) => break,
+                // A broker that has just begun may take its time; what is half created is finished by the next try.
+                Err(e) => ensure!(Instant::now() < until, "the topics cannot be created: {e}"),
+            }
+        }
         // The tables are there before the first disaster.
         PgDb::connect(postgres).await?.close().await;
         Ok(place)
@@ -88,6 +100,52 @@ impl Place {
         let settings = kafka(&self.kafka, &self.prefix);
         let log = KafkaLog::connect(settings, Arc::new(SystemClock)).await?;
         Ok(Client::connect(Arc::new(log), SERVICES).await?.with_patience(Duration::from_secs(15)))
+    }
+
+    /// Ends all sessions of its database but this one: how many.
+    pub(crate) async fn terminate(&self) -> anyhow::Result<i64> {
+        let mut conn = self.server.connect().await.context("PostgreSQL")?;
+        let sql = "select count(pg_terminate_backend(pid, 2000)) from pg_stat_activity where datname = $1";
+        let ended = sqlx::query_scalar(sql).bind(&self.database).fetch_one(&mut conn).await?;
+        conn.close().await?;
+        Ok(ended)
+    }
+
+    /// Keeps a copy of the database as it is now.
+    pub(crate) async fn copy(&self) -> anyhow::Result<()> {
+        let name = &self.database;
+        self.alone(&format!("create database {name}_old template {name}")).await?;
+        self.admin(&[format!("alter database {name} allow_connections true")]).await
+    }
+
+    /// Puts the copy into the place of the database.
+    pub(crate) async fn set_back(&self) -> anyhow::Result<()> {
+        let name = &self.database;
+        self.alone(&format!("drop database {name}")).await?;
+        self.admin(&[format!("alter database {name}_old rename to {name}")]).await
+    }
+
+    /// Runs this while nobody is connected to the database, or can be.
+    async fn alone(&self, sql: &str) -> anyhow::Result<()> {
+        let shut = format!("alter database {} allow_connections false", self.database);
+        self.admin(&[shut]).await?;
+        let mut tries = 0;
+        loop {
+            self.terminate().await?;
+            // Who was just let in is still there.
+            match self.admin(&[sql.to_owned()]).await {
+                Err(e) if tries == ALONE => return Err(e),
+                Err(_) => tries += 1,
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    /// How far the snapshots are, all shards together.
+    pub(crate) async fn snapshots(&self) -> anyhow::Result<i64> {
+        let sql = "select coalesce(sum(pseq), 0)::bigint from palinode_snapshot";
+        let mut conn = self.connect().await?;
+        Ok(sqlx::query_scalar(sql).fetch_one(&mut conn).await?)
     }
 
     /// How the checker reaches the cluster.

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use palinode::log::memory::Chance;
-use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -74,6 +73,17 @@ impl<'a> Scene<'a> {
         Ok(self.nodes.swap_remove(*at.context("no process owns anything")?))
     }
 
+    /// The process of this name.
+    pub(crate) fn node(&self, name: &str) -> Option<&Process> {
+        self.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// Takes the process of this name out of the scene.
+    pub(crate) fn take(&mut self, name: &str) -> anyhow::Result<Process> {
+        let at = self.nodes.iter().position(|node| node.name == name);
+        Ok(self.nodes.swap_remove(at.with_context(|| format!("there is no {name}"))?))
+    }
+
     /// How many shards are served, by how many of the processes each.
     pub(crate) fn served(&self) -> BTreeMap<String, usize> {
         let mut served = BTreeMap::new();
@@ -118,6 +128,7 @@ impl<'a> Scene<'a> {
     ) -> anyhow::Result<()> {
         let until = Instant::now() + PATIENCE;
         while !so(self) {
+            self.alive()?;
             ensure!(Instant::now() < until, "never within {PATIENCE:?}: {what}");
             sleep(LOOK).await;
         }
@@ -135,11 +146,6 @@ impl<'a> Scene<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Sends all processes a signal.
-    pub(crate) fn signal_all(&self, signal: Signal) -> anyhow::Result<()> {
-        self.nodes.iter().try_for_each(|node| node.signal(signal))
     }
 
     /// Ends all processes in order.

@@ -5,14 +5,20 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
+use tokio::time::{sleep, timeout};
 
 /// Names the program that is `cargo xtask`, where that is built already.
 const XTASK: &str = "PALINODE_XTASK";
+
+/// How long a server may take to end, and how often it is looked for.
+const FAREWELL: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A server of the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,10 +94,18 @@ impl Servers {
         self.running.iter().map(|running| &*running.log).collect()
     }
 
-    /// Sends a signal to a server.
-    pub(crate) fn signal(&self, which: Which, signal: Signal) -> anyhow::Result<()> {
-        let pid = Pid::from_raw(self.running(which)?.pid).context("a server without a process")?;
-        kill_process(pid, signal).with_context(|| format!("{} cannot be signalled", which.name()))
+    /// Ends a server by a signal, waits until it is gone, and has it back on its data.
+    pub(crate) async fn restart(&mut self, which: Which, signal: Signal) -> anyhow::Result<()> {
+        let number = self.running(which)?.pid;
+        let pid = Pid::from_raw(number).context("a server without a process")?;
+        kill_process(pid, signal).with_context(|| format!("{} cannot be signalled", which.name()))?;
+        let gone = async {
+            while runs(number) {
+                sleep(LOOK).await;
+            }
+        };
+        timeout(FAREWELL, gone).await.with_context(|| format!("{} does not end", which.name()))?;
+        tokio::task::block_in_place(|| self.up())
     }
 
     fn running(&self, which: Which) -> anyhow::Result<&Running> {
@@ -120,9 +134,18 @@ impl Servers {
 impl Drop for Servers {
     fn drop(&mut self) {
         if let Err(e) = self.stack("down", &[]) {
-            crate::say(format_args!("the servers of {} are left behind: {e:#}", self.name));
+            return crate::say(format_args!("the servers of {} are left behind: {e:#}", self.name));
+        }
+        let folder = self.running.first().and_then(|running| running.log.parent());
+        if let Some(Err(e)) = folder.map(std::fs::remove_dir_all) {
+            crate::say(format_args!("the logs of {} are left behind: {e}", self.name));
         }
     }
+}
+
+/// Whether a process runs: one that has ended and that nobody has asked about has no words any more.
+fn runs(pid: i32) -> bool {
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|words| !words.is_empty())
 }
 
 fn here(port: u16) -> SocketAddr {

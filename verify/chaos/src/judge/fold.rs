@@ -132,7 +132,7 @@ impl Folded {
         if !report.is_clean() {
             return None;
         }
-        let unfinished = report.unfinished.first().map(|saga| format!("{}, and others", saga));
+        let unfinished = report.unfinished.first().map(|saga| format!("{saga}, and perhaps others"));
         unfinished.or_else(|| report.open.first().map(ToString::to_string))
     }
 }
