@@ -1,8 +1,9 @@
-//! Many disasters, one after another in an order drawn from a seed, until the time is over; and the table of what came of
-//! them.
+//! Many disasters in an order drawn from a seed, until the time is over; and the table of what came of them. Those that leave
+//! the servers alone happen side by side.
 
 use std::{fmt::Write as _, path::PathBuf, time::Duration};
 
+use futures_util::future::try_join_all;
 use palinode::log::memory::Chance;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -13,6 +14,9 @@ use crate::{
     say,
     servers::Servers,
 };
+
+/// How many disasters happen at the same time, to scenes of their own on the same servers.
+const SIDE_BY_SIDE: usize = 3;
 
 /// What is to be done.
 #[derive(Debug, Clone)]
@@ -46,34 +50,55 @@ impl Campaign {
     /// # Errors
     /// When the servers cannot be started, or there is no such disaster.
     pub async fn run(&self) -> anyhow::Result<Outcome> {
-        let chosen: Vec<&dyn Disaster> = disaster::all()
+        let chosen: Vec<&'static dyn Disaster> = disaster::all()
             .into_iter()
             .filter(|disaster| self.only.as_ref().is_none_or(|only| only == disaster.name()))
             .collect();
         let names: Vec<&str> = disaster::all().iter().map(|disaster| disaster.name()).collect();
         anyhow::ensure!(!chosen.is_empty(), "there is no such disaster; there are: {}", names.join(", "));
-        let mut servers = Servers::start()?;
+        let servers = Servers::start()?;
         let (begun, mut chance) = (Instant::now(), Chance::new(self.seed));
-        let mut verdicts: Vec<Verdict> = Vec::new();
-        let goes_on = |struck: usize| match self.within {
-            Some(within) => begun.elapsed() < within,
-            None => struck < chosen.len(),
-        };
-        let mut round = Vec::new();
-        while goes_on(verdicts.len()) {
+        let (mut verdicts, mut round) = (Vec::new(), chosen.clone());
+        loop {
+            let batch = batch(&mut round, &mut chance);
+            let strikes = batch.into_iter().map(|(disaster, seed)| self.strike(disaster, &servers, seed));
+            verdicts.extend(try_join_all(strikes).await?);
+            let over = match self.within {
+                Some(within) => begun.elapsed() >= within,
+                None => round.is_empty(),
+            };
+            if over {
+                break;
+            }
             if round.is_empty() {
                 round.clone_from(&chosen);
             }
-            let next = usize::try_from(chance.below(round.len() as u64)).unwrap_or(0);
-            let disaster = round.swap_remove(next);
-            say(format_args!("{}: {}", disaster.name(), disaster.what()));
-            let verdict = run(disaster, &mut servers, chance.draw(), &self.program, &self.kept).await?;
-            say(format_args!("{}", row(&verdict)));
-            verdicts.push(verdict);
         }
         let held = verdicts.iter().all(Verdict::held);
         Ok(Outcome { seed: self.seed, held, verdicts })
     }
+
+    async fn strike(&self, disaster: &dyn Disaster, servers: &Servers, seed: u64) -> anyhow::Result<Verdict> {
+        say(format_args!("{}: {}", disaster.name(), disaster.what()));
+        let verdict = run(disaster, servers, seed, &self.program, &self.kept).await?;
+        say(format_args!("{}", row(&verdict)));
+        Ok(verdict)
+    }
+}
+
+/// The next disasters, drawn from what is left of a round, each with its seed: one that hurts the servers, or several that
+/// do not.
+fn batch(round: &mut Vec<&'static dyn Disaster>, chance: &mut Chance) -> Vec<(&'static dyn Disaster, u64)> {
+    let mut batch: Vec<(&'static dyn Disaster, u64)> = Vec::new();
+    while batch.len() < SIDE_BY_SIDE && batch.last().is_none_or(|(last, _)| !last.is_alone()) {
+        let fit: Vec<usize> = (0..round.len())
+            .filter(|n| round.get(*n).is_some_and(|disaster| batch.is_empty() || !disaster.is_alone()))
+            .collect();
+        let drawn = usize::try_from(chance.below(fit.len() as u64)).unwrap_or_default();
+        let Some(at) = fit.get(drawn) else { break };
+        batch.push((round.swap_remove(*at), chance.draw()));
+    }
+    batch
 }
 
 const HEAD: &str =
@@ -107,5 +132,25 @@ impl Outcome {
         let _ =
             write!(text, "{all} disasters, {acknowledged} acknowledged, {failed} failed; seed {}", self.seed);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_has_every_disaster_once_and_those_that_hurt_the_servers_by_themselves() {
+        let (all, mut chance) = (disaster::all(), Chance::new(7));
+        let (mut round, mut names) = (all.clone(), Vec::new());
+        while !round.is_empty() {
+            let batch = batch(&mut round, &mut chance);
+            assert!(batch.len() == 1 || batch.iter().all(|(disaster, _)| !disaster.is_alone()));
+            names.extend(batch.iter().map(|(disaster, _)| disaster.name()));
+        }
+        names.sort_unstable();
+        let mut expected: Vec<&str> = all.iter().map(|disaster| disaster.name()).collect();
+        expected.sort_unstable();
+        assert_eq!(names, expected);
     }
 }

@@ -38,6 +38,11 @@ pub(crate) trait Disaster: Send + Sync {
     /// What breaks, in a sentence.
     fn what(&self) -> &'static str;
 
+    /// Whether it hurts the servers, and so every other scene on them.
+    fn is_alone(&self) -> bool {
+        false
+    }
+
     /// With how many processes it begins.
     fn nodes(&self) -> u32 {
         3

@@ -26,7 +26,7 @@ pub(crate) fn keep(folder: &Path, servers: &Servers, verdict: &Verdict) -> anyho
     fs::write(folder.join("verdict.json"), serde_json::to_vec_pretty(verdict)?)?;
     for log in servers.logs() {
         let name = log.file_name().context("a log without a name")?;
-        fs::copy(log, folder.join(name)).with_context(|| log.display().to_string())?;
+        fs::copy(&log, folder.join(name)).with_context(|| log.display().to_string())?;
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ impl Place {
         let id = SystemIds.fresh(SystemClock.now()).simple().to_string();
         let server: PgConnectOptions = servers.postgres()?.parse()?;
         let place = Self {
-            kafka: servers.kafka()?.to_owned(),
+            kafka: servers.kafka()?,
             prefix: format!("c{id}-"),
             server: server.disable_statement_logging(),
             database: format!("chaos_{id}"),

@@ -64,7 +64,7 @@ impl Verdict {
 /// When the evidence cannot be kept. Everything else is in the verdict.
 pub(crate) async fn run(
     disaster: &dyn Disaster,
-    servers: &mut Servers,
+    servers: &Servers,
     seed: u64,
     program: &Path,
     kept: &Path,
@@ -96,15 +96,17 @@ pub(crate) async fn run(
         evidence::keep(&folder, servers, &verdict)?;
         verdict.evidence = Some(folder);
     }
-    // Whatever the disaster ended is there again before the next one.
-    servers.up()?;
+    if disaster.is_alone() {
+        // Whatever it ended is there again before the next one.
+        servers.up()?;
+    }
     Ok(verdict)
 }
 
 /// From the first process to the last. What is wrong is in the verdict; an error is what kept it from being judged.
 async fn strike(
     disaster: &dyn Disaster,
-    servers: &mut Servers,
+    servers: &Servers,
     program: &Path,
     folder: &Path,
     verdict: &mut Verdict,

@@ -22,7 +22,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Everything a disaster may touch.
 pub(crate) struct Scene<'a> {
-    pub(crate) servers: &'a mut Servers,
+    pub(crate) servers: &'a Servers,
     pub(crate) place: Arc<Place>,
     pub(crate) nodes: Vec<Process>,
     pub(crate) load: Load,
@@ -38,7 +38,7 @@ pub(crate) struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// A fresh place with so many processes that share all shards, and a load on them.
     pub(crate) async fn set(
-        servers: &'a mut Servers,
+        servers: &'a Servers,
         program: PathBuf,
         logs: PathBuf,
         seed: u64,

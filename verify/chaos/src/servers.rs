@@ -3,8 +3,9 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -49,7 +50,7 @@ struct Running {
 /// A Kafka and a PostgreSQL that nobody else uses.
 pub(crate) struct Servers {
     name: String,
-    running: Vec<Running>,
+    running: Mutex<Vec<Running>>,
 }
 
 impl Servers {
@@ -58,27 +59,28 @@ impl Servers {
     /// # Errors
     /// What is missing, and how to get it.
     pub(crate) fn start() -> anyhow::Result<Self> {
-        let mut servers = Self { name: format!("chaos-{}", std::process::id()), running: Vec::new() };
+        let servers = Self { name: format!("chaos-{}", std::process::id()), running: Mutex::default() };
         servers.up()?;
         Ok(servers)
     }
 
     /// Has both running: those that were ended are started again, on their data and their ports.
-    pub(crate) fn up(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn up(&self) -> anyhow::Result<()> {
         self.stack("up", &[])?;
         let said = self.stack("status", &["--json"])?;
-        self.running = serde_json::from_str(&said).with_context(|| format!("the stack said {said:?}"))?;
+        let running = serde_json::from_str(&said).with_context(|| format!("the stack said {said:?}"))?;
+        *self.all() = running;
         Ok(())
     }
 
     /// Where the broker is.
-    pub(crate) fn kafka(&self) -> anyhow::Result<&str> {
-        Ok(&self.running(Which::Kafka)?.address)
+    pub(crate) fn kafka(&self) -> anyhow::Result<String> {
+        Ok(self.running(Which::Kafka)?.address)
     }
 
     /// The URL of a database of a superuser.
-    pub(crate) fn postgres(&self) -> anyhow::Result<&str> {
-        Ok(&self.running(Which::Postgres)?.address)
+    pub(crate) fn postgres(&self) -> anyhow::Result<String> {
+        Ok(self.running(Which::Postgres)?.address)
     }
 
     /// Where the broker listens for those who come through a proxy, and where it tells them to come to.
@@ -90,12 +92,12 @@ impl Servers {
     }
 
     /// The logs of the servers.
-    pub(crate) fn logs(&self) -> Vec<&Path> {
-        self.running.iter().map(|running| &*running.log).collect()
+    pub(crate) fn logs(&self) -> Vec<PathBuf> {
+        self.all().iter().map(|running| running.log.clone()).collect()
     }
 
     /// Ends a server by a signal, waits until it is gone, and has it back on its data.
-    pub(crate) async fn restart(&mut self, which: Which, signal: Signal) -> anyhow::Result<()> {
+    pub(crate) async fn restart(&self, which: Which, signal: Signal) -> anyhow::Result<()> {
         let number = self.running(which)?.pid;
         let pid = Pid::from_raw(number).context("a server without a process")?;
         kill_process(pid, signal).with_context(|| format!("{} cannot be signalled", which.name()))?;
@@ -108,8 +110,12 @@ impl Servers {
         tokio::task::block_in_place(|| self.up())
     }
 
-    fn running(&self, which: Which) -> anyhow::Result<&Running> {
-        let found = self.running.iter().find(|running| running.server == which.name());
+    fn all(&self) -> MutexGuard<'_, Vec<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running(&self, which: Which) -> anyhow::Result<Running> {
+        let found = self.all().iter().find(|running| running.server == which.name()).cloned();
         found.with_context(|| format!("the stack has no {}", which.name()))
     }
 
@@ -136,7 +142,8 @@ impl Drop for Servers {
         if let Err(e) = self.stack("down", &[]) {
             return crate::say(format_args!("the servers of {} are left behind: {e:#}", self.name));
         }
-        let folder = self.running.first().and_then(|running| running.log.parent());
+        let logs = self.logs();
+        let folder = logs.first().and_then(|log| log.parent());
         if let Some(Err(e)) = folder.map(std::fs::remove_dir_all) {
             crate::say(format_args!("the logs of {} are left behind: {e}", self.name));
         }

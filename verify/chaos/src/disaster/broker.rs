@@ -26,6 +26,10 @@ impl Disaster for Broker {
         self.what
     }
 
+    fn is_alone(&self) -> bool {
+        true
+    }
+
     async fn strike(&self, scene: &mut Scene<'_>) -> anyhow::Result<Struck> {
         scene.servers.restart(Which::Kafka, self.signal).await?;
         Ok(Struck::with("the broker came back"))

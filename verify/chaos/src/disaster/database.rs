@@ -21,6 +21,10 @@ impl Disaster for Database {
         "PostgreSQL is stopped, then killed, and comes back"
     }
 
+    fn is_alone(&self) -> bool {
+        true
+    }
+
     async fn strike(&self, scene: &mut Scene<'_>) -> anyhow::Result<Struck> {
         for signal in [Signal::INT, Signal::KILL] {
             scene.servers.restart(Which::Postgres, signal).await?;
