@@ -3,9 +3,10 @@
 //! Breaks: shards move all the time, and move on before their new owner has begun. Must hold: work goes on, no shard is left
 //! without an owner, and nothing of it shows in the answers.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
-use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{Disaster, Struck};
@@ -36,7 +37,8 @@ impl Disaster for Rebalances {
         for _ in 0..COME {
             scene.start(&Manner::default())?;
             sleep(scene.chance.within(QUIET)).await;
-            scene.alive()?;
+            // Those that came may have nothing yet.
+            scene.until("somebody owns a shard", |scene| scene.nodes.iter().any(Process::is_owner)).await?;
             let owner = scene.take_owner()?;
             if scene.chance.hits(500) {
                 owner.kill().await?;
