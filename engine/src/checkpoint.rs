@@ -12,6 +12,7 @@
 //!     and says so.
 
 mod audit;
+mod bell;
 mod board;
 mod entities;
 mod parked;
@@ -25,6 +26,7 @@ use futures_util::future::BoxFuture;
 use thiserror::Error;
 
 pub use audit::{Act, Audit, Said};
+pub use bell::{About, Bell, News};
 pub use board::Board;
 pub(crate) use board::{Go, Running};
 pub use entities::{EntityRow, EntityTable};
@@ -195,6 +197,14 @@ pub trait Db: Clone + Send + Sync + 'static {
         epoch: u64,
         state: &'t str,
     ) -> BoxFuture<'t, Result<(), ApplyError>>;
+
+    /// Says to whoever waits, in this process and in others, that a checkpoint has moved: a hint, which may be lost.
+    fn ring(&self, _about: About) {}
+
+    /// Hears of what others [`ring`](Db::ring) for, where the database can tell.
+    fn news(&self, _about: &About) -> Option<News> {
+        None
+    }
 }
 
 /// A database that read models can live in, with all that belongs to them.

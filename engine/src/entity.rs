@@ -1,7 +1,10 @@
 //! What the shard machine drives: entities behind an object-safe trait. Aggregates are adapted to it by
 //! `entity/aggregate.rs`; sagas adapt themselves from outside. An entity is pure: it sees inputs and its own state.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -239,7 +242,10 @@ pub enum TargetKind {
 
 /// The kinds of one service, by name.
 #[derive(Clone, Default)]
-pub struct Kinds(BTreeMap<Arc<str>, Arc<dyn Kind>>);
+pub struct Kinds {
+    served: BTreeMap<Arc<str>, Arc<dyn Kind>>,
+    retired: BTreeSet<Arc<str>>,
+}
 
 impl Kinds {
     /// Adds a kind; gives it back when the name is taken.
@@ -248,26 +254,53 @@ impl Kinds {
     /// The name that is there already.
     pub fn add(&mut self, kind: Arc<dyn Kind>) -> Result<(), Arc<str>> {
         let name: Arc<str> = kind.name().into();
-        if self.0.contains_key(&name) {
+        if self.served.contains_key(&name) || self.retired.contains(&name) {
             return Err(name);
         }
-        self.0.insert(name, kind);
+        self.served.insert(name, kind);
+        Ok(())
+    }
+
+    /// Names a kind that is not served any more: what the log says of its entities is passed over.
+    ///
+    /// # Errors
+    /// The name, when it is served.
+    pub fn retire(&mut self, name: Arc<str>) -> Result<(), Arc<str>> {
+        if self.served.contains_key(&name) {
+            return Err(name);
+        }
+        self.retired.insert(name);
         Ok(())
     }
 
     /// The kind of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Kind>> {
-        self.0.get(name)
+        self.served.get(name)
+    }
+
+    /// Whether the kind of this name is retired.
+    #[must_use]
+    pub fn is_retired(&self, name: &str) -> bool {
+        self.retired.contains(name)
     }
 
     /// All names.
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.0.keys()
+        self.served.keys()
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Kind>> {
-        self.0.values()
+        self.served.values()
+    }
+
+    /// Why nothing can be said about an entity of this kind.
+    pub(crate) fn unknown(&self, name: &str) -> String {
+        let known = self.names().map(|n| &**n).collect::<Vec<_>>().join(", ");
+        format!(
+            "kind {name:?} is not served here; served: {known}. All processes of a service must serve all its kinds: run one \
+             that does, or say `.retired({name:?})` when it is given up for good"
+        )
     }
 }

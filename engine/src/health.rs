@@ -9,7 +9,8 @@
 //! | `Draining` | what was in flight is finished | `Away` |
 //! | any of them | the shard must not go on | `Stopped` |
 //!
-//! Beside its stage a shard may have a *trouble*: something that does not end its work and that somebody should look at.
+//! Beside its stage a shard may have *troubles*: what does not end its work and somebody should look at. Each has a source
+//! that says when it is over; those of an owner end with it.
 
 use std::{
     collections::BTreeMap,
@@ -81,7 +82,22 @@ pub(crate) struct Health(Mutex<BTreeMap<Peer, State>>);
 #[derive(Default)]
 struct State {
     stage: Stage,
-    trouble: Option<Arc<str>>,
+    troubles: BTreeMap<Source, Arc<str>>,
+}
+
+/// Where a trouble comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Source {
+    /// The group of the service cannot be followed.
+    Group,
+    /// The shard cannot be recovered or claimed.
+    Taking,
+    /// The end of its log cannot be seen.
+    Log,
+    /// Its inbox cannot be read.
+    Inbox,
+    /// Its owner makes no progress.
+    Still,
 }
 
 impl Health {
@@ -97,20 +113,27 @@ impl Health {
     pub(crate) fn set(&self, shard: &Peer, stage: Stage) {
         let mut states = self.states();
         let state = states.entry(shard.clone()).or_default();
-        if stage == Stage::Serving {
-            state.trouble = None;
+        match stage {
+            Stage::Serving => drop(state.troubles.remove(&Source::Taking)),
+            Stage::Recovering => state.troubles.retain(|source, _| *source <= Source::Taking),
+            _ => {}
         }
         state.stage = stage;
     }
 
     /// Something goes wrong with it that does not end its work.
-    pub(crate) fn trouble(&self, shard: &Peer, what: impl Into<Arc<str>>) {
-        self.states().entry(shard.clone()).or_default().trouble = Some(what.into());
+    pub(crate) fn trouble(&self, shard: &Peer, source: Source, what: impl Into<Arc<str>>) {
+        self.states().entry(shard.clone()).or_default().troubles.insert(source, what.into());
     }
 
     /// It is over.
-    pub(crate) fn recovered(&self, shard: &Peer) {
-        self.states().entry(shard.clone()).or_default().trouble = None;
+    pub(crate) fn recovered(&self, shard: &Peer, source: Source) {
+        self.states().entry(shard.clone()).or_default().troubles.remove(&source);
+    }
+
+    /// Nothing goes wrong with its owner any more: there is none.
+    pub(crate) fn at_peace(&self, shard: &Peer) {
+        self.states().entry(shard.clone()).or_default().troubles.retain(|source, _| *source == Source::Group);
     }
 
     /// It is to be given up; nothing, when it has ended already.
@@ -127,8 +150,13 @@ impl Health {
             service: Arc::clone(&peer.service),
             shard: peer.shard,
             stage: state.stage.clone(),
-            trouble: state.trouble.clone(),
+            trouble: together(&state.troubles),
         };
         self.states().iter().map(shard).collect()
     }
+}
+
+fn together(troubles: &BTreeMap<Source, Arc<str>>) -> Option<Arc<str>> {
+    let all: Vec<&str> = troubles.values().map(|what| &**what).collect();
+    (!all.is_empty()).then(|| all.join("; ").into())
 }

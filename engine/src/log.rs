@@ -154,6 +154,9 @@ pub trait Membership: Send {
 pub trait Confirm: Send + Sync {
     /// Asks the group itself, not a memory of it.
     async fn confirm(&self, shard: u32) -> Confirmed;
+
+    /// Whether the group has other members, who might be given what this one gives back. `None` when that cannot be told.
+    async fn others(&self) -> Option<bool>;
 }
 
 /// The answer to a confirmation.
@@ -182,4 +185,8 @@ pub enum Assignment {
     },
     /// It is already somebody else's.
     Lost(u32),
+    /// The group cannot be followed for now, and why. What was suggested before stays; the next news says that it is over.
+    Hindered(Arc<str>),
+    /// The group is followed again, and suggests nothing new.
+    Settled,
 }

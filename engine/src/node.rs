@@ -185,7 +185,7 @@ impl NodeBuilder {
     /// # Errors
     /// Everything wrong with the definitions, together; or what the log refuses.
     pub async fn start(self, parts: Parts) -> Result<Node, StartError> {
-        let problems = definitions::problems(&self.services, &self.peers);
+        let problems = definitions::problems(&self.services, Some(&self.peers));
         if !problems.is_empty() {
             return Err(StartError::Definitions(problems));
         }

@@ -40,6 +40,7 @@ mod intake;
 mod notice;
 mod pipeline;
 mod ports;
+mod pulse;
 mod recover;
 mod runs;
 mod snapshots;
@@ -51,6 +52,7 @@ pub(crate) use intake::Intake;
 pub(crate) use notice::Notice;
 pub use ports::Limits;
 pub(crate) use ports::{Place, Ports};
+pub(crate) use pulse::Pulse;
 pub use recover::Halt;
 pub(crate) use recover::{Recovered, recover};
 
@@ -93,6 +95,8 @@ pub(crate) struct Owner<'a> {
     next_upkeep: Micros,
     /// When something last came in.
     busy: Micros,
+    /// The end of the log could not be seen.
+    blind: bool,
     leaving: Option<notice::Leaving>,
 }
 
@@ -121,6 +125,7 @@ impl<'a> Owner<'a> {
             next_look: now.plus(limits.look),
             next_upkeep: now.plus(limits.look),
             busy: now,
+            blind: false,
             leaving: None,
         }
     }
@@ -149,6 +154,8 @@ impl<'a> Owner<'a> {
     ) -> Result<std::convert::Infallible, Exit> {
         self.begin(broken).await?;
         loop {
+            self.place.pulse.turned();
+            self.place.pulse.oldest(self.pipeline.front().map(|flight| flight.stepped.commit.pseq));
             self.obey(notice).await?;
             let now = self.ports.clock.now();
             // A clock that was set back must not put the look off.

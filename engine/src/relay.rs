@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     address::{EntityKey, Topic},
     clock::Clock,
-    commit::Peer,
+    commit::{FORMAT, Peer},
     log::Log,
     machine::Encoded,
     message::{ClientMessage, Control},
@@ -146,6 +146,12 @@ pub(crate) enum Arrived {
 pub(crate) fn arrived(record: &Record) -> Arrived {
     if record.mark.is_none() || record.crc != Some(crc32c::crc32c(&record.value)) {
         return Arrived::Foreign("it is not ours, or damaged".into());
+    }
+    if let Some(newer) = record.mark.filter(|mark| *mark > FORMAT) {
+        // Whoever sent it has it still, and sends it again until somebody can read it.
+        return Arrived::Foreign(format!(
+            "format {newer} is newer than this build's {FORMAT}: run a newer build"
+        ));
     }
     let value = &record.value;
     let read = if record.key.is_empty() {

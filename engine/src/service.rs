@@ -61,6 +61,16 @@ impl Service {
         self
     }
 
+    /// Says that there was a kind of this name, and that it is given up for good: what the log says of its entities is passed
+    /// over. A shard whose log has entities of a kind that is neither served nor retired stops.
+    #[must_use]
+    pub fn retired(mut self, kind: impl Into<Arc<str>>) -> Self {
+        if let Err(name) = self.kinds.retire(kind.into()) {
+            self.problems.push(format!("service {:?} both serves and retires the kind {name:?}", self.name));
+        }
+        self
+    }
+
     /// Adds what carries out an activity of this name.
     #[must_use]
     pub fn performer(mut self, name: &str, performer: Performer) -> Self {

@@ -59,6 +59,8 @@ async fn holds(member: &mut dyn Membership, held: &mut BTreeSet<u32>, shards: us
             Assignment::Revoked { shard, .. } | Assignment::Lost(shard) => {
                 assert!(held.remove(&shard), "{shard} is not held");
             }
+            Assignment::Hindered(why) => panic!("{why}"),
+            Assignment::Settled => {}
         }
     }
 }
@@ -150,6 +152,8 @@ async fn a_member_that_is_frozen() {
             Assignment::Assigned(shard) => format!("assigned {shard}"),
             Assignment::Revoked { shard, .. } => format!("revoked {shard}"),
             Assignment::Lost(shard) => format!("lost {shard}"),
+            Assignment::Hindered(why) => format!("hindered: {why}"),
+            Assignment::Settled => continue,
         });
     }
 }

@@ -153,16 +153,24 @@ async fn another_log_is_refused() {
 #[tokio::test]
 #[ignore = "needs Kafka: cargo xtask test starts one"]
 async fn partitions_that_were_added_are_refused() {
-    let cluster = Cluster::new();
-    let log = cluster.creating().await;
-    assert!(matches!(log.create(SERVICE, 2, log_id(1)).await, Created::Ready { .. }));
-    let inbox = cluster.topic("hotel.inbox");
-    let added = cluster.admin().create_partitions(&[NewPartitions::new(&inbox, 3)], &options()).await;
-    added.unwrap().remove(0).unwrap();
+    for stream in ["inbox", "events"] {
+        let cluster = Cluster::new();
+        let log = cluster.creating().await;
+        assert!(matches!(log.create(SERVICE, 2, log_id(1)).await, Created::Ready { .. }));
+        let topic = cluster.topic(&format!("{SERVICE}.{stream}"));
+        let added = cluster.admin().create_partitions(&[NewPartitions::new(&topic, 3)], &options()).await;
+        added.unwrap().remove(0).unwrap();
 
-    let error = cluster.connected().await.read(&Topic::events(SERVICE), 0, 0, 1).await.unwrap_err();
+        let error = loop {
+            // A new partition has no leader at first.
+            match cluster.connected().await.read(&Topic::events(SERVICE), 0, 0, 1).await.unwrap_err() {
+                error if error.advice == Advice::Retry => {}
+                error => break error,
+            }
+        };
 
-    assert!(error.what.contains(&format!("{inbox} has 3 partitions and genesis says 2")), "{error}");
+        assert!(error.what.contains(&format!("{topic} has 3 partitions and genesis says 2")), "{error}");
+    }
 }
 
 #[tokio::test]

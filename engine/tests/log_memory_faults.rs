@@ -260,6 +260,7 @@ async fn news(member: &mut Box<dyn Membership>) -> Vec<String> {
             Some(Some(Assignment::Assigned(shard))) => all.push(format!("assigned {shard}")),
             Some(Some(Assignment::Revoked { shard, .. })) => all.push(format!("revoked {shard}")),
             Some(Some(Assignment::Lost(shard))) => all.push(format!("lost {shard}")),
+            Some(Some(other)) => all.push(format!("{other:?}")),
             Some(None) => {
                 all.push("ended".into());
                 return all;
@@ -376,6 +377,7 @@ async fn a_restless_group_ends_up_with_an_owner_for_each_shard() {
                 match news {
                     Assignment::Assigned(shard) => drop(mine.insert(shard)),
                     Assignment::Revoked { shard, .. } | Assignment::Lost(shard) => drop(mine.remove(&shard)),
+                    other => panic!("{other:?}"),
                 }
             }
             (mine, count, member)

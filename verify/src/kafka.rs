@@ -55,6 +55,29 @@ impl KafkaLog {
         prefix: &str,
         services: &[&str],
     ) -> Result<Self, CannotRead> {
+        let mut log = Self::open_busy(properties, prefix, services)?;
+        for _ in 0..LOOKS {
+            let again = ends(&log.reading.get_mut().consumer, prefix, services)?;
+            if again == log.partitions {
+                return Ok(log);
+            }
+            log.partitions = again;
+        }
+        Err(CannotRead(
+            "somebody writes to the log: end the processes that work on it, and look again".into(),
+        ))
+    }
+
+    /// The same, of a log that others may write to meanwhile: each partition as it was at some moment, so a commit may be
+    /// there whose cause is not. For whoever looks at one shard.
+    ///
+    /// # Errors
+    /// [`CannotRead`] when the cluster does not answer, or a service has no log there.
+    pub fn open_busy(
+        properties: &BTreeMap<String, String>,
+        prefix: &str,
+        services: &[&str],
+    ) -> Result<Self, CannotRead> {
         let mut config = ClientConfig::new();
         config.extend(properties.iter().map(|(key, value)| (key.clone(), value.clone())));
         for (key, value) in [
@@ -71,18 +94,9 @@ impl KafkaLog {
             config.set(key, value);
         }
         let consumer: BaseConsumer = config.create().map_err(|e| cannot("the cluster", &e))?;
-        let mut partitions = ends(&consumer, prefix, services)?;
-        for _ in 0..LOOKS {
-            let again = ends(&consumer, prefix, services)?;
-            if again == partitions {
-                let reading = RefCell::new(Reading { consumer, next: None });
-                return Ok(Self { prefix: prefix.to_owned(), partitions, reading });
-            }
-            partitions = again;
-        }
-        Err(CannotRead(
-            "somebody writes to the log: end the processes that work on it, and look again".into(),
-        ))
+        let partitions = ends(&consumer, prefix, services)?;
+        let reading = RefCell::new(Reading { consumer, next: None });
+        Ok(Self { prefix: prefix.to_owned(), partitions, reading })
     }
 }
 

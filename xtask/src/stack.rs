@@ -103,6 +103,11 @@ impl Stack {
         Ok(())
     }
 
+    /// Where the programs of a server are, and the variable that tells tests.
+    pub(crate) fn programs(&self, server: &dyn Server) -> Option<(&'static str, String)> {
+        server.programs(&self.cache).map(|(variable, folder)| (variable, folder.display().to_string()))
+    }
+
     fn status(&self, wanted: &[&'static dyn Server]) -> Result<()> {
         let mut idle = Vec::new();
         for server in wanted {
@@ -141,7 +146,7 @@ pub(crate) fn command(args: &[String]) -> Result<()> {
     let Asked { verb, name, export, json, wanted } = Asked::read(args)?;
     let stack = Stack::open(&name)?;
     match verb.as_str() {
-        "up" => report(stack.up(&wanted)?, export),
+        "up" => report(&stack, stack.up(&wanted)?, export),
         "down" => stack.down(&wanted),
         "status" if json => stack.described(&wanted),
         "status" => stack.status(&wanted),
@@ -149,12 +154,17 @@ pub(crate) fn command(args: &[String]) -> Result<()> {
     }
 }
 
-fn report(all: Vec<Started>, export: bool) -> Result<()> {
+fn report(stack: &Stack, all: Vec<Started>, export: bool) -> Result<()> {
     let mut failed = Vec::new();
     for Started { server, outcome } in all {
         let name = server.name();
         match outcome {
-            Ok((address, _)) if export => print(format_args!("export {}='{address}'", server.variable())),
+            Ok((address, _)) if export => {
+                print(format_args!("export {}='{address}'", server.variable()));
+                if let Some((variable, folder)) = stack.programs(server) {
+                    print(format_args!("export {variable}='{folder}'"));
+                }
+            }
             Ok((address, ran)) => {
                 print(format_args!("{name:10} {address}{}", if ran { "  (ran already)" } else { "" }));
             }

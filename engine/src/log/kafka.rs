@@ -9,8 +9,10 @@
 //! | `reader` | reading, with a few consumers for all partitions |
 //! | `group` | who is suggested to own which shard |
 //!
-//! Transactions are not used: one commit is one record, and the fence is in the log. A service is looked at once, when it
-//! is first used, and again every hour; one that is not fit any more refuses everything (L10).
+//! Transactions are not used: one commit is one record, and the fence is in the log. A service is looked at when it is
+//! first used (`service`), again every hour, and soon when something makes its topics doubtful (`watch`); one that is not
+//! fit any more refuses everything (L10). The hour passes on the engine's clock. What waits for a broker waits in its own
+//! time, tokio's: an answer, a leader, a thread of the driver; a test that moves a clock must not end such a wait.
 
 mod context;
 mod error;
@@ -22,6 +24,7 @@ mod reader;
 mod row;
 mod settings;
 mod topics;
+mod watch;
 
 use std::{
     sync::{Arc, Weak},
@@ -30,7 +33,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use tokio::{sync::Mutex, task::JoinHandle, time::sleep};
+use tokio::{sync::Mutex, task::JoinSet, time::sleep};
 use uuid::Uuid;
 
 pub use self::settings::{GroupProtocol, KafkaSettings, TopicSettings};
@@ -47,14 +50,12 @@ use crate::{
     clock::Clock,
     codec,
     commit::{FORMAT, Genesis},
-    log::{Advice, Append, Created, Log, LogError, Membership, Stored},
+    log::{Append, Created, Log, LogError, Membership, Stored},
     record::Record,
 };
 
 /// The version of the driver's crate; it does not tell itself.
 const CRATE: &str = "0.39";
-/// How often the topics of known services are looked at again.
-const AGAIN: Duration = Duration::from_secs(3600);
 /// How often new topics are looked at until every partition has a leader, and how many times.
 const LEADERS: (Duration, u32) = (Duration::from_millis(50), 300);
 
@@ -71,7 +72,6 @@ const LEADERS: (Duration, u32) = (Duration::from_millis(50), 300);
 /// ```
 pub struct KafkaLog {
     shared: Arc<Shared>,
-    watch: JoinHandle<()>,
 }
 
 struct Shared {
@@ -83,6 +83,9 @@ struct Shared {
     opening: Mutex<()>,
     reader: Reader,
     pool: Pool,
+    /// Those who look at known services again.
+    watches: Mutex<JoinSet<()>>,
+    me: Weak<Self>,
 }
 
 impl KafkaLog {
@@ -109,7 +112,7 @@ impl KafkaLog {
         let (_, librdkafka) = rdkafka::util::get_rdkafka_version();
         tracing::info!(rdkafka = CRATE, librdkafka, ?settings, "connecting to Kafka");
         let (reader, pool) = (Reader::start(&settings)?, Pool::start(&settings)?);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new_cyclic(|me| Shared {
             creates,
             known: Known::default(),
             opening: Mutex::default(),
@@ -117,40 +120,17 @@ impl KafkaLog {
             pool,
             clock,
             settings,
+            watches: Mutex::default(),
+            me: Weak::clone(me),
         });
-        Admin::new(&shared.settings)?.answers().await?;
-        let watch = tokio::spawn(watch(Arc::downgrade(&shared)));
-        Ok(Self { shared, watch })
+        topics::answers(&shared.settings).await?;
+        Ok(Self { shared })
     }
 
     /// The settings it was opened with.
     #[must_use]
     pub fn settings(&self) -> &KafkaSettings {
         &self.shared.settings
-    }
-}
-
-impl Drop for KafkaLog {
-    fn drop(&mut self) {
-        self.watch.abort();
-    }
-}
-
-/// Looks at what is known again and again.
-async fn watch(shared: Weak<Shared>) {
-    loop {
-        sleep(AGAIN).await;
-        let Some(shared) = shared.upgrade() else { return };
-        for served in shared.known.all() {
-            match shared.look(&served.genesis.service, Some(&served.genesis)).await {
-                Ok(_) => {}
-                Err(e) if e.advice == Advice::Stop => {
-                    tracing::error!(service = %served.genesis.service, "not fit any more: {e}");
-                    served.end(e);
-                }
-                Err(e) => tracing::warn!(service = %served.genesis.service, "not looked at again: {e}"),
-            }
-        }
     }
 }
 
@@ -164,8 +144,18 @@ impl Shared {
         let _alone = self.opening.lock().await;
         match self.known.get(service) {
             Some(known) => Ok(known),
-            None => self.look(service, None).await.map(|served| self.known.add(served)),
+            None => Ok(self.keep(self.look(service, None).await?).await),
         }
+    }
+
+    /// Makes a service known, and has it looked at again.
+    async fn keep(&self, served: Served) -> Arc<Served> {
+        let (served, new) = self.known.add(served);
+        if new {
+            let watch = watch::watch(Weak::clone(&self.me), Arc::downgrade(&served));
+            self.watches.lock().await.spawn(watch);
+        }
+        served
     }
 
     async fn lane(&self, topic: &Topic, partition: u32) -> Result<Arc<Lane>, LogError> {
@@ -187,11 +177,17 @@ impl Shared {
         if !topics.are_there() {
             return Err(run_create(" is not there"));
         }
+        if let Some(expected) = expected {
+            fit(&topics, Some(expected.partitions))?;
+        }
         let served = self.seen(service, &topics, None)?;
         let genesis = match genesis::first(&self.reader, &served).await? {
             First::Everywhere(genesis) => genesis,
             First::Nothing => return Err(run_create(" has topics, but no genesis")),
-            First::Partly(_) => return Err(run_create(" was not created to the end")),
+            First::Partly(genesis) => {
+                self.is_the_log(service, &topics, &genesis)?;
+                return Err(run_create(" was not created to the end"));
+            }
         };
         self.is_the_log(service, &topics, &genesis)?;
         match expected.filter(|expected| **expected != genesis) {
@@ -244,7 +240,7 @@ impl Shared {
                 if genesis.partitions != partitions {
                     return Err(other_number(service, genesis.partitions, partitions));
                 }
-                self.known.add(Served::new(&self.settings, genesis.clone()));
+                self.keep(Served::new(&self.settings, genesis.clone())).await;
                 Ok(Created::Ready { genesis, fresh: false })
             }
             _ if !self.creates => Err(LogError::stop(format!(
@@ -296,7 +292,7 @@ impl Shared {
         Ok(match written {
             Ok(()) => {
                 let fresh = genesis.log_id == ours.log_id;
-                self.known.add(Served::new(&self.settings, genesis.clone()));
+                self.keep(Served::new(&self.settings, genesis.clone())).await;
                 Created::Ready { genesis, fresh }
             }
             Err(NotWritten::Refused(error)) => Created::Refused(error),

@@ -49,6 +49,10 @@ impl Machine {
             if home != self.me.shard {
                 return Err(misfit(format!("{key} lives on shard {home}, not {}", self.me.shard)));
             }
+            // Passed over, its events would be missing in the next snapshot, and whoever knows the kind would decide without.
+            if self.kinds.get(&key.kind).is_none() && !self.kinds.is_retired(&key.kind) {
+                return Err(misfit(format!("{key}: {}", self.kinds.unknown(&key.kind))));
+            }
             if let Some(slot) = self.entities.get(&key) {
                 if slot.version != entity.version {
                     let text =

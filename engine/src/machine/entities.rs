@@ -131,7 +131,7 @@ impl Entities {
     /// # Errors
     /// When the service has no such kind.
     pub fn load(&mut self, kinds: &Kinds, key: &EntityKey, row: Option<&Row>) -> Result<(), Unfit> {
-        let kind = kinds.get(&key.kind).ok_or_else(|| Unfit::new(format!("no kind {:?}", key.kind)))?;
+        let kind = kinds.get(&key.kind).ok_or_else(|| Unfit::new(kinds.unknown(&key.kind)))?;
         let blank = || Slot::new(0, 0, State::Live(kind.blank(&key.id)));
         let mut slot = match row.and_then(|r| r.value.as_ref().map(|v| (r.pseq, v))) {
             None => blank(),

@@ -106,7 +106,7 @@ impl KafkaBuilder {
     /// server that does not answer; a database built from another log. Each says what to do.
     pub async fn start(self) -> Result<Node, StartError> {
         let Self { kafka, postgres, node } = self;
-        let problems = definitions::problems(&node.services, &node.peers);
+        let problems = definitions::problems(&node.services, Some(&node.peers));
         if !problems.is_empty() {
             return Err(StartError::Definitions(problems));
         }

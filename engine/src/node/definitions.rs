@@ -7,8 +7,8 @@ use crate::{
     service::Service,
 };
 
-/// Everything wrong with these services, one sentence each.
-pub(super) fn problems(services: &[Service], peers: &[Arc<str>]) -> Vec<String> {
+/// Everything wrong with these services, one sentence each. A node that can have no peers has none, not an empty list.
+pub(super) fn problems(services: &[Service], peers: Option<&[Arc<str>]>) -> Vec<String> {
     let mut problems: Vec<String> = services.iter().flat_map(|s| s.problems.iter().cloned()).collect();
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     for service in services {
@@ -16,7 +16,7 @@ pub(super) fn problems(services: &[Service], peers: &[Arc<str>]) -> Vec<String> 
     }
     let twice = names.iter().filter(|(_, n)| **n > 1);
     problems.extend(twice.map(|(name, _)| format!("two services are named {name:?}")));
-    let both = peers.iter().filter(|peer| names.contains_key(&***peer));
+    let both = peers.unwrap_or_default().iter().filter(|peer| names.contains_key(&***peer));
     problems.extend(both.map(|name| format!("this node runs service {name:?} itself: it is no peer of it")));
     for service in services {
         for kind in service.kinds.iter() {
@@ -31,7 +31,7 @@ pub(super) fn problems(services: &[Service], peers: &[Arc<str>]) -> Vec<String> 
 
 /// What a kind asks something of and this node does not have. What the kinds of a peer are is not seen from here.
 fn missing(
-    (services, peers): (&[Service], &[Arc<str>]),
+    (services, peers): (&[Service], Option<&[Arc<str>]>),
     of: &Service,
     kind: &dyn Kind,
     target: TargetKind,
@@ -39,11 +39,14 @@ fn missing(
     let asks = format!("{:?} of service {:?} asks", kind.name(), of.name);
     match target {
         TargetKind::Aggregate { service, kind } => match services.iter().find(|s| &*s.name == service) {
-            None if peers.iter().any(|peer| **peer == *service) => Vec::new(),
-            None => vec![format!(
-                "{asks} service {service:?}, which this node does not run: add it, or say `.peer({service:?})` when \
-                 another process runs it"
-            )],
+            None if peers.unwrap_or_default().iter().any(|peer| **peer == *service) => Vec::new(),
+            None => {
+                let or = match peers {
+                    Some(_) => format!(", or say `.peer({service:?})` when another process runs it"),
+                    None => "; what other processes run cannot be asked from an embedded node".into(),
+                };
+                vec![format!("{asks} service {service:?}, which this node does not run: add it{or}")]
+            }
             Some(there) if there.kinds.get(kind).is_none() => {
                 vec![format!(
                     "{asks} {kind:?} of service {service:?}, which has no such aggregate: add it there"

@@ -73,7 +73,7 @@ impl EmbeddedBuilder {
     /// damaged, each with what to do.
     pub async fn start(self) -> Result<Node, StartError> {
         let Self { dir, node, clock } = self;
-        let problems = definitions::problems(&node.services, &[]);
+        let problems = definitions::problems(&node.services, None);
         if !problems.is_empty() {
             return Err(StartError::Definitions(problems));
         }

@@ -6,9 +6,8 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     address::Topic,
-    commit::Peer,
-    health::Health,
-    owner::{Intake, Ports},
+    health::Source,
+    owner::{Intake, Place, Ports},
     relay::Note,
 };
 
@@ -33,11 +32,13 @@ impl Drop for Reader {
 impl Reader {
     /// Reads for the next owner of this shard.
     pub(super) fn spawn(
-        (ports, me, health): (Ports, Peer, Arc<Health>),
+        (place, ports): (&Place, &Ports),
         low: u64,
         queue: usize,
         intake: &mut Intake,
     ) -> Self {
+        let (ports, me, health) = (ports.clone(), place.me.clone(), Arc::clone(&place.health));
+        let pulse = place.pulse.clone();
         let (inbox, inbox_in) = mpsc::channel(WAITING.max(queue.saturating_mul(2)));
         intake.inbox = inbox_in;
         Self(tokio::spawn(async move {
@@ -48,17 +49,17 @@ impl Reader {
             }
             let (mut pause, mut failed) = (LOOK.0, Duration::ZERO);
             loop {
-                let records = match ports.log.read(&topic, me.shard, from, PAGE).await {
+                let records = match pulse.reading(ports.log.read(&topic, me.shard, from, PAGE)).await {
                     Ok(records) => {
                         if !failed.is_zero() {
-                            health.recovered(&me);
+                            health.recovered(&me, Source::Inbox);
                         }
                         failed = Duration::ZERO;
                         records
                     }
                     Err(error) => {
                         tracing::warn!(%topic, shard = me.shard, from, "the inbox cannot be read: {error}");
-                        health.trouble(&me, format!("its inbox cannot be read: {error}"));
+                        health.trouble(&me, Source::Inbox, format!("its inbox cannot be read: {error}"));
                         failed = failed.saturating_mul(2).clamp(LOOK.1, AWAY);
                         ports.clock.pass(failed).await;
                         continue;

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::reader::Reader;
 use crate::{
     clock::Clock,
-    health::{Health, Stage},
+    health::{Source, Stage},
     log::{Advice, Confirm, Confirmed},
     owner::{
         Broken, End, Halt, Intake, Limits, Notice, Owner, Place, Ports, Recovered, Taken, recover, take,
@@ -17,6 +17,9 @@ use crate::{
     time::Micros,
 };
 
+/// So many looks in a row find nothing moved before an owner is given up; half of them before it is told.
+const STILL: u32 = 6;
+
 /// One shard on this node.
 pub(super) struct Shard {
     pub(super) place: Place,
@@ -24,7 +27,6 @@ pub(super) struct Shard {
     pub(super) limits: Limits,
     pub(super) inbox: bool,
     pub(super) confirm: Arc<dyn Confirm>,
-    pub(super) health: Arc<Health>,
     pub(super) notice: Notice,
 }
 
@@ -38,8 +40,10 @@ impl Drop for Shard {
 
 /// How a shard's task ended.
 pub(super) enum Ended {
-    /// It was told to, or must not go on.
+    /// It was told to.
     Done,
+    /// It must not go on here.
+    Halted,
     /// The group says that the shard is not this member's, and has no other news.
     Expelled,
     /// It is this member's, which cannot serve it: another one may.
@@ -78,7 +82,7 @@ impl Shard {
                 Err(halt) => {
                     tracing::error!("{halt}; this shard stops, the others go on");
                     self.is(Stage::Stopped { why: halt.to_string().into() });
-                    return Ended::Done;
+                    return Ended::Halted;
                 }
             }
             self.rest(self.limits.patience).await;
@@ -96,11 +100,18 @@ impl Shard {
     fn is(&self, stage: Stage) {
         let ends = matches!(stage, Stage::Away | Stage::Stopped { .. });
         if ends || !self.notice.is_given() {
-            self.health.set(&self.place.me, stage);
+            self.place.health.set(&self.place.me, stage);
         }
     }
 
+    fn trouble(&self, why: String) {
+        self.place.health.trouble(&self.place.me, Source::Taking, why);
+    }
+
     fn gone(&self, ended: Ended) -> Ended {
+        if !matches!(ended, Ended::Unable) {
+            self.place.health.at_peace(&self.place.me);
+        }
         self.is(Stage::Away);
         ended
     }
@@ -111,11 +122,41 @@ impl Shard {
         let mut intake = Intake { calls: calls_in, notes: notes_in, inbox: mpsc::channel(1).1, proven: None };
         self.ports.router.open(self.place.me.clone(), Mailbox { calls, notes });
         self.ports.tail.own(self.place.me.shard, true);
-        let outcome = self.serve(&mut intake).await;
+        let outcome = tokio::select! {
+            biased;
+            outcome = self.serve(&mut intake) => outcome,
+            () = self.still() => Ok(Serving::Unable),
+        };
         self.ports.tail.own(self.place.me.shard, false);
         // Before the intake goes with what waits in it: those callers are to take the other road.
         self.ports.router.close(&self.place.me);
         outcome
+    }
+
+    /// Returns when nothing has moved for too long, and somebody else may do better.
+    async fn still(&self) {
+        let mut watch = self.place.pulse.watch();
+        let mut told = false;
+        loop {
+            self.ports.clock.pass(self.limits.unable / STILL).await;
+            let me = &self.place.me;
+            match watch.look() {
+                Some((what, looks)) if looks >= STILL / 2 => {
+                    let what =
+                        format!("{what}: nothing has moved for {:?}", self.limits.unable / STILL * looks);
+                    if !std::mem::replace(&mut told, true) || looks == STILL {
+                        tracing::error!(service = %me.service, shard = me.shard, "{what}");
+                    }
+                    self.place.health.trouble(me, Source::Still, what);
+                    if self.inbox && looks >= STILL {
+                        sometimes!("owner without progress given up");
+                        return;
+                    }
+                }
+                _ if std::mem::take(&mut told) => self.place.health.recovered(me, Source::Still),
+                _ => {}
+            }
+        }
     }
 
     /// Recover, claim, own; again, until the shard is stopped, lost or must not go on.
@@ -129,8 +170,8 @@ impl Shard {
                 Err(serving) => return Ok(serving),
             };
             let low = shard.machine.inbox_from();
-            let of = || (self.ports.clone(), self.place.me.clone(), Arc::clone(&self.health));
-            let _reader = self.inbox.then(|| Reader::spawn(of(), low, self.limits.queue, intake));
+            let of = (&self.place, &self.ports);
+            let _reader = self.inbox.then(|| Reader::spawn(of, low, self.limits.queue, intake));
             let owner = Owner::new(&self.place, &self.ports, &self.limits, shard);
             self.is(Stage::Serving);
             let run = owner.run(intake, &self.notice, broken.take());
@@ -152,10 +193,14 @@ impl Shard {
                 }
                 Ok(End::Deposed) => {}
                 Ok(End::Again(why)) => {
+                    self.trouble(why.clone());
                     let shard = self.place.me.shard;
                     tracing::warn!(service = %self.place.me.service, shard, why, "recovered and claimed anew");
                 }
-                Err(halt) if retryable(&halt) => tracing::warn!("{halt}; tried again"),
+                Err(halt) if retryable(&halt) => {
+                    tracing::warn!("{halt}; tried again");
+                    self.trouble(halt.to_string());
+                }
                 Err(halt) => return Err(halt),
             }
             self.pause(&mut pause).await;
@@ -175,6 +220,7 @@ impl Shard {
                 () = self.notice.given() => return Ok(Err(Serving::Stopped)),
                 attempt = self.attempt(proven) => attempt,
             };
+            self.place.pulse.turned();
             let now = self.ports.clock.now();
             let why = match attempt {
                 Ok(Attempt::Ours(shard)) => return Ok(Ok(*shard)),
@@ -185,6 +231,7 @@ impl Shard {
                 Ok(Attempt::NotYet(why)) => {
                     let shard = self.place.me.shard;
                     tracing::debug!(service = %self.place.me.service, shard, why, "not claimed yet");
+                    self.trouble(why);
                     failing = None;
                     self.pause(pause).await;
                     continue;
@@ -197,8 +244,8 @@ impl Shard {
             // A clock that was set back begins to count anew.
             let since = failing.map_or(now, |since| since.min(now));
             failing = Some(since);
+            self.trouble(why);
             if self.inbox && now.since(since) >= self.limits.unable {
-                self.health.trouble(&self.place.me, why);
                 return Ok(Err(Serving::Unable));
             }
             self.pause(pause).await;

@@ -1,5 +1,7 @@
 //! One service on this node: an owner for each shard that the group suggests. What is to move is served until its next
 //! owner has claimed it. A node that the group threw out joins it again; one that cannot serve stays away for a while.
+//! A shard that must not go on here is given back, when there is anybody to take it: a newer build may read what this one
+//! cannot. A group gives back all or nothing, so the other shards move along, and this is done ever more seldom.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -10,15 +12,19 @@ use uuid::Uuid;
 use super::shard::{Ended, Pause, Shard};
 use crate::{
     commit::Peer,
-    health::Health,
+    health::{Health, Source},
     log::{Advice, Assignment, Confirm, Membership},
     machine::Directory,
-    owner::{Limits, Notice, Place, Ports},
+    owner::{Limits, Notice, Place, Ports, Pulse},
     service::Service,
+    time::Micros,
 };
 
 /// The shortest and the longest time that a node which cannot serve stays out of the group.
 const AWAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(20));
+
+/// How long a shard that has to stop again and again is kept before it is given back: at first, and at most.
+const KEPT: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
 
 /// A service on this node.
 pub(super) struct Member {
@@ -63,9 +69,9 @@ enum Left {
 impl Member {
     /// A member of the service's group until the node stops: one that was thrown out joins again.
     pub(super) async fn run(self, mut membership: Box<dyn Membership>) {
-        let (mut pause, mut away) = (Pause::new(), AWAY.0);
+        let (mut pause, mut away, mut kept) = (Pause::new(), AWAY.0, Duration::ZERO);
         loop {
-            let unable = matches!(self.follow(membership).await, Left::Unable);
+            let unable = matches!(self.follow(membership, &mut kept).await, Left::Unable);
             if unable {
                 sometimes!("node left the group because it cannot serve");
                 tracing::error!(
@@ -103,8 +109,9 @@ impl Member {
     }
 
     /// Follows the group's suggestions until the node stops or is no member any more; then every owner has ended.
-    async fn follow(&self, mut membership: Box<dyn Membership>) -> Left {
+    async fn follow(&self, mut membership: Box<dyn Membership>, kept: &mut Duration) -> Left {
         let confirm = membership.confirmer();
+        let mut give_back: Option<Micros> = None;
         let mut served: BTreeMap<u32, Served> = BTreeMap::new();
         let mut tasks = JoinSet::new();
         let left = loop {
@@ -114,12 +121,34 @@ impl Member {
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => match ended {
                     Ok(Ended::Expelled) => break Left::Expelled,
                     Ok(Ended::Unable) => break Left::Unable,
-                    Ok(Ended::Done) | Err(_) => continue,
+                    Ok(Ended::Done) => continue,
+                    Ok(Ended::Halted) | Err(_) => {
+                        let at = || self.ports.clock.now().plus(*kept);
+                        give_back = self.inbox.then(|| give_back.unwrap_or_else(at));
+                        continue;
+                    }
                 },
+                () = self.pass_until(give_back), if give_back.is_some() => {
+                    if confirm.others().await == Some(false) {
+                        give_back = Some(self.ports.clock.now().plus(self.limits.unable));
+                        continue;
+                    }
+                    sometimes!("shard that has stopped given back");
+                    *kept = kept.saturating_mul(2).clamp(KEPT.0, KEPT.1);
+                    break Left::Unable;
+                }
                 change = membership.next() => change,
             };
+            if !matches!(change, Some(Assignment::Hindered(_) | Assignment::Lost(_))) {
+                self.of_all(|shard| self.health.recovered(shard, Source::Group));
+            }
             match change {
                 None => break Left::Expelled,
+                Some(Assignment::Hindered(why)) => {
+                    tracing::error!(service = %self.service.name, "the group cannot be followed: {why}");
+                    let what = format!("the group cannot be followed: {why}");
+                    self.of_all(|shard| self.health.trouble(shard, Source::Group, what.clone()));
+                }
                 Some(Assignment::Assigned(shard)) => {
                     let before = served.remove(&shard);
                     let (notice, ended) = (Notice::default(), CancellationToken::new());
@@ -148,7 +177,11 @@ impl Member {
                         });
                     }
                 }
+                Some(Assignment::Settled) => {}
                 Some(Assignment::Lost(shard)) => {
+                    let what =
+                        "the group took it away: this process, or the group, did not answer for a session";
+                    self.health.trouble(&self.peer(shard), Source::Group, what);
                     if let Some(Served { notice, .. }) = served.get(&shard) {
                         self.health.drain(&self.peer(shard));
                         notice.lose();
@@ -173,6 +206,19 @@ impl Member {
         left
     }
 
+    /// Returns at this time; never, without one.
+    async fn pass_until(&self, at: Option<Micros>) {
+        match at {
+            Some(at) => self.ports.clock.wait_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn of_all(&self, tell: impl Fn(&Peer)) {
+        let partitions = self.directory.get(&self.service.name).map_or(0, |(_, partitions)| partitions);
+        (0..partitions).map(|shard| self.peer(shard)).for_each(|shard| tell(&shard));
+    }
+
     fn peer(&self, shard: u32) -> Peer {
         Peer { service: Arc::clone(&self.service.name), log_id: self.log_id, shard }
     }
@@ -185,12 +231,13 @@ impl Member {
                 kinds: self.service.kinds.clone(),
                 performers: self.service.performers.clone(),
                 directory: Arc::clone(&self.directory),
+                health: Arc::clone(&self.health),
+                pulse: Pulse::default(),
             },
             ports: self.ports.clone(),
             limits: self.limits,
             inbox: self.inbox,
             confirm,
-            health: Arc::clone(&self.health),
             notice,
         }
     }

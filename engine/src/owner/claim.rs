@@ -62,14 +62,15 @@ pub(crate) async fn take(
     };
     let record = claim_record(&claim, now).map_err(|e| place.refused(format!("a claim: {e}")))?;
     let topic = Topic::events(Arc::clone(&place.me.service));
-    match ports.log.append(&topic, place.me.shard, vec![record]).await {
+    let unknown = match ports.log.append(&topic, place.me.shard, vec![record]).await {
         Append::Refused(error) if error.advice == crate::log::Advice::Stop => {
             return Err(place.log_halt(error));
         }
         Append::Refused(error) => return Ok(Taken::Failed(error.to_string())),
-        // Unknown: it may be there all the same, so it is looked for.
-        Append::Appended(_) | Append::Unknown(_) => {}
-    }
+        // It may be there all the same, so it is looked for.
+        Append::Unknown(error) => Some(error),
+        Append::Appended(_) => None,
+    };
     let (mut waited, pause) = (Duration::ZERO, limits.look / 50);
     loop {
         let claims = shard.read_on(place, ports).await?;
@@ -99,7 +100,8 @@ pub(crate) async fn take(
         }
         if waited >= limits.patience {
             sometimes!("claim lost");
-            return Ok(Taken::Failed("its claim did not appear in the log".into()));
+            let why = unknown.map(|error| format!(": {error}")).unwrap_or_default();
+            return Ok(Taken::Failed(format!("its claim did not appear in the log{why}")));
         }
         ports.clock.pass(pause).await;
         waited = waited.saturating_add(pause);

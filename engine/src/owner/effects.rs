@@ -5,6 +5,7 @@ use crate::{
     codec::{Entry, decode},
     commit::Cause,
     digest::Digest,
+    health::Source,
     machine::fold::Verdict,
     message::{Control, Says},
 };
@@ -112,6 +113,7 @@ impl Owner<'_> {
             if met == 0 && !zoo!("footing-not-read") {
                 self.footing().await?;
             }
+            self.place.pulse.turned();
             from = last.offset.saturating_add(1);
             met += records.len();
             for stored in &records {
@@ -163,12 +165,21 @@ impl Owner<'_> {
         }
         if self.pipeline.is_empty() {
             match self.ports.log.end(&self.topic, self.place.me.shard).await {
-                Ok(end) if end > self.pipeline.fold().next_offset() => {
-                    self.catch_up().await?;
+                Ok(end) => {
+                    if std::mem::take(&mut self.blind) {
+                        self.place.health.recovered(&self.place.me, Source::Log);
+                    }
+                    if end > self.pipeline.fold().next_offset() {
+                        self.catch_up().await?;
+                    }
                 }
-                Ok(_) => {}
                 Err(e) if e.advice == crate::log::Advice::Stop => return Err(self.place.log_halt(e).into()),
-                Err(e) => tracing::warn!(shard = %self.shard(), "the end of the log cannot be seen: {e}"),
+                Err(e) => {
+                    tracing::warn!(shard = %self.shard(), "the end of the log cannot be seen: {e}");
+                    self.blind = true;
+                    let what = format!("the end of its log cannot be seen: {e}");
+                    self.place.health.trouble(&self.place.me, Source::Log, what);
+                }
             }
         }
         Ok(())

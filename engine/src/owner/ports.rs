@@ -2,11 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::Pulse;
 use crate::{
     activity::Performers,
     clock::{Clock, Ids},
     commit::Peer,
     entity::Kinds,
+    health::Health,
     log::Log,
     machine::{Directory, ids::WindowSize},
     relay::Router,
@@ -22,6 +24,8 @@ pub(crate) struct Place {
     pub(crate) kinds: Kinds,
     pub(crate) performers: Performers,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) pulse: Pulse,
 }
 
 /// The ports.
@@ -55,7 +59,7 @@ pub struct Limits {
     pub patience: Duration,
     /// How long an owner whose shard moves goes on serving until it meets the claim of the next one.
     pub hand_over: Duration,
-    /// How long a node fails to serve a shard before it leaves the group for a while.
+    /// How long a node fails to serve a shard, or an owner makes no progress, before the node leaves the group for a while.
     pub unable: Duration,
     /// The window of client ids.
     pub ids: WindowSize,

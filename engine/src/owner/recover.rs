@@ -173,6 +173,7 @@ impl Recovered {
         loop {
             let records = ports.log.read(&topic, place.me.shard, from, PAGE).await;
             let records = records.map_err(|e| place.log_halt(e))?;
+            place.pulse.turned();
             let Some(last) = records.last() else { return Ok(claims) };
             from = last.offset.saturating_add(1);
             let mut counted = Vec::new();

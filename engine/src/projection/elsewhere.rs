@@ -8,10 +8,11 @@ use super::{
     footing::{settled, show_active},
     runner::{BACKOFF, Halt, Runner},
 };
-use crate::checkpoint::{ApplyError, ReadDb, State};
+use crate::checkpoint::{About, ApplyError, News, ReadDb, State};
 
-/// How often the checkpoint is looked at.
+/// How often the checkpoint is looked at where the database does not tell that it has moved, and where it does.
 const LOOK: Duration = Duration::from_millis(250);
+const SELDOM: Duration = Duration::from_secs(1);
 
 impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     /// Whether this process is to write the rows of this shard.
@@ -22,6 +23,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     /// Returns when this process is to write the rows; then they are taken over in a new epoch.
     pub(super) async fn stand_by(&mut self) -> Result<(), Halt> {
         self.epoch = None;
+        let mut news = self.db.news(&About::one(&self.key));
         loop {
             self.tail.seen();
             if self.is_mine() {
@@ -51,12 +53,20 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                 ask.refuse(&elsewhere);
             }
             let clock = Arc::clone(&self.source.clock);
+            let live = news.as_ref().is_some_and(News::is_live);
+            let told = async {
+                match &mut news {
+                    Some(news) => news.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Err(Halt::Asked),
                 () = self.tail.changed() => {}
                 () = self.asks.wait() => {}
-                () = clock.pass(LOOK) => {}
+                () = told => {}
+                () = clock.pass(if live { SELDOM } else { LOOK }) => {}
             }
         }
     }

@@ -37,7 +37,9 @@ use super::{
 };
 use crate::{
     address::Topic,
-    checkpoint::{ApplyError, Checkpoint, Class, Go, Key, ReadDb, ShardStatus, State, Tables, Transacted},
+    checkpoint::{
+        self, ApplyError, Checkpoint, Class, Go, Key, ReadDb, ShardStatus, State, Tables, Transacted,
+    },
     entity::panicked,
     log::Stored,
     news::Teller,
@@ -291,6 +293,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                 self.backoff = BACKOFF.0;
                 self.unwritten.retain(|(pseq, _), _| *pseq > next.position.pseq);
                 at.checkpoint = next;
+                self.db.ring(checkpoint::About::one(&self.key));
                 self.held_back(at, parks, holds);
                 self.tell_position(at);
                 Ok(())

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{desk::Files, footing::settled};
 use crate::{
-    checkpoint::{Act, ApplyError, Class, Difference, ReadDb, Said, Transacted, Version},
+    checkpoint::{About, Act, ApplyError, Class, Difference, ReadDb, Said, Transacted, Version},
     clock::Clock,
 };
 
@@ -75,6 +75,7 @@ impl<D: ReadDb> Files<D> {
             match self.try_move(clock, from, to, said).await? {
                 Look::Done => {
                     self.db.board().show(&self.projection, to);
+                    self.db.ring(About::all(&self.projection, &self.service));
                     return Ok(());
                 }
                 Look::Behind { what, .. } if clock.now() >= until => return Err(ApplyError::outage(what)),

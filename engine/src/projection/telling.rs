@@ -9,7 +9,7 @@ use super::{
     footing::Footing,
     runner::{BACKOFF, POLL, Runner},
 };
-use crate::checkpoint::{ApplyError, ReadDb, State, Transacted};
+use crate::checkpoint::{ApplyError, Class, ReadDb, State, Transacted};
 
 impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     pub(super) async fn idle(&mut self) {
@@ -27,7 +27,11 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
 
     /// Nobody is answered by somebody who waits for an outage to end.
     pub(super) async fn back_off(&mut self, e: ApplyError) {
-        tracing::warn!(projection = %self.key, error = %e, "a projection waits and tries again");
+        if e.class == Class::Superseded {
+            tracing::info!(projection = %self.key, "another process wrote the rows of a shard: whose it is now is looked at");
+        } else {
+            tracing::warn!(projection = %self.key, error = %e, "a projection waits and tries again");
+        }
         self.tell(State::Retrying { why: Arc::clone(&e.what) });
         let clock = Arc::clone(&self.source.clock);
         let mut pause = clock.pass(self.backoff);

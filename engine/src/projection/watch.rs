@@ -1,7 +1,8 @@
 //! A read model that runs in another process, seen from here: waiting for one's own writes by looking at its
 //! checkpoints, and what is parked. Runs nothing and changes nothing.
 //!
-//! Whoever waits looks, at first every 20 ms, later twice a second. A look that begins after somebody asked serves
+//! Whoever waits looks when the database tells that something has moved; and, because that may be lost, twice a second,
+//! or at first every 20 ms where it tells nothing. A look that begins after somebody asked serves
 //! everybody who asked before it, so many waiters cost as much as one.
 
 use std::{
@@ -18,7 +19,7 @@ use tokio::sync::Mutex;
 
 use super::{Waited, footing::settled};
 use crate::{
-    checkpoint::{Act, ApplyError, Checkpoint, Class, Key, Parked, ReadDb, State, Version},
+    checkpoint::{About, Act, ApplyError, Checkpoint, Class, Key, News, Parked, ReadDb, State, Version},
     clock::Clock,
     position::Token,
 };
@@ -81,6 +82,8 @@ impl<D: ReadDb> Watch<D> {
     pub async fn wait_for(&self, token: &Token, within: Duration) -> Waited {
         let clock = &self.0.clock;
         let (until, mut pause) = (clock.now().plus(within), PAUSE.0);
+        // Before the look, so that nothing is missed between the two.
+        let mut news = self.0.db.news(&About::all(&self.0.projection, &self.0.service));
         loop {
             let (pseq, state) = match self.ask(token).await {
                 Ok(ControlFlow::Break(waited)) => return waited,
@@ -92,7 +95,21 @@ impl<D: ReadDb> Watch<D> {
             if left.is_zero() {
                 return Waited::NotYet { pseq, lag: token.pseq.saturating_sub(pseq), state };
             }
-            clock.pass(pause.min(left)).await;
+            let told = async {
+                match &mut news {
+                    Some(news) => news.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = told => {}
+                () = clock.pass(pause.min(left)) => {}
+            }
+            if news.as_ref().is_some_and(News::is_live) {
+                pause = PAUSE.1;
+                continue;
+            }
             pause = pause.saturating_mul(2).min(PAUSE.1);
         }
     }

@@ -1,8 +1,8 @@
 //! One PostgreSQL database for everything derived: snapshots, checkpoints, read models. Connects, keeps its tables, and
 //! runs transactions side by side. Knows nothing of what they write.
 //!
-//! Three kinds of connections: `writers` for transactions, which nobody else ever sees; `loaders` for single statements
-//! on tables of our own; and readers, which users share.
+//! Four kinds of connections: `writers` for transactions, which nobody else ever sees; `loaders` for single statements
+//! on tables of our own; readers, which users share; and one that listens, while somebody waits for another process.
 
 mod checkpoint;
 mod compare;
@@ -10,6 +10,7 @@ mod entities;
 #[cfg(any(test, feature = "testing"))]
 pub mod fresh;
 mod migrations;
+mod notify;
 mod parked;
 mod settings;
 mod snapshots;
@@ -28,7 +29,7 @@ use uuid::Uuid;
 pub use settings::{Encryption, PgSettings};
 pub use snapshots::PgStore;
 
-use self::writers::Writers;
+use self::{notify::Notices, writers::Writers};
 use crate::checkpoint::{ApplyError, Board, Transacted, Work};
 
 /// How many connections load snapshots and entities.
@@ -55,6 +56,7 @@ struct Inner {
     writers: Arc<Writers>,
     loaders: PgPool,
     readers: PgPool,
+    notices: Notices,
     board: Board,
 }
 
@@ -68,10 +70,13 @@ impl PgDb {
         let options = settings.options()?;
         let writers = Arc::new(Writers::new(&settings, options.clone()));
         migrations::run(writers.connect().await?, settings.schema_name()).await?;
+        let loaders = pool(&settings, LOADERS).connect_lazy_with(options.clone());
+        let listener = pool(&settings, 1).connect_lazy_with(options.clone());
         Ok(Self(Arc::new(Inner {
             place: settings.place(),
             writers,
-            loaders: pool(&settings, LOADERS).connect_lazy_with(options.clone()),
+            notices: Notices::new(listener, loaders.clone()),
+            loaders,
             readers: readers(&settings, options),
             board: Board::default(),
         })))
@@ -105,6 +110,7 @@ impl PgDb {
 
     /// Closes the connections after the running transactions; everything later is refused.
     pub async fn close(&self) {
+        self.0.notices.close().await;
         self.0.readers.close().await;
         self.0.loaders.close().await;
         self.0.writers.close().await;

@@ -154,6 +154,10 @@ impl Confirm for Frozen<dyn Confirm> {
     async fn confirm(&self, shard: u32) -> Confirmed {
         self.1.after(self.0.confirm(shard)).await
     }
+
+    async fn others(&self) -> Option<bool> {
+        self.1.after(self.0.others()).await
+    }
 }
 
 #[async_trait]

@@ -41,7 +41,7 @@ async fn everything_wrong_with_the_services_comes_back_together() {
         problems,
         [
             "\"asking\" of service \"bank\" asks \"vault\" of service \"bank\", which has no such aggregate: add it there",
-            "\"asking\" of service \"bank\" asks service \"hotel\", which this node does not run: add it, or say `.peer(\"hotel\")` when another process runs it",
+            "\"asking\" of service \"bank\" asks service \"hotel\", which this node does not run: add it; what other processes run cannot be asked from an embedded node",
             "\"asking\" of service \"bank\" asks the activity \"pay\", which nothing performs: add `.perform` to the service",
             "\"asking\" of service \"bank\" asks the activity \"refund\", which nothing performs: add `.perform` to the service",
             "service \"bank\" has two kinds named \"account\"",

@@ -22,6 +22,7 @@ mod records;
 #[path = "../projection_support/suite.rs"]
 mod suite;
 mod terminated;
+mod told;
 #[path = "../projection_support/waiting.rs"]
 mod waiting;
 #[path = "../projection_support/world.rs"]

@@ -18,6 +18,7 @@ mod ports;
 #[path = "../disasters/world.rs"]
 mod world;
 
+mod halted;
 mod hand_over;
 mod inboxes;
 mod member;
@@ -26,4 +27,5 @@ mod peers;
 mod pure_clients;
 mod read_models;
 mod refusals;
+mod still;
 mod wire;

@@ -2,12 +2,9 @@
 //! bank's book and the read models. It shares no line with the engine and none with the aggregates: records are read by
 //! `palinode-verify`, events by the plain structs of this room.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use palinode_verify::{Effective, Log, Report, Source, Stop, commits};
+use palinode_verify::{Effective, Report, Source, Stop, commits};
 
 use crate::{domain::TripId, place::Place};
 
@@ -17,6 +14,7 @@ mod read_models;
 mod sagas;
 mod stock;
 
+use read_models::ReadModels;
 use sagas::{End, Sagas};
 use stock::Stock;
 
@@ -67,32 +65,33 @@ impl Audit {
 /// # Errors
 /// When something cannot be read at all; what is wrong in it is a difference.
 pub(crate) async fn audit(place: &Place) -> anyhow::Result<Audit> {
-    let folder = place.folder().to_owned();
-    let (mut audit, sagas, stocks) = tokio::task::spawn_blocking(move || of_log(&folder)).await??;
+    // Before the log, so that this is not behind them.
+    let models = read_models::read(place).await?;
+    let log = place.clone();
+    let folded = tokio::task::spawn_blocking(move || of_log(&*log.log_at_rest()?, &models));
+    let (mut audit, sagas, stocks) = folded.await??;
     money::compare(place.ledger().await?, &sagas, &stocks, &mut audit);
     Ok(audit)
 }
 
 /// What the log says, and the read models against it.
-fn of_log(folder: &Path) -> anyhow::Result<(Audit, Sagas, [Stock; 3])> {
-    let models = read_models::read(folder)?;
-    let log = Log::open(folder)?;
-    let mut audit = Audit { log: palinode_verify::check(&log)?, ..Audit::default() };
+fn of_log(log: &dyn Source, models: &ReadModels) -> anyhow::Result<(Audit, Sagas, [Stock; 3])> {
+    let mut audit = Audit { log: palinode_verify::check(log)?, ..Audit::default() };
     let all = |_| u64::MAX;
-    let sagas = Sagas::read(&log, all)?;
-    let hotel = Stock::read(&log, "hotel", all, &mut audit)?;
-    let flight = Stock::read(&log, "flight", all, &mut audit)?;
-    let car = Stock::read(&log, "car", all, &mut audit)?;
+    let sagas = Sagas::read(log, all)?;
+    let hotel = Stock::read(log, "hotel", all, &mut audit)?;
+    let flight = Stock::read(log, "flight", all, &mut audit)?;
+    let car = Stock::read(log, "car", all, &mut audit)?;
     compare::trips(&sagas, [&hotel, &flight, &car], &mut audit);
     audit.room_nights = hotel.nights_taken();
-    read_models::compare(&models, &log, &mut audit)?;
+    read_models::compare(models, log, &mut audit)?;
     Ok((audit, sagas, [hotel, flight, car]))
 }
 
 /// The effective commits of a service, shard by shard, each shard up to the commit of this number. An impossible record
 /// ends its shard: the report of the log names it, and what lies before it is compared all the same.
 fn commits_of(
-    log: &Log,
+    log: &dyn Source,
     service: &str,
     upto: impl Fn(u32) -> u64,
 ) -> impl Iterator<Item = Result<Effective, Stop>> {

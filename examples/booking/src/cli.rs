@@ -5,11 +5,17 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use crate::{payment::RemoteBank, place::Place};
+use palinode::settings::Sources;
+
+use crate::{
+    payment::RemoteBank,
+    place::{Place, Servers},
+};
 
 mod bank;
 mod book;
 mod crash;
+mod create;
 mod drive;
 mod folder;
 mod load;
@@ -17,6 +23,7 @@ mod progress;
 mod reads;
 mod replay;
 mod report;
+mod run;
 mod saga;
 mod say;
 mod serve;
@@ -43,7 +50,7 @@ struct Cli {
 }
 
 /// What every command takes.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 struct Common {
     /// Where the data lies [default: palinode-booking in the user's data folder]
     #[arg(long, global = true, value_name = "DIR")]
@@ -51,6 +58,15 @@ struct Common {
     /// The bank, when it is a process of its own (`booking bank`); without it, it works in this one
     #[arg(long, global = true, value_name = "http://HOST:PORT")]
     bank: Option<String>,
+    /// The log on Kafka instead, shared by processes that `booking run` starts; with --postgres
+    #[arg(long, global = true, value_name = "HOST:PORT")]
+    kafka: Option<String>,
+    /// The read models in PostgreSQL; its password is better said by PALINODE_POSTGRES_PASSWORD_FILE
+    #[arg(long, global = true, value_name = "URL")]
+    postgres: Option<String>,
+    /// More about both, in TOML (docs/configuration.md); the environment and flags win over it
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Print the result as one JSON object on the last line of stdout
     #[arg(long, global = true)]
     json: bool,
@@ -58,8 +74,41 @@ struct Common {
 
 impl Common {
     fn place(&self) -> anyhow::Result<Place> {
+        self.place_with(&[])
+    }
+
+    /// The place, with more settings: the flag, the key, the value.
+    fn place_with(&self, more: &[(&str, &str, String)]) -> anyhow::Result<Place> {
         let bank = self.bank.as_deref().map(RemoteBank::at).transpose()?;
-        Ok(Place::new(self.folder()?, bank))
+        let mut sources = Sources::new();
+        if let Some(file) = &self.config {
+            sources = sources.file(file);
+        }
+        sources = sources.environment(std::env::vars_os());
+        for (flag, key, value) in
+            [("--kafka", "kafka.bootstrap", &self.kafka), ("--postgres", "postgres.url", &self.postgres)]
+        {
+            if let Some(value) = value {
+                sources = sources.flag(flag, key, value);
+            }
+        }
+        for (flag, key, value) in more {
+            sources = sources.flag(flag, key, value);
+        }
+        Ok(Place::new(self.folder()?, bank, Servers::of(&sources.settings()?)?))
+    }
+
+    /// The same place on another command line, as it was named on this one.
+    fn again(&self) -> Vec<String> {
+        let file = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let named = [
+            ("--data", file(&self.data)),
+            ("--bank", self.bank.clone()),
+            ("--kafka", self.kafka.clone()),
+            ("--postgres", self.postgres.clone()),
+            ("--config", file(&self.config)),
+        ];
+        named.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?])).flatten().collect()
     }
 
     fn folder(&self) -> anyhow::Result<PathBuf> {
@@ -127,6 +176,10 @@ enum Command {
         #[command(subcommand)]
         command: reads::ReadsCommand,
     },
+    /// Create the four services on Kafka, once
+    Create(create::CreateArgs),
+    /// Run services on Kafka and PostgreSQL; more processes of the same one share its work
+    Run(run::RunArgs),
     /// Serve trips over HTTP
     Serve(serve::ServeArgs),
     /// Book trips over HTTP, with many clients at a time, and look what became of them
@@ -186,8 +239,10 @@ struct WorkArgs {
 /// Runs the command that was asked for.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let level =
-        if matches!(cli.command, Some(Command::Serve(_))) { LevelFilter::INFO } else { LevelFilter::WARN };
+    let level = match cli.command {
+        Some(Command::Serve(_) | Command::Run(_)) => LevelFilter::INFO,
+        _ => LevelFilter::WARN,
+    };
     let level = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
     tracing_subscriber::fmt()
         .with_env_filter(level)
@@ -214,10 +269,12 @@ async fn command(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Verify) => verify::run(&common).await,
         Some(Command::Saga { command }) => saga::run(command, &common).await,
         Some(Command::Reads { command }) => reads::run(command, &common).await,
+        Some(Command::Create(args)) => create::run(&args, &common).await,
+        Some(Command::Run(args)) => run::run(&args, &common).await,
         Some(Command::Serve(args)) => serve::run(&args, &common).await,
         Some(Command::Bank(args)) => bank::run(&args, &common).await,
         Some(Command::Load(args)) => load::run(&args, &common).await,
-        Some(Command::Show { id }) => show::run(&id, &common),
+        Some(Command::Show { id }) => show::run(&id, &common).await,
         Some(Command::Work(args)) => work::run(&args, &common).await,
     }
 }

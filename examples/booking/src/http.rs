@@ -12,10 +12,7 @@ use palinode::{Clock, SystemClock};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    read,
-    world::{STOP, Services, caught_up, seen},
-};
+use crate::services::Services;
 
 mod app;
 mod body;
@@ -58,7 +55,7 @@ impl Server {
         limits: Limits,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
-        let sagas_model = seen(read::SAGAS.start(&services.node).await?)?;
+        let sagas_model = services.sagas_model().await?;
         let app = App::new(services, sagas_model, limits);
         let (router, description) = routes::of(app.clone());
         app.describe(description);
@@ -82,7 +79,7 @@ impl Server {
         stop.cancel();
         let closed = serving.await.is_ok() && watching.await.is_ok();
         let Some(services) = app.into_services() else { return false };
-        services.node.stop(STOP).await && answered && closed
+        services.stop().await && answered && closed
     }
 }
 
@@ -90,7 +87,7 @@ impl Server {
 async fn watch(app: App, stop: CancellationToken) {
     let all = async {
         for model in app.models() {
-            caught_up(model).await;
+            model.caught_up().await;
         }
     };
     tokio::select! {

@@ -13,6 +13,7 @@ pub mod payment;
 mod place;
 pub mod read;
 pub mod saga;
+mod services;
 pub mod trips;
 mod world;
 

@@ -1,10 +1,23 @@
-//! Where everything lies that a command works on: the folder with the log and the read models, and the bank.
+//! Where everything lies that a command works on: the log and the read models, in a folder or on servers, and the bank.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
-use palinode::{Attempt, Failure, Perform};
+use palinode::{
+    Attempt, Failure, Perform,
+    log::kafka::KafkaSettings,
+    settings::{Create, Settings},
+    store::postgres::{PgDb, PgSettings},
+};
+use palinode_verify::{KafkaLog, Log, Source};
 
-use crate::payment::{Bank, CapturePayment, Captured, Ledger, RemoteBank};
+use crate::{
+    payment::{Bank, CapturePayment, Captured, Ledger, RemoteBank},
+    read::tables::Tables,
+    services::Name,
+};
 
 /// The bank's file, in its folder.
 pub(crate) const PAYMENTS: &str = "payments.db";
@@ -14,6 +27,18 @@ pub(crate) const PAYMENTS: &str = "payments.db";
 pub(crate) struct Place {
     folder: PathBuf,
     bank: Option<RemoteBank>,
+    servers: Option<Servers>,
+}
+
+/// The servers that processes share.
+#[derive(Debug, Clone)]
+pub(crate) struct Servers {
+    /// The log.
+    pub(crate) kafka: KafkaSettings,
+    /// The read models.
+    pub(crate) postgres: PgSettings,
+    /// How a service is created.
+    pub(crate) create: Create,
 }
 
 /// The bank of a place, wherever it works.
@@ -25,15 +50,104 @@ pub(crate) enum Payments {
     There(RemoteBank),
 }
 
+impl Servers {
+    /// Those that the settings name, if they name any.
+    ///
+    /// # Errors
+    /// One of the two is missing, or cannot be used.
+    pub(crate) fn of(settings: &Settings) -> anyhow::Result<Option<Self>> {
+        match (settings.kafka_settings(), settings.postgres_settings()?) {
+            (None, None) => Ok(None),
+            (Some(kafka), Some(postgres)) => Ok(Some(Self { kafka, postgres, create: settings.create })),
+            (Some(_), None) => anyhow::bail!("Kafka is named and PostgreSQL is not: say --postgres URL too"),
+            (None, Some(_)) => {
+                anyhow::bail!("PostgreSQL is named and Kafka is not: say --kafka HOST:PORT too")
+            }
+        }
+    }
+}
+
 impl Place {
-    /// All in a folder, but the bank if it is another process.
-    pub(crate) fn new(folder: PathBuf, bank: Option<RemoteBank>) -> Self {
-        Self { folder, bank }
+    /// In this folder, but the bank if it is another process, and log and read models if they are on servers.
+    pub(crate) fn new(folder: PathBuf, bank: Option<RemoteBank>, servers: Option<Servers>) -> Self {
+        Self { folder, bank, servers }
     }
 
     /// The folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The servers, if log and read models are there.
+    pub(crate) fn servers(&self) -> Option<&Servers> {
+        self.servers.as_ref()
+    }
+
+    /// The folder, for what works in one only.
+    ///
+    /// # Errors
+    /// When log and read models are on servers.
+    pub(crate) fn only_folder(&self, what: &str) -> anyhow::Result<&Path> {
+        if let Some(servers) = &self.servers {
+            anyhow::bail!(
+                "`booking {what}` works on the log of a folder only, and this one is on {}",
+                servers.kafka.bootstrap
+            );
+        }
+        Ok(&self.folder)
+    }
+
+    /// Makes the folder where it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(crate) fn make(&self) -> anyhow::Result<()> {
+        anyhow::Context::with_context(std::fs::create_dir_all(&self.folder), || {
+            format!("{} cannot be made", self.folder.display())
+        })
+    }
+
+    /// The log as it is now, to read. Of servers that others work on it shows no single moment: a commit may be there
+    /// whose cause is not.
+    ///
+    /// # Errors
+    /// When it cannot be read. Blocks while servers are asked.
+    pub(crate) fn log(&self) -> anyhow::Result<Box<dyn Source + Send>> {
+        Ok(match &self.servers {
+            None => Box::new(Log::open(&self.folder)?),
+            Some(servers) => {
+                let (properties, prefix) = servers.log();
+                Box::new(KafkaLog::open_busy(&properties, prefix, &Name::ALL.map(Name::as_str))?)
+            }
+        })
+    }
+
+    /// The log at rest.
+    ///
+    /// # Errors
+    /// When it cannot be read, or somebody writes to it on servers. Blocks while these are asked.
+    pub(crate) fn log_at_rest(&self) -> anyhow::Result<Box<dyn Source + Send>> {
+        Ok(match &self.servers {
+            None => Box::new(Log::open(&self.folder)?),
+            Some(servers) => {
+                let (properties, prefix) = servers.log();
+                Box::new(KafkaLog::open(&properties, prefix, &Name::ALL.map(Name::as_str))?)
+            }
+        })
+    }
+
+    /// The tables of the read models, to read beside their processes; none when there are none yet.
+    ///
+    /// # Errors
+    /// When the server cannot be used.
+    pub(crate) async fn tables(&self) -> anyhow::Result<Option<Tables>> {
+        Ok(match &self.servers {
+            None => self.folder.join("read.db").exists().then(|| Tables::of_folder(&self.folder)),
+            Some(servers) => {
+                let db = PgDb::connect(servers.postgres.clone()).await?;
+                Some(Tables::Postgres(db.readers().clone()))
+            }
+        })
     }
 
     /// The bank to pay by.
@@ -55,6 +169,32 @@ impl Place {
         match &self.bank {
             Some(bank) => bank.ledger().await,
             None => Ledger::read(&self.folder.join(PAYMENTS)),
+        }
+    }
+}
+
+impl Servers {
+    /// What a reader of the log needs: the way to the cluster, and what stands before the names of topics.
+    pub(crate) fn log(&self) -> (std::collections::BTreeMap<String, String>, &str) {
+        let mut properties = self.kafka.passed.clone();
+        properties.insert("bootstrap.servers".into(), self.kafka.bootstrap.clone());
+        (properties, &self.kafka.prefix)
+    }
+}
+
+/// Where log and read models are, for people.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.servers {
+            None => write!(f, "{}", self.folder.display()),
+            Some(servers) => {
+                write!(f, "Kafka at {}", servers.kafka.bootstrap)?;
+                if servers.kafka.prefix.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, ", {}*", servers.kafka.prefix)
+                }
+            }
         }
     }
 }

@@ -169,6 +169,10 @@ impl Confirm for SimConfirm {
     async fn confirm(&self, shard: u32) -> Confirmed {
         self.1.through(self.0.confirm(shard), || Confirmed::Unknown).await
     }
+
+    async fn others(&self) -> Option<bool> {
+        self.1.through(self.0.others(), || None).await
+    }
 }
 
 /// The snapshot store of one incarnation, in front of what all of them share.

@@ -4,19 +4,17 @@
 use serde_json::Value;
 
 /// Each profile, and the services that run in it.
-pub(crate) const PROFILES: [(&str, &[&str]); 2] =
-    [("", &["kafka", "postgres"]), ("booking", &["bank", "http", "kafka", "postgres"])];
-
-/// Where a server keeps its data.
-const DATA: [(&str, &str); 4] = [
-    ("kafka", "/var/lib/kafka/data"),
-    ("postgres", "/var/lib/postgresql/data"),
-    ("bank", "/data"),
-    ("http", "/data"),
+pub(crate) const PROFILES: [(&str, &[&str]); 2] = [
+    ("", &["kafka", "postgres"]),
+    ("booking", &["bank", "car", "flight", "hotel", "http", "kafka", "postgres", "setup", "trip"]),
 ];
 
-/// Who must be healthy before whom.
-const BEFORE: [(&str, &str); 1] = [("bank", "http")];
+/// Where a server keeps its data.
+const DATA: [(&str, &str); 3] =
+    [("kafka", "/var/lib/kafka/data"), ("postgres", "/var/lib/postgresql/data"), ("bank", "/data")];
+
+/// What does its work once and ends.
+const SETUP: &str = "setup";
 
 /// The same broker as `cargo xtask stack` starts.
 const KAFKA: &str = "apache/kafka:4.1.1";
@@ -53,8 +51,12 @@ fn of_service(name: &str, service: &Value) -> Vec<String> {
     rule(name != "kafka" || image == KAFKA, format!("is not {KAFKA}, which tests run on"));
     let built = service.get("build").is_some();
     rule(built || !root(text("/user")), "runs as root".to_owned());
-    rule(list("/healthcheck/test").count() > 1, "has no health check".to_owned());
-    rule(!text("/restart").is_empty(), "is not started again when it dies".to_owned());
+    if name == SETUP {
+        rule(text("/restart") == "no", "is started again when it is done".to_owned());
+    } else {
+        rule(list("/healthcheck/test").count() > 1, "has no health check".to_owned());
+        rule(!["", "no"].contains(&text("/restart")), "is not started again when it dies".to_owned());
+    }
     for port in list("/ports") {
         let host = port.get("host_ip").and_then(Value::as_str).unwrap_or_default();
         rule(host == "127.0.0.1", "is reached by others".to_owned());
@@ -72,9 +74,14 @@ fn of_service(name: &str, service: &Value) -> Vec<String> {
             format!("has {key} for everybody to see"),
         );
     }
-    for (first, _) in BEFORE.iter().filter(|(_, then)| *then == name) {
-        let waits = text(&format!("/depends_on/{first}/condition")) == "service_healthy";
-        rule(waits, format!("does not wait until {first} is healthy"));
+    let waits = |first: &str, until: &str| text(&format!("/depends_on/{first}/condition")) == until;
+    if name == SETUP {
+        for server in ["kafka", "postgres"] {
+            let what = format!("does not wait until {server} is healthy");
+            rule(waits(server, "service_healthy"), what);
+        }
+    } else if built && name != "bank" {
+        rule(waits(SETUP, "service_completed_successfully"), format!("does not wait for {SETUP}"));
     }
     broken
 }
@@ -125,18 +132,23 @@ mod tests {
                 "ports": [{"host_ip": "127.0.0.1", "published": "5432"}],
                 "volumes": [{"type": "volume", "source": "postgres", "target": "/var/lib/postgresql/data"}]
             },
-            "http": {
+            "hotel": {
                 "image": "palinode/booking:0.1.0", "build": {"context": ".."}, "restart": "always",
                 "healthcheck": {"test": ["CMD", "true"]},
-                "volumes": [{"type": "volume", "source": "booking", "target": "/data"}],
-                "depends_on": {"bank": {"condition": "service_healthy"}}
+                "depends_on": {"setup": {"condition": "service_completed_successfully"}}
+            },
+            "setup": {
+                "image": "palinode/booking:0.1.0", "build": {"context": ".."}, "restart": "no",
+                "depends_on": {
+                    "kafka": {"condition": "service_healthy"}, "postgres": {"condition": "service_healthy"}
+                }
             }
         }})
     }
 
     #[test]
     fn each_rule_finds_what_is_planted() {
-        const SERVICES: [&str; 2] = ["http", "postgres"];
+        const SERVICES: [&str; 3] = ["hotel", "postgres", "setup"];
         assert_eq!(broken(&sound(), &SERVICES), Vec::<String>::new());
         for (service, key, value, what) in [
             ("postgres", "image", json!("postgres"), "no fixed version"),
@@ -154,7 +166,10 @@ mod tests {
                 "volume",
             ),
             ("postgres", "environment", json!({"POSTGRES_PASSWORD": "x"}), "everybody to see"),
-            ("http", "depends_on", json!({"bank": {"condition": "service_started"}}), "until bank"),
+            ("hotel", "depends_on", json!({"setup": {"condition": "service_started"}}), "wait for setup"),
+            ("setup", "depends_on", json!({"kafka": {"condition": "service_started"}}), "until kafka"),
+            ("setup", "restart", json!("always"), "when it is done"),
+            ("hotel", "restart", json!("no"), "not started again"),
             ("kafka", "image", json!("apache/kafka:4.0.0"), "which tests run on"),
         ] {
             let mut config = sound();

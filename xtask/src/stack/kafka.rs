@@ -94,6 +94,10 @@ impl Server for Kafka {
         format!("127.0.0.1:{}", record.port())
     }
 
+    fn programs(&self, cache: &Path) -> Option<(&'static str, PathBuf)> {
+        Some(("PALINODE_KAFKA_JARS", cache.join(JARS))).filter(|(_, jars)| jars.is_dir())
+    }
+
     fn farewell(&self) -> Signal {
         Signal::TERM
     }

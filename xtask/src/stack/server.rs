@@ -61,6 +61,11 @@ pub(crate) trait Server {
     /// Where clients find it.
     fn address(&self, record: &Record) -> String;
 
+    /// Where its programs are, for tests that run a server of their own, and the variable that tells them.
+    fn programs(&self, _cache: &Path) -> Option<(&'static str, PathBuf)> {
+        None
+    }
+
     /// How it is told to end without waiting for its clients.
     fn farewell(&self) -> Signal;
 }

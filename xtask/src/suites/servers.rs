@@ -15,6 +15,7 @@ use crate::{
 pub(crate) struct Servers {
     stack: Stack,
     all: Vec<Known>,
+    programs: Vec<(&'static str, String)>,
 }
 
 struct Known {
@@ -44,13 +45,15 @@ impl Servers {
             };
             say(&format!("{}: {line}\n", server.name()));
         }
-        Ok(Self { stack, all })
+        let programs = all.iter().filter_map(|known| stack.programs(known.server)).collect();
+        Ok(Self { stack, all, programs })
     }
 
     /// What tests are told of them.
     pub(crate) fn env(&self) -> Vec<(&str, &str)> {
         let running = self.all.iter().filter_map(|known| Some((known, known.address.as_deref().ok()?)));
-        running.map(|(known, address)| (known.server.variable(), address)).collect()
+        let programs = self.programs.iter().map(|(variable, folder)| (*variable, &**folder));
+        running.map(|(known, address)| (known.server.variable(), address)).chain(programs).collect()
     }
 
     /// Whether all that this suite needs are there.

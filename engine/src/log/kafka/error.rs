@@ -2,6 +2,7 @@
 
 use rdkafka::{error::KafkaError, types::RDKafkaErrorCode as Code};
 
+use super::settings::MAX_RECORD;
 use crate::log::LogError;
 
 /// What it says, without the values of properties.
@@ -12,7 +13,42 @@ pub(super) fn words(error: &KafkaError) -> String {
     }
 }
 
-/// An error of something that may be asked again, unless a right is missing or the client cannot be made.
+/// What a user must be allowed to do.
+pub(super) const NEEDED: &str =
+    "this user needs Read, Write, Describe and DescribeConfigs on the topics and Read on the groups";
+
+/// What it says of a record that was not delivered, and what to do about it.
+pub(super) fn undelivered(error: &KafkaError) -> String {
+    let said = words(error);
+    match error.rdkafka_error_code() {
+        Some(Code::InvalidTimestamp) => format!(
+            "{said}: the broker does not take the time of the record: this machine's clock is more than a minute fast; set \
+             it right"
+        ),
+        Some(Code::MessageSizeTooLarge) => format!(
+            "{said}: the topic's max.message.bytes is smaller than records of ours may be; set it to {MAX_RECORD} or more"
+        ),
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
+            format!("{said}: the topic is gone; bring it back as it was")
+        }
+        Some(code) if is_missing_right(code) => format!("{said}: {NEEDED}"),
+        _ => said,
+    }
+}
+
+/// Whether an error is a reason to look at the topics again.
+pub(super) fn is_doubtful(error: &KafkaError) -> bool {
+    let codes = [
+        Code::MessageSizeTooLarge,
+        Code::UnknownTopicOrPartition,
+        Code::UnknownTopic,
+        Code::UnknownPartition,
+    ];
+    error.rdkafka_error_code().is_some_and(|code| codes.contains(&code))
+}
+
+/// An error of something that may be asked again, unless the client cannot be made. A right that is missing may be granted
+/// while we run.
 pub(super) fn passing(what: &str, error: &KafkaError) -> LogError {
     let said = words(error);
     match error {
@@ -20,10 +56,7 @@ pub(super) fn passing(what: &str, error: &KafkaError) -> LogError {
             "{what}: {said}: check the settings, and that this build has TLS if it is used"
         )),
         other => match other.rdkafka_error_code() {
-            Some(code) if is_missing_right(code) => LogError::stop(format!(
-                "{what}: {said}: this user needs Read, Write, Describe and DescribeConfigs on the topics and Read on \
-                 the groups"
-            )),
+            Some(code) if is_missing_right(code) => LogError::retry(format!("{what}: {said}: {NEEDED}")),
             _ => LogError::retry(format!("{what}: {said}")),
         },
     }
@@ -59,9 +92,13 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_right_stops_and_an_outage_passes() {
-        let of = |code| passing("here", &KafkaError::MetadataFetch(code)).advice;
-        assert_eq!(of(Code::TopicAuthorizationFailed), Advice::Stop);
-        assert_eq!(of(Code::BrokerTransportFailure), Advice::Retry);
+    fn a_missing_right_and_an_outage_pass_and_the_right_is_named() {
+        let of = |code| passing("here", &KafkaError::MetadataFetch(code));
+        let right = of(Code::TopicAuthorizationFailed);
+        assert_eq!(right.advice, Advice::Retry);
+        assert!(right.what.contains("this user needs Read"), "{right}");
+        let away = of(Code::BrokerTransportFailure);
+        assert_eq!(away.advice, Advice::Retry);
+        assert!(!away.what.contains("this user needs"), "{away}");
     }
 }

@@ -6,9 +6,12 @@
 //! | a partition is yours | `Assigned` | goes on |
 //! | give it up | `Revoked` | goes on at once, or when the owner has ended, within a limit (`hand_over`) |
 //! | you were thrown out | `Lost` | goes on |
+//! | this user may not | `Hindered`, until there is other news | (asked again and again) |
 //! | the client is finished, or stuck | `Lost` for everything, then the end | (join again) |
 //!
-//! A partition that is kept is never named again, so that it is kept has to be asked for (`confirm.rs`).
+//! A partition that is kept is never named again, so that it is kept has to be asked for (`confirm.rs`). The polling
+//! thread is watched by tokio's time and not by the engine's clock: it lives in the time of the driver, and a test that
+//! moves a clock must not make it look stuck.
 
 mod confirm;
 mod poll;
@@ -71,9 +74,10 @@ impl Member {
     pub(super) fn join(settings: &KafkaSettings, served: &Arc<Served>) -> Result<Self, LogError> {
         let service = &served.genesis.service;
         let topic = settings.named(Topic { service: Arc::clone(service), stream: Stream::Inbox });
-        let role = Role::Member { group: settings.named(service) };
+        let group = settings.named(service);
+        let role = Role::Member { group: group.clone() };
         let (tell, news) = unbounded_channel();
-        let life = Arc::new(Life::default());
+        let (life, troubles) = (Arc::new(Life::default()), tell.clone());
         let rebalances = Rebalances::new(tell, Arc::clone(&life), settings.hand_over);
         let what = format!("the group of {service:?}");
         let made = settings.client(&role).create_with_context(rebalances);
@@ -81,8 +85,8 @@ impl Member {
         consumer.subscribe(&[&topic]).map_err(|e| passing(&what, &e))?;
         let consumer = Arc::new(consumer);
         let no_thread = |e| LogError::retry(format!("{what}: no thread: {e}"));
-        let confirmer = Confirmer::start(&consumer, Arc::clone(served), topic).map_err(no_thread)?;
-        poll::start(consumer, Arc::clone(&life)).map_err(no_thread)?;
+        let confirmer = Confirmer::start(&consumer, Arc::clone(served), (group, topic)).map_err(no_thread)?;
+        poll::start(consumer, Arc::clone(&life), troubles).map_err(no_thread)?;
         let waits = settings.hand_over.as_secs().div_ceil(WATCH.as_secs());
         let patience = STILL.saturating_add(u32::try_from(waits).unwrap_or(u32::MAX));
         Ok(Self { news, life, confirmer: Arc::new(confirmer), seen: 0, still: 0, patience })

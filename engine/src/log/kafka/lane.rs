@@ -2,13 +2,15 @@
 //! what is in it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
+
+use tokio::sync::Notify;
 
 use super::{reader::Stream as Reading, settings::KafkaSettings};
 use crate::{
@@ -31,10 +33,12 @@ pub(super) struct Lane {
     asked: AtomicU64,
     /// Readings that nobody uses at the moment.
     idle: Mutex<Vec<Reading>>,
+    /// Of its service.
+    doubt: Arc<Notify>,
 }
 
 impl Lane {
-    fn new(stream: Stream, topic: &Arc<str>, number: i32) -> Self {
+    fn new(stream: Stream, topic: &Arc<str>, number: i32, doubt: &Arc<Notify>) -> Self {
         Self {
             stream,
             topic: Arc::clone(topic),
@@ -42,7 +46,13 @@ impl Lane {
             reached: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             idle: Mutex::default(),
+            doubt: Arc::clone(doubt),
         }
+    }
+
+    /// The topic may not be what it was: its service is to be looked at again, soon.
+    pub(super) fn doubt(&self) {
+        self.doubt.notify_one();
     }
 
     /// How far it is known to reach.
@@ -117,6 +127,7 @@ impl fmt::Display for Lane {
 pub(super) struct Served {
     pub(super) genesis: Genesis,
     lanes: BTreeMap<Stream, Vec<Arc<Lane>>>,
+    doubt: Arc<Notify>,
     /// Why it must not be used any more.
     ended: Mutex<Option<LogError>>,
 }
@@ -124,17 +135,23 @@ pub(super) struct Served {
 impl Served {
     pub(super) fn new(settings: &KafkaSettings, genesis: Genesis) -> Self {
         let partitions = i32::try_from(genesis.partitions).unwrap_or(0);
+        let doubt = Arc::default();
         let lanes = [Stream::Events, Stream::Inbox, Stream::Replies].map(|stream| {
             let topic = Topic { service: Arc::clone(&genesis.service), stream };
             let name: Arc<str> = settings.named(topic).into();
-            (stream, (0..partitions).map(|n| Arc::new(Lane::new(stream, &name, n))).collect())
+            (stream, (0..partitions).map(|n| Arc::new(Lane::new(stream, &name, n, &doubt))).collect())
         });
-        Self { genesis, lanes: lanes.into(), ended: Mutex::default() }
+        Self { genesis, lanes: lanes.into(), doubt, ended: Mutex::default() }
     }
 
     /// Refuses everything from now on.
     pub(super) fn end(&self, why: LogError) {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+    }
+
+    /// Returns when there is a reason to look at its topics again.
+    pub(super) async fn doubted(&self) {
+        self.doubt.notified().await;
     }
 
     fn open_still(&self) -> Result<(), LogError> {
@@ -165,14 +182,12 @@ impl Known {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(service).map(Arc::clone)
     }
 
-    /// Makes it known; the one that was known before stays.
-    pub(super) fn add(&self, served: Served) -> Arc<Served> {
+    /// Makes it known, and says whether it is news; the one that was known before stays.
+    pub(super) fn add(&self, served: Served) -> (Arc<Served>, bool) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let name = Arc::clone(&served.genesis.service);
-        Arc::clone(known.entry(name).or_insert_with(|| Arc::new(served)))
-    }
-
-    pub(super) fn all(&self) -> Vec<Arc<Served>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect()
+        match known.entry(Arc::clone(&served.genesis.service)) {
+            Entry::Occupied(there) => (Arc::clone(there.get()), false),
+            Entry::Vacant(place) => (Arc::clone(place.insert(Arc::new(served))), true),
+        }
     }
 }

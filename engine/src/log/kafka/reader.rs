@@ -62,7 +62,11 @@ impl Reader {
 
     /// The offset after the last record, as far as it can be seen.
     pub(super) async fn end(&self, lane: &Arc<Lane>) -> Result<u64, LogError> {
-        lane.reaches(self.ends.end(lane).await?);
+        let shown = self.ends.end(lane).await?;
+        if shown < lane.reached() {
+            lane.doubt();
+        }
+        lane.reaches(shown);
         Ok(lane.reached())
     }
 
@@ -147,6 +151,7 @@ impl Reader {
         let (next, known) = (reading.next(), lane.reached());
         let shown = self.ends.end(lane).await?;
         tracing::warn!(%lane, next, known, shown, "records that should be there did not come");
+        lane.doubt();
         if shown <= next {
             lane.shows_only(shown);
         }
@@ -167,6 +172,7 @@ impl Reader {
         }
         let shown = self.ends.end(lane).await?;
         tracing::warn!(%lane, from, shown, "out of range: the leader shows less than was asked for");
+        lane.doubt();
         lane.shows_only(shown);
         Ok(Page::End)
     }

@@ -29,6 +29,13 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// What topics take at most: more than any record of ours.
 const TOPIC_MAX_BYTES: &str = "2097152";
 
+/// Whether the cluster answers at all.
+pub(super) async fn answers(settings: &KafkaSettings) -> Result<(), LogError> {
+    let settings = settings.clone();
+    let asked = tokio::task::spawn_blocking(move || look::answers(&settings)).await;
+    asked.unwrap_or_else(|_| Err(LogError::retry("the look at the cluster was interrupted")))
+}
+
 /// A client for topics, as long as it is needed.
 pub(super) struct Admin {
     /// `None` only while it is dropped.
@@ -38,21 +45,13 @@ pub(super) struct Admin {
 
 impl Admin {
     pub(super) fn new(settings: &KafkaSettings) -> Result<Self, LogError> {
-        let made = settings.client(&Role::Admin).create_with_context(Told { client: "admin" });
+        let made = settings.client(&Role::Admin).create_with_context(Told::to("admin"));
         let client: AdminClient<Told> = made.map_err(|e| passing("a client for topics", &e))?;
         Ok(Self { client: Some(Arc::new(client)), settings: settings.clone() })
     }
 
     fn client(&self) -> Result<&Arc<AdminClient<Told>>, LogError> {
         self.client.as_ref().ok_or_else(|| LogError::stop("the client for topics is closed"))
-    }
-
-    /// Whether the cluster answers at all.
-    pub(super) async fn answers(&self) -> Result<(), LogError> {
-        let client = Arc::clone(self.client()?);
-        let at = self.settings.bootstrap.clone();
-        let asked = tokio::task::spawn_blocking(move || look::answers(&client, &at)).await;
-        asked.unwrap_or_else(|_| Err(LogError::retry("the look at the cluster was interrupted")))
     }
 
     /// What there is of a service's topics, with their effective settings.

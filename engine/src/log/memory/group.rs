@@ -106,6 +106,11 @@ impl Group {
         (id, wake)
     }
 
+    /// Whether it is not alone.
+    pub(super) fn has_others(&self, id: SessionId) -> bool {
+        self.sessions.iter().any(|(other, session)| *other != id && session.stay == Stay::Live)
+    }
+
     /// A member's handle was dropped. Missed at once, or when its session ends.
     pub(super) fn leave(&mut self, id: SessionId, missed_at: Option<Instant>) {
         if let (Some(at), Some(session)) = (missed_at, self.sessions.get_mut(&id)) {
@@ -311,7 +316,7 @@ impl Group {
                 session.believes.insert(*shard);
             }
             Assignment::Lost(shard) => drop(session.believes.remove(shard)),
-            Assignment::Revoked { .. } => {}
+            Assignment::Revoked { .. } | Assignment::Hindered(_) | Assignment::Settled => {}
         }
         session.news.push_back(News { at, what });
         session.wake.notify_one();

@@ -94,6 +94,10 @@ impl Confirm for Confirmer {
         };
         self.cluster.with_group(&self.service, ask).unwrap_or(Confirmed::Refused)
     }
+
+    async fn others(&self) -> Option<bool> {
+        self.cluster.with_group(&self.service, |group, _, _| group.has_others(self.id))
+    }
 }
 
 /// Waits until the holder of a shard has dropped its `done`, and says so to the group. When there is no runtime any

@@ -48,4 +48,8 @@ impl Confirm for Holder {
         let open = self.0.has_changed().is_ok() && self.0.borrow().is_none();
         if open { Confirmed::Yes } else { Confirmed::Refused }
     }
+
+    async fn others(&self) -> Option<bool> {
+        Some(false)
+    }
 }

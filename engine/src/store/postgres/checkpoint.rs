@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{PgDb, bigint, text};
 use crate::{
-    checkpoint::{ApplyError, Checkpoint, Db, Key, Transacted, Work},
+    checkpoint::{About, ApplyError, Checkpoint, Db, Key, News, Transacted, Work},
     digest::Digest,
     position::Position,
     time::Micros,
@@ -28,6 +28,14 @@ impl Db for PgDb {
 
     fn transact<T: Send + 'static>(&self, work: Work<PgConnection, T>) -> BoxFuture<'static, Transacted<T>> {
         self.run(work)
+    }
+
+    fn ring(&self, about: About) {
+        self.0.notices.ring(about);
+    }
+
+    fn news(&self, about: &About) -> Option<News> {
+        Some(self.0.notices.hear(about))
     }
 
     fn checkpoint<'t>(

@@ -1,16 +1,12 @@
 //! The read models against the log: every table computed again from the records up to where its projection says it is,
 //! and compared row by row. A read model may be late; it may never be wrong.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use palinode_verify::Log;
-use rusqlite::Connection;
+use palinode_verify::Source;
 
 use super::{Audit, Sagas, Stock, stock::Standing};
-use crate::read;
+use crate::place::Place;
 
 /// What the read models said at one moment.
 pub(super) struct ReadModels {
@@ -22,64 +18,56 @@ pub(super) struct ReadModels {
 /// A table: its key and the rest of the row, both as text.
 type Rows = BTreeMap<String, String>;
 
+/// Where the read models that readers see are.
+const CHECKPOINTS: &str = "select projection, cast(shard as bigint) as shard, pseq from palinode_checkpoint natural join palinode_active";
+
 /// Each table, with its projection and what is read of it: a key and the rest.
 const TABLES: [(&str, &str, &str); 4] = [
     (
         "trip",
         "trips",
-        "select id, concat_ws(' ', phase, ifnull(taken_back, '-'), ifnull(refused_at, '-'), began_us, ifnull(ended_us, '-')) from trip",
+        "select id as key, concat_ws(' ', phase, coalesce(taken_back, '-'), coalesce(refused_at, '-'), began_us, \
+         coalesce(cast(ended_us as text), '-')) as rest from trip",
     ),
-    ("room_night", "room-nights", "select room || ' ' || night, taken from room_night where taken <> 0"),
-    ("seat", "seats", "select flight, taken from seat where taken <> 0"),
-    ("rental", "cars", "select station, taken from rental where taken <> 0"),
+    (
+        "room_night",
+        "room-nights",
+        "select room || ' ' || night as key, cast(taken as text) as rest from room_night where taken <> 0",
+    ),
+    ("seat", "seats", "select flight as key, cast(taken as text) as rest from seat where taken <> 0"),
+    ("rental", "cars", "select station as key, cast(taken as text) as rest from rental where taken <> 0"),
 ];
 
 /// Reads all tables and where they stand, of one moment. To be called before the log is opened, so that the log is not
 /// behind them.
 ///
 /// # Errors
-/// When `read.db` is there and cannot be read.
-pub(super) fn read(folder: &Path) -> anyhow::Result<ReadModels> {
+/// When they are there and cannot be read.
+pub(super) async fn read(place: &Place) -> anyhow::Result<ReadModels> {
     let mut models = ReadModels { checkpoints: BTreeMap::new(), tables: BTreeMap::new() };
-    if !folder.join("read.db").exists() {
-        return Ok(models);
-    }
-    let mut db = read::open(folder)?;
-    let moment = db.transaction()?;
-    let present = names(&moment)?;
+    let Some(tables) = place.tables().await? else { return Ok(models) };
+    let mut moment = tables.moment().await?;
+    let present: BTreeSet<String> = moment.names().await?.into_iter().collect();
     if !present.contains("palinode_active") {
         return Ok(models);
     }
-    let mut rows = moment
-        .prepare("select projection, shard, pseq from palinode_checkpoint natural join palinode_active")?;
-    let mut rows = rows.query([])?;
-    while let Some(row) = rows.next()? {
-        let pseq = u64::try_from(row.get::<_, i64>(2)?)?;
-        models.checkpoints.insert((row.get(0)?, row.get(1)?), pseq);
+    for row in moment.ask(CHECKPOINTS).await? {
+        let (shard, pseq): (i64, i64) = (row.get("shard")?, row.get("pseq")?);
+        models.checkpoints.insert((row.get("projection")?, shard.try_into()?), pseq.try_into()?);
     }
     for (table, _, sql) in TABLES.into_iter().filter(|(table, ..)| present.contains(*table)) {
-        let text = |value: rusqlite::types::Value| match value {
-            rusqlite::types::Value::Integer(n) => n.to_string(),
-            rusqlite::types::Value::Text(text) => text,
-            other => format!("{other:?}"),
-        };
-        let mut query = moment.prepare(sql)?;
-        let rows = query.query_map([], |row| Ok((row.get(0)?, text(row.get(1)?))))?;
-        models.tables.insert(table, rows.collect::<rusqlite::Result<_>>()?);
+        let rows = moment.ask(sql).await?;
+        let rows = rows.iter().map(|row| anyhow::Ok((row.get("key")?, row.get("rest")?)));
+        models.tables.insert(table, rows.collect::<anyhow::Result<_>>()?);
     }
     Ok(models)
-}
-
-fn names(db: &Connection) -> rusqlite::Result<BTreeSet<String>> {
-    let mut query = db.prepare("select name from sqlite_schema where type in ('table', 'view')")?;
-    query.query_map([], |row| row.get(0))?.collect()
 }
 
 /// Computes every table again and says where it differs.
 ///
 /// # Errors
 /// When the log cannot be read.
-pub(super) fn compare(models: &ReadModels, log: &Log, audit: &mut Audit) -> anyhow::Result<()> {
+pub(super) fn compare(models: &ReadModels, log: &dyn Source, audit: &mut Audit) -> anyhow::Result<()> {
     for (table, projection, _) in TABLES {
         let Some(found) = models.tables.get(table) else { continue };
         let upto = |shard| models.checkpoints.get(&(projection.to_owned(), shard)).copied().unwrap_or(0);

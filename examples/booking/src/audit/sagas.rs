@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use palinode_verify::{Log, record::Event};
+use palinode_verify::{Source, record::Event};
 use serde::Deserialize;
 
 use crate::domain::TripId;
@@ -207,7 +207,7 @@ impl Sagas {
     ///
     /// # Errors
     /// When the log cannot be read, or a journal says something in another shape.
-    pub(super) fn read(log: &Log, upto: impl Fn(u32) -> u64) -> anyhow::Result<Self> {
+    pub(super) fn read(log: &dyn Source, upto: impl Fn(u32) -> u64) -> anyhow::Result<Self> {
         let mut sagas = Self::default();
         for commit in super::commits_of(log, "trip", upto) {
             let at = commit?;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use palinode_verify::{Effective, Log};
+use palinode_verify::{Effective, Source};
 use serde::Deserialize;
 
 use super::Audit;
@@ -64,7 +64,7 @@ impl Stock {
     /// # Errors
     /// When the log cannot be read, or an event has another shape.
     pub(super) fn read(
-        log: &Log,
+        log: &dyn Source,
         service: &'static str,
         upto: impl Fn(u32) -> u64,
         audit: &mut Audit,

@@ -21,19 +21,19 @@ use crate::{numbers, trips::generate::generated, world::World};
 /// When the data cannot be used, or the node stops.
 pub(super) async fn run(args: &BookArgs, common: &Common) -> anyhow::Result<ExitCode> {
     let place = common.place()?;
-    let folder = place.folder();
+    place.make()?;
     let world = Arc::new(World::open(&place, args.hold.0).await?);
-    let first = numbers::reserve(folder, args.seed, args.trips)?;
+    let first = numbers::reserve(place.folder(), args.seed, args.trips)?;
     let bar = progress::bar(args.trips, "booking trips");
     let stop = Stop::listen();
     let (began, commits) = (SystemClock.now(), world.commits());
     let plans = (first..first + args.trips).map(|n| Ok(generated(args.seed, n)));
     let tally = drive(&world, plans, args.pace.concurrency, |_| {}, |_| bar.inc(1), &stop).await;
     bar.finish_and_clear();
-    let (commits, took) = (world.commits() - commits, SystemClock.now().since(began));
+    let (commits, took) = (world.commits().zip(commits), SystemClock.now().since(began));
     World::close(world).await;
     let tally = tally?;
-    let speed = Speed::of(tally.trips(), commits, took);
+    let speed = Speed::of(tally.trips(), commits.map(|(now, before)| now - before), took);
 
     let ink = Ink::of_stdout();
     let title = format!("{} trips booked in {} s", say::count(tally.trips()), speed.seconds);
@@ -42,17 +42,17 @@ pub(super) async fn run(args: &BookArgs, common: &Common) -> anyhow::Result<Exit
     say::part(report::outcomes(&tally, ink));
     say::part(report::speed(&tally, &speed, ink));
     if let Some(trip) = tally.example {
-        say::part(report::example(folder, trip, ink));
+        say::part(report::example(&place, trip, ink).await);
     }
-    say::part(report::place(folder));
-    say::part(report::next(tally.example, common.data.as_deref()));
+    say::part(report::place(&place));
+    say::part(report::next(tally.example, &place, common));
     if common.json {
         report::json(&report::Run {
             trips: tally.trips(),
             counts: Counts::of(&tally),
             speed,
             latency_ms: Latency::of(&tally),
-            data: folder,
+            data: place.to_string(),
         })?;
     }
     Ok(if tally.stuck == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

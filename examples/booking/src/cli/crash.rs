@@ -71,8 +71,8 @@ struct Load {
 /// When it cannot be started, or the data cannot be read.
 pub(super) async fn run(args: &CrashArgs, common: &Common) -> anyhow::Result<ExitCode> {
     let place = common.place()?;
-    let data = place.folder().to_owned();
-    std::fs::create_dir_all(&data).with_context(|| format!("{} cannot be made", data.display()))?;
+    let data = place.only_folder("crash")?.to_owned();
+    place.make()?;
     let from = numbers::reserve(&data, SEED, AHEAD.saturating_mul(u64::from(args.kills) + 1))?;
     let program = std::env::current_exe()?;
     let mut load = Load { program, data: data.clone(), from, until: from, accepted: BTreeSet::new() };

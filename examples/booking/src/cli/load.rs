@@ -1,11 +1,7 @@
 //! `booking load`: many clients at a time book trips over HTTP, ask again under the same id whenever the outcome is
 //! unknown, and look in the end what became of every trip that was accepted. It may run the server itself, and kill it.
 
-use std::{
-    process::ExitCode,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -22,11 +18,13 @@ use crate::audit::{Audit, audit};
 
 mod client;
 mod guests;
+mod pace;
 mod seen;
 mod server;
 
 use client::Client;
 use guests::Guests;
+use pace::Pace;
 use seen::Seen;
 use server::Child;
 
@@ -35,6 +33,9 @@ pub(super) struct LoadArgs {
     /// How long trips are booked, in seconds
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
+    /// How many trips a second, all clients together; as many as they can when it is left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: Option<u32>,
     /// How many clients there are, each with a connection
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_024))]
     connections: u32,
@@ -54,6 +55,9 @@ pub(super) struct LoadArgs {
 struct Loaded<'a> {
     seconds: u64,
     connections: u32,
+    /// How many trips a second were wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<u32>,
     kills: u32,
     #[serde(flatten)]
     seen: &'a Seen,
@@ -100,6 +104,7 @@ pub(super) async fn run(args: &LoadArgs, common: &Common) -> anyhow::Result<Exit
     let loaded = Loaded {
         seconds: args.seconds,
         connections: args.connections,
+        rate: args.rate,
         kills: args.kills,
         seen: &seen,
         trips_per_second: (rate * 10.0).round() / 10.0,
@@ -122,8 +127,7 @@ pub(super) async fn run(args: &LoadArgs, common: &Common) -> anyhow::Result<Exit
 /// Runs the server itself, kills it as often as it is told, and audits its data.
 async fn own(args: &LoadArgs, seed: u64, common: &Common) -> anyhow::Result<(Seen, Audit)> {
     let place = common.place()?;
-    let data = place.folder();
-    let mut child = Child::start(data).await?;
+    let mut child = Child::start(common).await?;
     let (tell, address) = watch::channel(child.address().to_owned());
     let load = load(args, seed, address);
     tokio::pin!(load);
@@ -137,7 +141,7 @@ async fn own(args: &LoadArgs, seed: u64, common: &Common) -> anyhow::Result<(See
         }
         let again = async {
             child.kill().await?;
-            Child::start(data).await
+            Child::start(common).await
         };
         child = tokio::select! {
             biased;
@@ -148,17 +152,17 @@ async fn own(args: &LoadArgs, seed: u64, common: &Common) -> anyhow::Result<(See
     }
     let seen = load.await?;
     child.kill().await?;
-    let audit = audit(&place).await.with_context(|| format!("the data in {}", data.display()))?;
+    let audit = audit(&place).await.with_context(|| format!("the data in {place}"))?;
     Ok((seen, audit))
 }
 
 /// All clients, until the time is over and every trip was looked at.
 async fn load(args: &LoadArgs, seed: u64, server: watch::Receiver<String>) -> anyhow::Result<Seen> {
     let until = SystemClock.now().plus(Duration::from_secs(args.seconds));
-    let next = Arc::new(AtomicU64::new(0));
+    let pace = Arc::new(Pace::new(SystemClock.now(), args.rate));
     let mut clients = JoinSet::new();
     for _ in 0..args.connections {
-        clients.spawn(Guests::new(server.clone(), seed, Arc::clone(&next)).book(until));
+        clients.spawn(Guests::new(server.clone(), seed, Arc::clone(&pace)).book(until));
     }
     let mut seen = Seen::new();
     while let Some(one) = clients.join_next().await {

@@ -11,8 +11,8 @@ use palinode::{
 
 use super::{Common, folder::in_use, person};
 use crate::{
-    read,
-    world::{STOP, Services, caught_up, seen},
+    read::{self, model::Model},
+    services::Services,
 };
 
 mod parked;
@@ -108,26 +108,33 @@ pub(super) struct OfVersion {
 
 /// The running read models, each in the version that readers see.
 struct Desk {
-    node: Node,
+    services: Services,
     models: Vec<(Name, ReadModel)>,
 }
 
 impl Desk {
     async fn open(common: &Common) -> anyhow::Result<Self> {
-        let started = Services::start(&common.place()?, HOLD, Limits::default()).await.map_err(in_use)?;
-        let Services { node, trips_model, rooms_model, seats_model, cars_model, .. } = started;
-        let sagas_model = seen(read::SAGAS.start(&node).await?)?;
-        let models = vec![
-            (Name::Trips, trips_model),
-            (Name::RoomNights, rooms_model),
-            (Name::Seats, seats_model),
-            (Name::Cars, cars_model),
-            (Name::SagaRows, sagas_model),
+        let place = common.place()?;
+        place.only_folder("reads")?;
+        let services = Services::start(&place, HOLD, Limits::default()).await.map_err(in_use)?;
+        let sagas_model = services.sagas_model().await?;
+        let all = [
+            (Name::Trips, &services.trips_model),
+            (Name::RoomNights, &services.rooms_model),
+            (Name::Seats, &services.seats_model),
+            (Name::Cars, &services.cars_model),
+            (Name::SagaRows, &sagas_model),
         ];
-        for (_, model) in &models {
-            caught_up(model).await;
+        for (_, model) in all {
+            model.caught_up().await;
         }
-        Ok(Self { node, models })
+        let here = |(name, model): (Name, &Model)| Some((name, model.here()?.clone()));
+        let models = all.into_iter().filter_map(here).collect();
+        Ok(Self { services, models })
+    }
+
+    fn node(&self) -> Result<&Node, ApplyError> {
+        self.services.node().ok_or_else(|| ApplyError::broken("no read model runs here"))
     }
 
     fn model(&self, name: Name) -> anyhow::Result<&ReadModel> {
@@ -138,11 +145,11 @@ impl Desk {
     /// Follows with the other version than this one.
     async fn start_other(&self, name: Name, than: u32) -> Result<ReadModel, ApplyError> {
         match name {
-            Name::Trips => read::TRIPS.start_other(&self.node, than).await,
-            Name::RoomNights => read::ROOMS.start_other(&self.node, than).await,
-            Name::Seats => read::SEATS.start_other(&self.node, than).await,
-            Name::Cars => read::CARS.start_other(&self.node, than).await,
-            Name::SagaRows => read::SAGAS.start_other(&self.node, than).await,
+            Name::Trips => read::TRIPS.start_other(self.node()?, than).await,
+            Name::RoomNights => read::ROOMS.start_other(self.node()?, than).await,
+            Name::Seats => read::SEATS.start_other(self.node()?, than).await,
+            Name::Cars => read::CARS.start_other(self.node()?, than).await,
+            Name::SagaRows => read::SAGAS.start_other(self.node()?, than).await,
         }
     }
 }
@@ -154,7 +161,7 @@ impl Desk {
 pub(super) async fn run(command: ReadsCommand, common: &Common) -> anyhow::Result<ExitCode> {
     let desk = Desk::open(common).await?;
     let done = carry_out(command, &desk, common).await;
-    desk.node.stop(STOP).await;
+    desk.services.stop().await;
     done
 }
 

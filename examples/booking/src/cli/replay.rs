@@ -63,7 +63,7 @@ pub(super) async fn run(args: &ReplayArgs, common: &Common) -> anyhow::Result<Ex
     let tally = drive(&world, plans, args.pace.concurrency, |_| {}, |_| bar.inc(1), &stop).await;
     bar.finish_and_clear();
     let took = SystemClock.now().since(began);
-    let commits = world.commits() - commits;
+    let commits = world.commits().zip(commits).map(|(now, before)| now - before);
     World::close(world).await;
     let (tally, malformed) = (tally?, malformed.into_inner());
     let speed = Speed::of(tally.trips() - tally.again, commits, took);
@@ -83,7 +83,7 @@ pub(super) async fn run(args: &ReplayArgs, common: &Common) -> anyhow::Result<Ex
         say::part(report::speed(&tally, &speed, ink));
     }
     say::part(refused_rows(&malformed, ink));
-    say::part(report::place(place.folder()));
+    say::part(report::place(&place));
     if common.json {
         let malformed = malformed.iter().map(|error| error.line).collect();
         report::json(&Replayed { rows, counts: Counts::of(&tally), malformed, again: tally.again, speed })?;

@@ -1,16 +1,14 @@
 //! The summary of a run for people, at most 100 columns wide, and the same as JSON for programs.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::{
-    folder,
+    Common, folder,
     say::{self, Ink, Tone},
     tally::{Speed, Tally},
     timeline,
 };
-use crate::domain::TripId;
+use crate::{domain::TripId, place::Place};
 
 /// The longest bar of the picture, in columns.
 const BAR: u64 = 48;
@@ -27,7 +25,7 @@ pub(super) struct Run<'a> {
     /// Latency of the completed trips, from start to end, in milliseconds.
     pub(super) latency_ms: Latency,
     /// Where the data lies.
-    pub(super) data: &'a Path,
+    pub(super) data: String,
 }
 
 /// How trips ended.
@@ -105,11 +103,12 @@ pub(super) fn outcomes(tally: &Tally, ink: Ink) -> String {
 /// How fast it was, in one line.
 pub(super) fn speed(tally: &Tally, speed: &Speed, ink: Ink) -> String {
     let rate = |n: f64| format!("{n:.0}").parse().map_or_else(|_| n.to_string(), say::count);
+    let commits = |n: f64| format!("   {} commits/s", ink.paint(Tone::Strong, rate(n)));
     let (p50, p99) = (say::micros(tally.percentile(50.0)), say::micros(tally.percentile(99.0)));
     format!(
-        "  {} sagas/s   {} commits/s   p50 {}   p99 {}   {}\n",
+        "  {} sagas/s{}   p50 {}   p99 {}   {}\n",
         ink.paint(Tone::Strong, rate(speed.sagas_per_second)),
-        ink.paint(Tone::Strong, rate(speed.commits_per_second)),
+        speed.commits_per_second.map_or_else(String::new, commits),
         ink.paint(Tone::Strong, p50),
         ink.paint(Tone::Strong, p99),
         ink.paint(Tone::Faint, "(start to end of the completed ones)"),
@@ -117,14 +116,18 @@ pub(super) fn speed(tally: &Tally, speed: &Speed, ink: Ink) -> String {
 }
 
 /// One trip that was taken back, drawn; nothing when it cannot be read.
-pub(super) fn example(folder: &Path, trip: TripId, ink: Ink) -> String {
-    let Ok(Some(timeline)) = timeline::read(folder, trip) else { return String::new() };
+pub(super) async fn example(place: &Place, trip: TripId, ink: Ink) -> String {
+    let Ok(Some(timeline)) = timeline::read(place, trip).await else { return String::new() };
     let title = ink.paint(Tone::Strong, format!("One that was taken back, {trip}"));
     format!("  {title}\n\n{}\n", timeline.draw(ink))
 }
 
 /// Where the data lies.
-pub(super) fn place(data: &Path) -> String {
+pub(super) fn place(place: &Place) -> String {
+    if place.servers().is_some() {
+        return format!("  Data     {place}\n");
+    }
+    let data = place.folder();
     let size = |name| format!("{name} {}", say::bytes(folder::size(data, name)));
     format!(
         "  Data     {}\n           {}, {}, {}\n",
@@ -136,14 +139,16 @@ pub(super) fn place(data: &Path) -> String {
 }
 
 /// What to try next, as commands of the program in the way it was called.
-pub(super) fn next(example: Option<TripId>, given: Option<&Path>) -> String {
-    let data = given.map_or(String::new(), |data| format!(" --data {}", data.display()));
+pub(super) fn next(example: Option<TripId>, place: &Place, given: &Common) -> String {
+    let data: String = given.again().into_iter().map(|arg| format!(" {arg}")).collect();
     let program = std::env::args().next().unwrap_or_else(|| "booking".into());
     let mut lines = vec![
         (format!("{program} verify{data}"), "compute everything again from the log, and compare"),
-        (format!("{program} crash{data}"), "kill it five times under load, and look again"),
         (format!("{program} replay FILE{data}"), "book the public data set of hotel bookings"),
     ];
+    if place.servers().is_none() {
+        lines.push((format!("{program} crash{data}"), "kill it five times under load, and look again"));
+    }
     if let Some(trip) = example {
         lines.insert(0, (format!("{program} show {trip}{data}"), "that trip, step by step"));
     }
@@ -189,13 +194,14 @@ mod tests {
 
     #[test]
     fn nothing_is_wider_than_a_hundred_columns() {
-        let (tally, data) = (tally(), Path::new("/home/somebody/.local/share/palinode-booking"));
-        let fast = Speed::of(2_000, 400_000, Duration::from_secs(1));
+        let tally = tally();
+        let data = Place::new("/home/somebody/.local/share/palinode-booking".into(), None, None);
+        let fast = Speed::of(2_000, Some(400_000), Duration::from_secs(1));
         let parts = [
             outcomes(&tally, Ink::plain()),
             speed(&tally, &fast, Ink::plain()),
-            place(data),
-            next(Some(TripId(7)), None),
+            place(&data),
+            next(Some(TripId(7)), &data, &Common::default()),
         ];
         for line in parts.iter().flat_map(|part| part.lines()) {
             assert!(line.chars().count() <= 100, "{line}");
@@ -208,9 +214,9 @@ mod tests {
         let run = Run {
             trips: tally.trips(),
             counts: Counts::of(&tally),
-            speed: Speed::of(2_000, 40_000, Duration::from_secs(1)),
+            speed: Speed::of(2_000, Some(40_000), Duration::from_secs(1)),
             latency_ms: Latency::of(&tally),
-            data: Path::new("d"),
+            data: "d".into(),
         };
         let json = serde_json::to_value(&run).unwrap();
         assert_eq!(json["trips"], 2_000);

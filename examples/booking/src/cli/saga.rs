@@ -86,7 +86,7 @@ pub(super) struct OfNode {
 pub(super) async fn run(command: SagaCommand, common: &Common) -> anyhow::Result<ExitCode> {
     let (verb, of, node, reply) = match command {
         SagaCommand::List(args) => return list::run(&args, common).await,
-        SagaCommand::Show { id } => return show::run(&id, common),
+        SagaCommand::Show { id } => return show::run(&id, common).await,
         SagaCommand::Retry(OfNode { node, of }) => (Verb::Retry, of, Some(node), None),
         SagaCommand::Skip(OfNode { node, of }) => (Verb::Skip, of, Some(node), None),
         SagaCommand::MarkDone { of: OfNode { node, of }, reply } => {

@@ -6,11 +6,14 @@ use anyhow::{Context, bail};
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::{Common, Seconds, say, stop::Signals};
+use super::{
+    Common, Seconds, say,
+    stop::{self, Signals},
+};
 use crate::{
     http::{Limits, Server},
     place::Place,
-    world::Services,
+    services::Services,
 };
 
 /// The word before the address on stdout, once it listens: what a parent process waits for.
@@ -57,19 +60,14 @@ pub(super) async fn run(args: &ServeArgs, common: &Common) -> anyhow::Result<Exi
     };
     let address = server.address();
     say::line(format_args!("{LISTENING}{address}"));
-    tracing::info!(%address, data = %place.folder().display(), "serving");
+    tracing::info!(%address, data = %place, "serving");
     signals.heard().await;
     tracing::info!("stopping: requests in flight are answered, new ones refused");
     let orderly = tokio::select! {
         orderly = server.stop() => orderly,
         () = signals.end_when_heard() => false,
     };
-    if orderly {
-        tracing::info!("stopped");
-        return Ok(ExitCode::SUCCESS);
-    }
-    say::aside("stopped, not everything within its time; nothing is lost by that");
-    Ok(ExitCode::FAILURE)
+    Ok(stop::said(orderly))
 }
 
 /// Refuses an address that others reach, unless that is meant.

@@ -48,6 +48,16 @@ impl Stop {
     }
 }
 
+/// Says how a process ended that was asked to stop.
+pub(super) fn said(orderly: bool) -> process::ExitCode {
+    if orderly {
+        tracing::info!("stopped");
+        return process::ExitCode::SUCCESS;
+    }
+    say::aside("stopped, not everything within its time; nothing is lost by that");
+    process::ExitCode::FAILURE
+}
+
 /// Ears for SIGTERM and Ctrl-C. Once there are any, a signal ends nothing by itself.
 #[cfg(unix)]
 pub(super) struct Signals {

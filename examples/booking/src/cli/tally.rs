@@ -105,13 +105,14 @@ pub(super) struct Speed {
     pub(super) seconds: f64,
     /// Trips that ended, a second.
     pub(super) sagas_per_second: f64,
-    /// Commits to the logs of all services, a second.
-    pub(super) commits_per_second: f64,
+    /// Commits to the logs of all services, a second; none when other processes made them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) commits_per_second: Option<f64>,
 }
 
 impl Speed {
     /// So many sagas and commits in this time.
-    pub(super) fn of(sagas: u64, commits: u64, took: Duration) -> Self {
+    pub(super) fn of(sagas: u64, commits: Option<u64>, took: Duration) -> Self {
         let seconds = took.as_secs_f64().max(0.000_001);
         let rate = |n: u64| {
             (u32::try_from(n).map_or(f64::from(u32::MAX), f64::from) / seconds * 10.0).round() / 10.0
@@ -119,7 +120,7 @@ impl Speed {
         Self {
             seconds: (seconds * 1_000.0).round() / 1_000.0,
             sagas_per_second: rate(sagas),
-            commits_per_second: rate(commits),
+            commits_per_second: commits.map(rate),
         }
     }
 }
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn rates_are_by_the_second() {
-        let speed = Speed::of(500, 10_000, Duration::from_millis(2_500));
+        let speed = Speed::of(500, Some(10_000), Duration::from_millis(2_500));
         assert_eq!(
             serde_json::to_string(&speed).unwrap(),
             r#"{"seconds":2.5,"sagas_per_second":200.0,"commits_per_second":4000.0}"#

@@ -1,6 +1,6 @@
 //! One trip as a timeline in text: every entry of its journal a line, from the start to the end, with its undos.
 
-use std::{fmt::Write, path::Path};
+use std::fmt::Write;
 
 use anyhow::Context;
 use palinode::{EntityKey, commit::EventRecord};
@@ -9,12 +9,13 @@ use palinode_sagas::{
     event::{Direction, SkippedBy, Why},
     outcome::Raw,
 };
-use palinode_verify::{Log, Source, commits};
+use palinode_verify::{Source, commits};
 use serde::Deserialize;
 
 use super::say::{Ink, Tone, micros};
 use crate::{
     domain::{Cents, TripId},
+    place::Place,
     saga::BOOK_TRIP,
     trips::Trip,
 };
@@ -35,13 +36,17 @@ struct Entry {
 ///
 /// # Errors
 /// When the log or the journal cannot be read.
-pub(super) fn read(folder: &Path, trip: TripId) -> anyhow::Result<Option<Timeline>> {
-    let log = Log::open(folder)?;
+pub(super) async fn read(place: &Place, trip: TripId) -> anyhow::Result<Option<Timeline>> {
+    let place = place.clone();
+    tokio::task::spawn_blocking(move || of_log(&*place.log()?, trip)).await?
+}
+
+fn of_log(log: &dyn Source, trip: TripId) -> anyhow::Result<Option<Timeline>> {
     let id = trip.to_string();
     let shards = log.partitions().iter().filter(|p| &*p.service == "trip").count();
     let shard = EntityKey::new(BOOK_TRIP, id.as_str()).shard(u32::try_from(shards)?);
     let mut entries = Vec::new();
-    for commit in commits(&log, "trip", shard) {
+    for commit in commits(log, "trip", shard) {
         let commit = commit?;
         if commit.entity().is_none_or(|entity| entity.id != id) {
             continue;

@@ -40,7 +40,7 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
     let spinner = progress::spinner("reading the whole log");
     let audited = audit(&place).await;
     spinner.finish_and_clear();
-    let audit = audited.with_context(|| format!("the data in {}", place.folder().display()))?;
+    let audit = audited.with_context(|| format!("the data in {place}"))?;
     let ink = Ink::of_stdout();
     say::part(differences(&audit, ink));
     say::part(summary(&audit, ink));

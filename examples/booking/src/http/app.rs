@@ -5,16 +5,18 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use palinode::projection::ReadModel;
 use palinode_sagas::Sagas;
-use sqlx::SqlitePool;
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
 use super::{
     connections::Limits,
     problem::{Kind, Problem},
 };
-use crate::{trips::Trip, world::Services};
+use crate::{
+    read::{model::Model, tables::Tables},
+    services::Services,
+    trips::Trip,
+};
 
 /// Shared by all requests. Cheap to clone.
 #[derive(Clone)]
@@ -22,7 +24,7 @@ pub(super) struct App(Arc<Shared>);
 
 struct Shared {
     services: Services,
-    sagas_model: ReadModel,
+    sagas_model: Model,
     limits: Limits,
     draining: AtomicBool,
     caught_up: AtomicBool,
@@ -33,7 +35,7 @@ struct Shared {
 
 impl App {
     /// Over these services, with the rows of all sagas, within these limits.
-    pub(super) fn new(services: Services, sagas_model: ReadModel, limits: Limits) -> Self {
+    pub(super) fn new(services: Services, sagas_model: Model, limits: Limits) -> Self {
         let (draining, caught_up) = (AtomicBool::new(false), AtomicBool::new(false));
         let (requests, description) = (TaskTracker::new(), OnceLock::new());
         Self(Arc::new(Shared { services, sagas_model, limits, draining, caught_up, requests, description }))
@@ -61,23 +63,19 @@ impl App {
         &self.0.services.trips
     }
 
-    pub(super) fn sagas_model(&self) -> &ReadModel {
+    pub(super) fn sagas_model(&self) -> &Model {
         &self.0.sagas_model
     }
 
     /// Every read model that is served.
-    pub(super) fn models(&self) -> [&ReadModel; 5] {
+    pub(super) fn models(&self) -> [&Model; 5] {
         let Services { trips_model, rooms_model, seats_model, cars_model, .. } = self.services();
         [trips_model, rooms_model, seats_model, cars_model, &self.0.sagas_model]
     }
 
     /// The tables of the read models.
-    ///
-    /// # Errors
-    /// When the node has none.
-    pub(super) fn tables(&self) -> Result<&SqlitePool, Problem> {
-        let db = self.services().node.read_db();
-        db.map(|db| db.readers()).map_err(|e| Problem::of(Kind::ReadModelAway, e.to_string()))
+    pub(super) fn tables(&self) -> &Tables {
+        self.services().tables()
     }
 
     /// Registers a request; to be kept until it is answered.

@@ -28,6 +28,12 @@ pub(crate) struct Limits {
     pub(crate) patience: Duration,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 512, patience: Duration::from_secs(10) }
+    }
+}
+
 /// The largest head, in bytes.
 const LARGEST_HEAD: usize = 32 * 1024;
 /// Headers of a request.

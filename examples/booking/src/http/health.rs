@@ -1,7 +1,6 @@
 //! Whether it lives, and whether it is ready. Answered even while it stops.
 
 use axum::{Json, extract::State};
-use palinode::{health::Stage, projection::State as Runs};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,6 +9,7 @@ use super::{
     openapi::{OfCrowd, OfReadiness},
     problem::{Kind, Problem},
 };
+use crate::services::Name;
 
 /// It lives.
 #[derive(Serialize, ToSchema)]
@@ -23,7 +23,7 @@ pub(super) struct Ready {
     status: &'static str,
     /// This build
     version: &'static str,
-    /// Shards of each service
+    /// Shards of each service that runs here
     services: Vec<ReadyService>,
     /// The read models, all of which follow
     read_models: Vec<&'static str>,
@@ -51,25 +51,25 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Ready>, Proble
         return Err(Problem::of(Kind::Stopping, "the server is stopping"));
     }
     let not_ready = |detail: String| Err(Problem::of(Kind::NotReady, detail));
-    if let Some(shard) = app.services().node.health().iter().find(|shard| shard.stage != Stage::Serving) {
-        return not_ready(format!("shard {shard}"));
+    if let Some(trouble) = app.services().trouble() {
+        return not_ready(trouble);
     }
     if !app.has_caught_up() {
         return not_ready("the read models catch up with the log".into());
     }
     for model in app.models() {
-        for shard in model.status() {
-            if let Runs::Stopped { why } | Runs::Retrying { why } = shard.state {
-                return not_ready(format!("{}, shard {}: {why}", model.name(), shard.shard));
-            }
+        if let Some(trouble) = model.trouble().await {
+            return not_ready(trouble);
         }
     }
-    let node = &app.services().node;
-    let shards = |name| Some(ReadyService { name, shards: node.service(name)?.partitions });
+    let of_node = |name: Name| {
+        let place = app.services().node()?.service(name.as_str())?;
+        Some(ReadyService { name: name.as_str(), shards: place.partitions })
+    };
     Ok(Json(Ready {
         status: "ready",
         version: env!("CARGO_PKG_VERSION"),
-        services: ["trip", "hotel", "flight", "car"].into_iter().filter_map(shards).collect(),
+        services: Name::ALL.into_iter().filter_map(of_node).collect(),
         read_models: app.models().map(|model| model.name()).to_vec(),
     }))
 }

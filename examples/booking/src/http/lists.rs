@@ -69,7 +69,7 @@ pub(super) async fn rooms(
     let after = asked.after.as_deref().map(|after| after.split_once('@').ok_or_else(|| bad_after(after)));
     let after = after.transpose()?.unwrap_or_default();
     wanted.seen_by(&app.services().rooms_model).await?;
-    let rows = pages::rooms(app.tables()?, asked.room.as_deref(), limit, after).await?;
+    let rows = pages::rooms(app.tables(), asked.room.as_deref(), limit, after).await?;
     let next = full(&rows, limit).map(|last| format!("{}@{}", last.room, last.night));
     let nights = rows.into_iter().map(|row| Night { rooms: capacity(&row.room), row }).collect();
     Ok(Json(Rooms { nights, next }))
@@ -107,7 +107,7 @@ pub(super) async fn seats(
 ) -> Result<Json<Seats>, Problem> {
     let limit = query::limit(asked.limit)?;
     wanted.seen_by(&app.services().seats_model).await?;
-    let flights = pages::seats(app.tables()?, limit, asked.after.as_deref().unwrap_or_default()).await?;
+    let flights = pages::seats(app.tables(), limit, asked.after.as_deref().unwrap_or_default()).await?;
     let next = full(&flights, limit).map(|last| last.flight.clone());
     Ok(Json(Seats { flights, next }))
 }
@@ -147,7 +147,7 @@ pub(super) async fn sagas(
     let limit = query::limit(asked.limit)?;
     wanted.seen_by(app.sagas_model()).await?;
     let after = asked.after.as_deref().unwrap_or_default();
-    let sagas = pages::sagas(app.tables()?, asked.status, limit, after).await?;
+    let sagas = pages::sagas(app.tables(), asked.status, limit, after).await?;
     let next = full(&sagas, limit).map(|last| last.id.clone());
     Ok(Json(Sagas { sagas, next }))
 }

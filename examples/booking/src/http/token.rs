@@ -6,12 +6,10 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderName, HeaderValue, request::Parts},
 };
-use palinode::{
-    Clock, SystemClock, Token,
-    projection::{ReadModel, Waited},
-};
+use palinode::{Clock, SystemClock, Token, projection::Waited};
 
 use super::problem::{Kind, Problem};
+use crate::read::model::Model;
 
 /// The header: out of every write, into every query that must see it.
 pub(super) const TOKEN: HeaderName = HeaderName::from_static("palinode-token");
@@ -41,7 +39,7 @@ impl After {
     ///
     /// # Errors
     /// Why it does not.
-    pub(super) async fn seen_by(&self, model: &ReadModel) -> Result<(), Problem> {
+    pub(super) async fn seen_by(&self, model: &Model) -> Result<(), Problem> {
         let until = SystemClock.now().plus(self.within);
         for token in &self.tokens {
             let waited = model.wait_for(token, until.since(SystemClock.now())).await;

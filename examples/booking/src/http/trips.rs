@@ -114,7 +114,7 @@ pub(super) async fn show(
     after: After,
 ) -> Result<Json<TripRow>, Problem> {
     after.seen_by(&app.services().trips_model).await?;
-    let found = pages::trip(app.tables()?, id).await?;
+    let found = pages::trip(app.tables(), id).await?;
     found.map(Json).ok_or_else(|| no_such(id))
 }
 
@@ -156,7 +156,7 @@ pub(super) async fn list(
     let limit = query::limit(asked.limit)?;
     let after = asked.after.map(|id| query::trip(&id, "query after")).transpose()?;
     wanted.seen_by(&app.services().trips_model).await?;
-    let (trips, next) = pages::trips(app.tables()?, asked.status, limit, after).await?;
+    let (trips, next) = pages::trips(app.tables(), asked.status, limit, after).await?;
     Ok(Json(Trips { trips, next }))
 }
 

@@ -2,36 +2,39 @@
 
 use palinode::projection::ApplyError;
 use serde::{Deserialize, Serialize};
-use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 use utoipa::ToSchema;
 
+use super::tables::{
+    Arg::{self, Maybe, Number, Text},
+    Row, Tables,
+};
 use crate::{domain::TripId, saga::BOOK_TRIP};
 
 /// Trips looked at for one page of those that stand in one way.
 const LOOKED_AT: i64 = 5_000;
 
-const TRIP: &str = "select id, outcome, refused_at, began_us, ended_us from trip_outcome where id = ?1";
+const TRIP: &str = "select id, outcome, refused_at, began_us, ended_us from trip_outcome where id = $1";
 
 const TRIPS: &str = "select id, outcome, refused_at, began_us, ended_us from
-  (select * from trip_outcome where id > ?1 order by id limit ?2) where ?3 is null or outcome = ?3 limit ?4";
+  (select * from trip_outcome where id > $1 order by id limit $2) as page where cast($3 as text) is null or outcome = $3 limit $4";
 
 /// The last of the trips that a page looked at, when all that may be looked at were there.
-const REACHED: &str = "select id from trip where id > ?1 order by id limit 1 offset ?2 - 1";
+const REACHED: &str = "select id from trip where id > $1 order by id limit 1 offset $2";
 
 const ROOMS: &str = "select room, night, taken from room_night
-  where (room, night) > (?1, ?2) order by room, night limit ?3";
+  where (room, night) > ($1, $2) order by room, night limit $3";
 
 const ROOMS_OF: &str = "select room, night, taken from room_night
-  where room = ?4 and (room, night) > (?1, ?2) order by room, night limit ?3";
+  where room = $4 and (room, night) > ($1, $2) order by room, night limit $3";
 
-const SEATS: &str = "select flight, taken from seat where flight > ?1 order by flight limit ?2";
+const SEATS: &str = "select flight, taken from seat where flight > $1 order by flight limit $2";
 
 const SAGAS: &str = "select * from palinode_saga
-  where service = 'trip' and id > ?1 and definition = ?2 order by service, id limit ?3";
+  where service = 'trip' and id > $1 and definition = $2 order by service, id limit $3";
 
 /// No other service has sagas; with `service = ..` instead, SQLite takes the primary key and reads all of them.
 const SAGAS_THAT: &str = "select * from palinode_saga
-  where status = ?4 and definition = ?2 and (service, id) > ('trip', ?1) order by service, id limit ?3";
+  where status = $4 and definition = $2 and (service, id) > ('trip', $1) order by service, id limit $3";
 
 /// How a trip stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -165,9 +168,9 @@ pub(crate) struct SagaRow {
 ///
 /// # Errors
 /// When the tables cannot be read.
-pub(crate) async fn trip(db: &SqlitePool, id: TripId) -> Result<Option<TripRow>, ApplyError> {
-    let found = sqlx::query(TRIP).bind(id.to_string()).fetch_optional(db).await?;
-    found.as_ref().map(trip_row).transpose()
+pub(crate) async fn trip(tables: &Tables, id: TripId) -> Result<Option<TripRow>, ApplyError> {
+    let found = tables.ask(TRIP, &[Text(&id.to_string())]).await?;
+    found.first().map(trip_row).transpose()
 }
 
 /// Trips by id, beginning after this one; and where the next page begins, if there may be one.
@@ -175,23 +178,23 @@ pub(crate) async fn trip(db: &SqlitePool, id: TripId) -> Result<Option<TripRow>,
 /// # Errors
 /// When the tables cannot be read.
 pub(crate) async fn trips(
-    db: &SqlitePool,
+    tables: &Tables,
     status: Option<TripStatus>,
     limit: u32,
     after: Option<TripId>,
 ) -> Result<(Vec<TripRow>, Option<TripId>), ApplyError> {
     let looked_at = status.map_or(i64::from(limit), |_| LOOKED_AT);
     let after = after.map(|id| id.to_string()).unwrap_or_default();
-    let page =
-        sqlx::query(TRIPS).bind(&after).bind(looked_at).bind(status.map(word).transpose()?).bind(limit);
-    let rows = page.fetch_all(db).await?;
+    let status = status.map(word).transpose()?;
+    let page = [Text(&after), Number(looked_at), Maybe(status.as_deref()), Number(limit.into())];
+    let rows = tables.ask(TRIPS, &page).await?;
     let rows = rows.iter().map(trip_row).collect::<Result<Vec<_>, _>>()?;
     if usize::try_from(limit).is_ok_and(|limit| rows.len() >= limit) {
         let next = rows.last().map(|row| row.id);
         return Ok((rows, next));
     }
-    let reached: Option<String> =
-        sqlx::query_scalar(REACHED).bind(&after).bind(looked_at).fetch_optional(db).await?;
+    let reached = tables.ask(REACHED, &[Text(&after), Number(looked_at - 1)]).await?;
+    let reached: Option<String> = reached.first().map(|row| row.get("id")).transpose()?;
     Ok((rows, reached.and_then(|id| id.parse().ok())))
 }
 
@@ -200,28 +203,30 @@ pub(crate) async fn trips(
 /// # Errors
 /// When the tables cannot be read.
 pub(crate) async fn rooms(
-    db: &SqlitePool,
+    tables: &Tables,
     room: Option<&str>,
     limit: u32,
     after: (&str, &str),
 ) -> Result<Vec<RoomRow>, ApplyError> {
-    let query = sqlx::query(if room.is_some() { ROOMS_OF } else { ROOMS });
-    let query = query.bind(after.0).bind(after.1).bind(limit);
-    let query = if let Some(room) = room { query.bind(room) } else { query };
-    let read = |row: &SqliteRow| {
-        let (room, night, taken) = (row.try_get("room")?, row.try_get("night")?, row.try_get("taken")?);
+    let page = [Text(after.0), Text(after.1), Number(limit.into())];
+    let rows = match room {
+        Some(room) => tables.ask(ROOMS_OF, &with(page, room)).await?,
+        None => tables.ask(ROOMS, &page).await?,
+    };
+    let read = |row: &Row| {
+        let (room, night, taken) = (row.get("room")?, row.get("night")?, row.get("taken")?);
         Ok(RoomRow { room, night, taken })
     };
-    query.fetch_all(db).await?.iter().map(read).collect()
+    rows.iter().map(read).collect()
 }
 
 /// Flights by name, beginning after this one.
 ///
 /// # Errors
 /// When the tables cannot be read.
-pub(crate) async fn seats(db: &SqlitePool, limit: u32, after: &str) -> Result<Vec<SeatRow>, ApplyError> {
-    let rows = sqlx::query(SEATS).bind(after).bind(limit).fetch_all(db).await?;
-    let read = |row: &SqliteRow| Ok(SeatRow { flight: row.try_get("flight")?, taken: row.try_get("taken")? });
+pub(crate) async fn seats(tables: &Tables, limit: u32, after: &str) -> Result<Vec<SeatRow>, ApplyError> {
+    let rows = tables.ask(SEATS, &[Text(after), Number(limit.into())]).await?;
+    let read = |row: &Row| Ok(SeatRow { flight: row.get("flight")?, taken: row.get("taken")? });
     rows.iter().map(read).collect()
 }
 
@@ -230,48 +235,56 @@ pub(crate) async fn seats(db: &SqlitePool, limit: u32, after: &str) -> Result<Ve
 /// # Errors
 /// When the tables cannot be read.
 pub(crate) async fn sagas(
-    db: &SqlitePool,
+    tables: &Tables,
     status: Option<SagaStatus>,
     limit: u32,
     after: &str,
 ) -> Result<Vec<SagaRow>, ApplyError> {
-    let query = sqlx::query(if status.is_some() { SAGAS_THAT } else { SAGAS });
-    let query = query.bind(after).bind(BOOK_TRIP).bind(limit);
-    let query = if let Some(status) = status { query.bind(word(status)?) } else { query };
-    query.fetch_all(db).await?.iter().map(saga_row).collect()
+    let page = [Text(after), Text(BOOK_TRIP), Number(limit.into())];
+    let rows = match status {
+        Some(status) => tables.ask(SAGAS_THAT, &with(page, &word(status)?)).await?,
+        None => tables.ask(SAGAS, &page).await?,
+    };
+    rows.iter().map(saga_row).collect()
 }
 
-fn trip_row(row: &SqliteRow) -> Result<TripRow, ApplyError> {
-    let id: String = row.try_get("id")?;
+fn trip_row(row: &Row) -> Result<TripRow, ApplyError> {
+    let id: String = row.get("id")?;
     Ok(TripRow {
         id: id.parse().map_err(|e| ApplyError::broken(format!("{e}")))?,
         status: of_word(row, "outcome")?,
-        refused_at: row.try_get("refused_at")?,
-        began_us: row.try_get("began_us")?,
-        ended_us: row.try_get("ended_us")?,
+        refused_at: row.get("refused_at")?,
+        began_us: row.get("began_us")?,
+        ended_us: row.get("ended_us")?,
     })
 }
 
-fn saga_row(row: &SqliteRow) -> Result<SagaRow, ApplyError> {
+fn saga_row(row: &Row) -> Result<SagaRow, ApplyError> {
     Ok(SagaRow {
-        id: row.try_get("id")?,
-        version: row.try_get("version")?,
+        id: row.get("id")?,
+        version: row.get("version")?,
         status: of_word(row, "status")?,
-        parked: row.try_get("parked")?,
-        paused: row.try_get("paused")?,
-        killed: row.try_get("killed")?,
-        leaks: row.try_get("leaks")?,
-        exceptions: row.try_get("exceptions")?,
-        node: row.try_get("node")?,
-        waiting_for: row.try_get("waiting_for")?,
-        waiting_since_us: row.try_get("waiting_since")?,
-        waiting_until_us: row.try_get("waiting_until")?,
-        attempts: row.try_get("attempts")?,
-        retries: row.try_get("retries")?,
-        last_error: row.try_get("last_error")?,
-        why: row.try_get("why")?,
-        why_node: row.try_get("why_node")?,
+        parked: row.get("parked")?,
+        paused: row.get("paused")?,
+        killed: row.get("killed")?,
+        leaks: row.get("leaks")?,
+        exceptions: row.get("exceptions")?,
+        node: row.get("node")?,
+        waiting_for: row.get("waiting_for")?,
+        waiting_since_us: row.get("waiting_since")?,
+        waiting_until_us: row.get("waiting_until")?,
+        attempts: row.get("attempts")?,
+        retries: row.get("retries")?,
+        last_error: row.get("last_error")?,
+        why: row.get("why")?,
+        why_node: row.get("why_node")?,
     })
+}
+
+/// A page of what has this value in one column.
+fn with<'a>(page: [Arg<'a>; 3], value: &'a str) -> [Arg<'a>; 4] {
+    let [a, b, c] = page;
+    [a, b, c, Text(value)]
 }
 
 /// The word for a status, as its column has it.
@@ -280,8 +293,8 @@ fn word(status: impl Serialize) -> Result<String, ApplyError> {
 }
 
 /// The status of a row.
-fn of_word<T: for<'a> Deserialize<'a>>(row: &SqliteRow, column: &str) -> Result<T, ApplyError> {
-    let word: String = row.try_get(column)?;
+fn of_word<T: for<'a> Deserialize<'a>>(row: &Row, column: &str) -> Result<T, ApplyError> {
+    let word: String = row.get(column)?;
     Ok(serde_json::from_value(word.into())?)
 }
 
@@ -290,21 +303,19 @@ mod tests {
     use std::time::Duration;
 
     use palinode_sagas::SagaRows;
+    use sqlx::Row as _;
 
     use super::*;
-    use crate::{
-        place::Place,
-        world::{STOP, Services},
-    };
+    use crate::{place::Place, services::Services};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn every_page_is_one_range_of_an_index() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::new(folder.path().to_owned(), None);
+        let place = Place::new(folder.path().to_owned(), None, None);
         let services =
             Services::start(&place, Duration::from_secs(1), palinode::Limits::default()).await.unwrap();
-        services.node.project("trip", SagaRows).await.unwrap();
-        let db = services.node.read_db().unwrap().readers();
+        services.node().unwrap().project("trip", SagaRows).await.unwrap();
+        let db = services.node().unwrap().read_db().unwrap().readers();
         for (sql, range) in [
             (TRIP, "trip_v1 USING PRIMARY KEY (id=?)"),
             (TRIPS, "trip_v1 USING PRIMARY KEY (id>?)"),
@@ -321,6 +332,6 @@ mod tests {
             assert!(plan.contains("SEARCH ") && plan.contains(range), "{sql}\n{plan}");
             assert!(!plan.contains("TEMP B-TREE"), "sorted by hand: {sql}\n{plan}");
         }
-        services.node.stop(STOP).await;
+        services.stop().await;
     }
 }

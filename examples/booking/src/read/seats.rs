@@ -2,29 +2,35 @@
 
 use std::collections::BTreeMap;
 
-use palinode::{
-    projection::{ApplyError, Of, Projection, Recorded, Tables},
-    store::sqlite::SqliteDb,
-};
-use sqlx::SqliteConnection;
+use palinode::projection::{ApplyError, Of, Projection, Recorded, Tables};
 
+use super::{Dialect, dialect::add};
 use crate::domain::{Flight, flight::FlightEvent};
 
 /// The table `seat(flight, taken)`.
 pub struct Seats;
 
-impl Projection<SqliteDb> for Seats {
+/// What makes the table, and what adds to it.
+const SQLITE: (&str, &str) = (
+    "create table if not exists {seat} (flight text primary key not null, taken integer not null) strict, without rowid",
+    "insert into {seat} select value ->> 0, value ->> 1 from json_each($1) where true \
+     on conflict do update set taken = taken + excluded.taken",
+);
+const POSTGRES: (&str, &str) = (
+    "create table if not exists {seat} (flight text collate \"C\" primary key, taken bigint not null) with (fillfactor = 70)",
+    "insert into {seat} as old select value ->> 0, (value ->> 1)::bigint from jsonb_array_elements($1::jsonb) \
+     on conflict (flight) do update set taken = old.taken + excluded.taken",
+);
+
+impl<D: Dialect> Projection<D> for Seats {
     const NAME: &'static str = "seats";
     const VERSION: u32 = 1;
     const TABLES: &'static [&'static str] = &["seat"];
     type Event = Of<Flight>;
     type Batch = BTreeMap<String, i64>;
 
-    async fn prepare(&self, tx: &mut SqliteConnection, tables: &Tables) -> Result<(), ApplyError> {
-        let table = "create table if not exists {seat} \
-            (flight text primary key not null, taken integer not null) strict, without rowid";
-        sqlx::raw_sql(tables.sql(table)).execute(tx).await?;
-        Ok(())
+    async fn prepare(&self, tx: &mut D::Tx, tables: &Tables) -> Result<(), ApplyError> {
+        D::run(tx, tables.sql(D::own(SQLITE.0, POSTGRES.0))).await
     }
 
     fn fold(&self, batch: &mut Self::Batch, e: &Recorded<Of<Flight>>) -> Result<(), ApplyError> {
@@ -37,21 +43,8 @@ impl Projection<SqliteDb> for Seats {
         Ok(())
     }
 
-    async fn write(
-        &self,
-        tx: &mut SqliteConnection,
-        tables: &Tables,
-        batch: Self::Batch,
-    ) -> Result<(), ApplyError> {
+    async fn write(&self, tx: &mut D::Tx, tables: &Tables, batch: Self::Batch) -> Result<(), ApplyError> {
         let rows: Vec<_> = batch.iter().collect();
-        super::add(
-            tx,
-            tables.sql(
-                "insert into {seat} select value ->> 0, value ->> 1 from json_each(?1) where true \
-             on conflict do update set taken = taken + excluded.taken",
-            ),
-            &rows,
-        )
-        .await
+        add::<D>(tx, tables.sql(D::own(SQLITE.1, POSTGRES.1)), &rows).await
     }
 }

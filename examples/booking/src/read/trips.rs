@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use palinode::{
     commit::EventRecord,
     projection::{ApplyError, EventSet, Projection, Recorded, Tables},
-    store::sqlite::SqliteDb,
 };
 use palinode_sagas::event::{Event, Why};
-use sqlx::SqliteConnection;
 
-/// The table `trip`, and the view `trip_outcome` that says it in the words of the summary; see `trips.sql`.
+use super::{Dialect, dialect::add};
+
+/// The table `trip`, and the view `trip_outcome` that says it in the words of the summary; see `sql/`.
 pub struct Trips;
 
 /// The entries of a journal that change how a trip stands.
@@ -52,16 +52,16 @@ pub struct Change {
     pub ended: Option<i64>,
 }
 
-impl Projection<SqliteDb> for Trips {
+impl<D: Dialect> Projection<D> for Trips {
     const NAME: &'static str = "trips";
     const VERSION: u32 = 1;
     const TABLES: &'static [&'static str] = &["trip", "trip_outcome"];
     type Event = Turn;
     type Batch = BTreeMap<Arc<str>, Change>;
 
-    async fn prepare(&self, tx: &mut SqliteConnection, tables: &Tables) -> Result<(), ApplyError> {
-        sqlx::raw_sql(tables.sql(include_str!("trips.sql"))).execute(tx).await?;
-        Ok(())
+    async fn prepare(&self, tx: &mut D::Tx, tables: &Tables) -> Result<(), ApplyError> {
+        let made = D::own(include_str!("sql/trips.sqlite.sql"), include_str!("sql/trips.postgres.sql"));
+        D::run(tx, tables.sql(made)).await
     }
 
     fn fold(&self, batch: &mut Self::Batch, e: &Recorded<Turn>) -> Result<(), ApplyError> {
@@ -85,12 +85,7 @@ impl Projection<SqliteDb> for Trips {
         Ok(())
     }
 
-    async fn write(
-        &self,
-        tx: &mut SqliteConnection,
-        tables: &Tables,
-        batch: Self::Batch,
-    ) -> Result<(), ApplyError> {
+    async fn write(&self, tx: &mut D::Tx, tables: &Tables, batch: Self::Batch) -> Result<(), ApplyError> {
         let row = |(id, c): (&Arc<str>, &Change)| {
             (
                 id.to_string(),
@@ -102,7 +97,9 @@ impl Projection<SqliteDb> for Trips {
             )
         };
         let rows: Vec<_> = batch.iter().map(row).collect();
-        super::add(tx, tables.sql(include_str!("trips_write.sql")), &rows).await
+        let added =
+            D::own(include_str!("sql/trips_write.sqlite.sql"), include_str!("sql/trips_write.postgres.sql"));
+        add::<D>(tx, tables.sql(added), &rows).await
     }
 }
 

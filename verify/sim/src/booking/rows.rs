@@ -52,7 +52,8 @@ where
 
     fn fold(&self, batch: &mut Self::Batch, e: &Recorded<Self::Event>) -> Result<(), ApplyError> {
         // The example's service has one kind of saga; here it has random ones beside it.
-        let of_another_saga = P::NAME == Trips::NAME && *e.entity.kind != *BOOK_TRIP;
+        let of_another_saga =
+            P::NAME == <Trips as Projection<SqliteDb>>::NAME && *e.entity.kind != *BOOK_TRIP;
         if of_another_saga { Ok(()) } else { self.0.fold(batch, e) }
     }
 

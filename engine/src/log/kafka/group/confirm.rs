@@ -39,9 +39,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long it has to say which offset it keeps.
 const KEPT: Duration = Duration::from_secs(1);
 
-struct Question {
-    shard: u32,
-    answer: oneshot::Sender<Confirmed>,
+enum Question {
+    /// Is this shard still ours?
+    Ours(u32, oneshot::Sender<Confirmed>),
+    /// Has the group other members?
+    Others(oneshot::Sender<Option<bool>>),
 }
 
 /// The way to the thread that asks: an answer of the broker is waited for, perhaps long.
@@ -51,11 +53,11 @@ impl Confirmer {
     pub(super) fn start(
         consumer: &Arc<BaseConsumer<Rebalances>>,
         served: Arc<Served>,
-        topic: String,
+        (group, topic): (String, String),
     ) -> io::Result<Self> {
         let (ask, questions) = channel();
         // The polling thread ends the consumer; this one must not keep it.
-        let asking = Asking { consumer: Arc::downgrade(consumer), served, topic };
+        let asking = Asking { consumer: Arc::downgrade(consumer), served, group, topic };
         thread::Builder::new().name("kafka-confirm".into()).spawn(move || asking.run(&questions))?;
         Ok(Self(ask))
     }
@@ -65,7 +67,7 @@ impl Confirmer {
 impl Confirm for Confirmer {
     async fn confirm(&self, shard: u32) -> Confirmed {
         let (answer, told) = oneshot::channel();
-        if self.0.send(Question { shard, answer }).is_err() {
+        if self.0.send(Question::Ours(shard, answer)).is_err() {
             return Confirmed::Refused;
         }
         match timeout(PATIENCE, told).await {
@@ -73,24 +75,39 @@ impl Confirm for Confirmer {
             Err(_) => Confirmed::Unknown,
         }
     }
+
+    async fn others(&self) -> Option<bool> {
+        let (answer, told) = oneshot::channel();
+        self.0.send(Question::Others(answer)).ok()?;
+        timeout(PATIENCE, told).await.ok()?.ok()?
+    }
 }
 
 struct Asking {
     consumer: Weak<BaseConsumer<Rebalances>>,
     served: Arc<Served>,
+    group: String,
     topic: String,
 }
 
 impl Asking {
     fn run(&self, questions: &Receiver<Question>) {
-        while let Ok(Question { shard, answer }) = questions.recv() {
-            if answer.is_closed() {
-                continue;
-            }
+        while let Ok(question) = questions.recv() {
             let Some(consumer) = self.consumer.upgrade() else { return };
             // Whoever asked may have given up.
-            let _ = answer.send(self.ask(&consumer, shard));
+            match question {
+                Question::Ours(_, answer) if answer.is_closed() => {}
+                Question::Ours(shard, answer) => drop(answer.send(self.ask(&consumer, shard))),
+                Question::Others(answer) => drop(answer.send(self.others(&consumer))),
+            }
         }
+    }
+
+    /// What the coordinator lists. A group of KIP-848 is not described in this way.
+    fn others(&self, consumer: &BaseConsumer<Rebalances>) -> Option<bool> {
+        let groups = consumer.client().fetch_group_list(Some(&self.group), PATIENCE).ok()?;
+        let group = groups.groups().iter().find(|group| group.name() == self.group)?;
+        (group.state() == "Stable").then(|| group.members().len() > 1)
     }
 
     fn ask(&self, consumer: &BaseConsumer<Rebalances>, shard: u32) -> Confirmed {

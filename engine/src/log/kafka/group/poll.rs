@@ -27,7 +27,7 @@ use tokio::{
 use super::{
     super::{
         context::{line, trouble},
-        error::words,
+        error::{NEEDED, is_missing_right, words},
     },
     Life,
 };
@@ -65,6 +65,9 @@ impl Rebalances {
         list.set_all_offsets(Offset::End)?;
         consumer.incremental_assign(list)?;
         consumer.pause(list)?;
+        if list.count() == 0 {
+            self.tell(Assignment::Settled);
+        }
         for shard in shards(list) {
             self.life.held().insert(shard);
             self.tell(Assignment::Assigned(shard));
@@ -132,7 +135,11 @@ fn shards(list: &TopicPartitionList) -> Vec<u32> {
 
 /// Polls until the member leaves, or cannot go on; then leaves in order. Nobody waits for the thread: a consumer has been
 /// seen to hang while it is dropped.
-pub(super) fn start(consumer: Arc<BaseConsumer<Rebalances>>, life: Arc<Life>) -> io::Result<()> {
+pub(super) fn start(
+    consumer: Arc<BaseConsumer<Rebalances>>,
+    life: Arc<Life>,
+    troubles: UnboundedSender<Assignment>,
+) -> io::Result<()> {
     let run = move || {
         while !life.stop.load(Ordering::Relaxed) {
             life.beats.fetch_add(1, Ordering::Relaxed);
@@ -141,6 +148,11 @@ pub(super) fn start(consumer: Arc<BaseConsumer<Rebalances>>, life: Arc<Life>) ->
                 Some(Err(e @ KafkaError::MessageConsumptionFatal(_))) => {
                     tracing::error!("the member of a group is finished: {}", words(&e));
                     break;
+                }
+                Some(Err(e)) if e.rdkafka_error_code().is_some_and(is_missing_right) => {
+                    let why = format!("{}: {NEEDED}", words(&e));
+                    // A member that leaves does not listen any more.
+                    drop(troubles.send(Assignment::Hindered(why.into())));
                 }
                 Some(Err(e)) => tracing::debug!("the member of a group: {}", words(&e)),
             }

@@ -21,7 +21,7 @@ use rdkafka::{
 use super::{
     super::{
         context::{line, trouble},
-        error::{passing, words},
+        error::{is_doubtful, passing, undelivered, words},
         row,
         settings::{KafkaSettings, Role},
     },
@@ -163,6 +163,9 @@ impl Ticket {
         let what = format!("{}: {}", self.batch.lane, words(error));
         // What no later attempt can change; everything else passes, or the producer is replaced.
         let stays = [Some(Code::MessageSizeTooLarge), Some(Code::UnknownPartition)];
+        if is_doubtful(error) {
+            self.batch.lane.doubt();
+        }
         let error = match stays.contains(&error.rdkafka_error_code()) {
             true => LogError::stop(what),
             false => LogError::retry(what),
@@ -203,7 +206,10 @@ impl ProducerContext for Reports {
         match report {
             Ok(message) => ticket.batch.landed(ticket.nth, message.offset()),
             Err((error, _)) => {
-                ticket.batch.failed(&words(error));
+                if is_doubtful(error) {
+                    ticket.batch.lane.doubt();
+                }
+                ticket.batch.failed(&undelivered(error));
                 self.ask(Job::Look(self.number));
             }
         }

@@ -111,7 +111,7 @@ struct Slot {
 impl Slot {
     fn start(settings: &KafkaSettings, class: Class) -> Result<Self, LogError> {
         let role = if class == Class::Gap { Role::Gap } else { Role::Reader };
-        let made = settings.client(&role).create_with_context(Told { client: "reader" });
+        let made = settings.client(&role).create_with_context(Told::to("reader"));
         let consumer: BaseConsumer<Told> = made.map_err(|e| passing("a consumer", &e))?;
         Ok(Self { class, consumer: Arc::new(consumer), lanes: BTreeMap::new() })
     }

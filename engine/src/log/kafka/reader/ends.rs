@@ -58,7 +58,7 @@ pub(in super::super) struct Ends(Sender<Question>);
 
 impl Ends {
     pub(super) fn start(settings: &KafkaSettings) -> Result<Self, LogError> {
-        let made = settings.client(&Role::Idle).create_with_context(Told { client: "idle" });
+        let made = settings.client(&Role::Idle).create_with_context(Told::to("idle"));
         let consumer: BaseConsumer<Told> = made.map_err(|e| passing("a consumer", &e))?;
         let (ask, questions) = channel();
         let spawned =
@@ -87,7 +87,12 @@ impl Ends {
             match told.await.map_err(|_| gone())? {
                 Ok(offset) => return Ok(offset),
                 Err((_, true)) if asked < CHANGING.0 => asked += 1,
-                Err((error, _)) => return Err(error),
+                Err((error, changing)) => {
+                    if changing {
+                        lane.doubt();
+                    }
+                    return Err(error);
+                }
             }
             sleep(CHANGING.1).await;
         }

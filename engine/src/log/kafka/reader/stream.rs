@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::{
     super::{
         context::Told,
-        error::{is_missing_right, words},
+        error::{NEEDED, is_doubtful, is_missing_right, words},
         lane::Lane,
         row,
     },
@@ -126,12 +126,19 @@ impl Stream {
         let what = format!("{lane}, record {next}: {}", words(error));
         match error.rdkafka_error_code()? {
             Code::OffsetOutOfRange | Code::AutoOffsetReset => Some(Broken::OutOfRange),
-            code if is_missing_right(code) => Some(Broken::Failed(LogError::stop(what))),
+            code if is_missing_right(code) => {
+                Some(Broken::Failed(LogError::retry(format!("{what}: {NEEDED}"))))
+            }
             // Lost connections heal; librdkafka tells of them and goes on.
             Code::BrokerTransportFailure | Code::AllBrokersDown | Code::Resolve | Code::OperationTimedOut => {
                 None
             }
-            _ => Some(Broken::Failed(LogError::retry(what))),
+            _ => {
+                if is_doubtful(error) {
+                    lane.doubt();
+                }
+                Some(Broken::Failed(LogError::retry(what)))
+            }
         }
     }
 }

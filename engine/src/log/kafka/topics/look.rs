@@ -4,17 +4,25 @@ use std::{collections::BTreeMap, time::Duration};
 
 use rdkafka::{
     admin::{AdminClient, AdminOptions, ResourceSpecifier},
+    consumer::{BaseConsumer, Consumer as _},
     types::RDKafkaRespErr,
 };
 
 use super::{
-    super::{context::Told, error::passing},
+    super::{
+        context::Told,
+        error::passing,
+        settings::{KafkaSettings, Role},
+    },
     PATIENCE,
 };
 use crate::{address::Stream, log::LogError};
 
 /// How long the cluster has for metadata.
 const METADATA: Duration = Duration::from_secs(10);
+
+/// How much librdkafka may have to say before it has said why; a poll that finds a line of its log finds no error.
+const NEWS: u32 = 100;
 
 /// A topic as the cluster shows it.
 #[derive(Debug, Clone, Default)]
@@ -47,11 +55,18 @@ impl Topics {
     }
 }
 
-/// Whether the cluster answers.
-pub(super) fn answers(client: &AdminClient<Told>, bootstrap: &str) -> Result<(), LogError> {
-    let asked = client.inner().fetch_cluster_id(METADATA);
-    let nobody = || LogError::retry(format!("no broker of {bootstrap} answers: see the log for the reason"));
-    asked.map(drop).ok_or_else(nobody)
+/// Whether the cluster answers; if not, the reason. Only a consumer hears why it could not connect.
+pub(super) fn answers(settings: &KafkaSettings) -> Result<(), LogError> {
+    let made = settings.client(&Role::Idle).create_with_context(Told::to("first look"));
+    let client: BaseConsumer<Told> = made.map_err(|e| passing("a client", &e))?;
+    if client.client().fetch_cluster_id(METADATA).is_some() {
+        return Ok(());
+    }
+    for _ in 0..NEWS {
+        drop(client.poll(Duration::ZERO));
+    }
+    let why = client.context().last().unwrap_or_else(|| "nothing was heard of it".into());
+    Err(LogError::retry(format!("no broker of {} answers: {why}", settings.bootstrap)))
 }
 
 /// What metadata says.

@@ -1,13 +1,7 @@
 //! One client after another guest: posts a trip until it is accepted, says yes or no, and in the end looks at every trip
 //! it was promised.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::bail;
 use hyper::Method;
@@ -17,6 +11,7 @@ use tokio::sync::watch;
 
 use super::{
     client::{Answer, Client},
+    pace::Pace,
     seen::Seen,
 };
 use crate::{
@@ -35,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Guests {
     client: Client,
     seed: u64,
-    next: Arc<AtomicU64>,
+    pace: Arc<Pace>,
     seen: Seen,
 }
 
@@ -47,8 +42,8 @@ struct Stands {
 
 impl Guests {
     /// Books the trips of this seed whose numbers it draws.
-    pub(super) fn new(server: watch::Receiver<String>, seed: u64, next: Arc<AtomicU64>) -> Self {
-        Self { client: Client::new(server), seed, next, seen: Seen::new() }
+    pub(super) fn new(server: watch::Receiver<String>, seed: u64, pace: Arc<Pace>) -> Self {
+        Self { client: Client::new(server), seed, pace, seen: Seen::new() }
     }
 
     /// Books until then, and looks what became of the trips.
@@ -57,8 +52,8 @@ impl Guests {
     /// When the server does not come back.
     pub(super) async fn book(mut self, until: Micros) -> anyhow::Result<Seen> {
         let mut promised = Vec::new();
-        while SystemClock.now() < until {
-            promised.extend(self.one().await?);
+        while let Some(n) = self.pace.next(until).await {
+            promised.extend(self.one(n).await?);
         }
         let patience = SystemClock.now().plus(PATIENCE);
         for (trip, token) in promised {
@@ -68,8 +63,7 @@ impl Guests {
     }
 
     /// One trip; its id and the token of the last word, if it was accepted.
-    async fn one(&mut self) -> anyhow::Result<Option<(TripId, Option<String>)>> {
-        let n = self.next.fetch_add(1, Ordering::Relaxed);
+    async fn one(&mut self, n: u64) -> anyhow::Result<Option<(TripId, Option<String>)>> {
         let (form, guest) = generate::form(self.seed, n);
         let trip = id::of_generated(self.seed, n);
         let body = serde_json::to_string(&TripForm::of(&form, Some(trip)))?;

@@ -1,6 +1,6 @@
 //! The server as a child of its own, which may be killed at any moment.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{process::Stdio, time::Duration};
 
 use anyhow::{Context, bail};
 use palinode::{Clock, SystemClock};
@@ -9,7 +9,7 @@ use tokio::{
     process::{self, Command},
 };
 
-use super::super::serve::LISTENING;
+use super::super::{Common, serve::LISTENING};
 
 /// How long it may take to listen.
 const LISTENS: Duration = Duration::from_secs(60);
@@ -21,14 +21,14 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts it on this data, on a port that is free: a fixed one could be taken meanwhile.
+    /// Starts it on the same data, on a port that is free: a fixed one could be taken meanwhile.
     ///
     /// # Errors
     /// When it does not come to listen.
-    pub(super) async fn start(data: &Path) -> anyhow::Result<Self> {
+    pub(super) async fn start(common: &Common) -> anyhow::Result<Self> {
         let mut process = Command::new(std::env::current_exe()?)
-            .args(["serve", "--listen", "127.0.0.1:0", "--hold", "5", "--connections", "2048", "--data"])
-            .arg(data)
+            .args(["serve", "--listen", "127.0.0.1:0", "--hold", "5", "--connections", "2048"])
+            .args(common.again())
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -1,12 +1,11 @@
 //! Sagas and what they wait for, from saga rows, which are brought up to the log first.
 
-use std::{collections::BTreeMap, path::Path, process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
 use clap::{Args, ValueEnum};
-use palinode::store::sqlite::SqliteDb;
 use palinode_sagas::view::{SagaRow, Standing, rows};
 
-use palinode_verify::{Log, Source, commits, record::Outcome};
+use palinode_verify::{Source, commits, record::Outcome};
 use serde::Deserialize;
 
 use super::{
@@ -16,11 +15,7 @@ use super::{
     },
     open,
 };
-use crate::{
-    read,
-    saga::BOOK_TRIP,
-    world::{World, caught_up, seen},
-};
+use crate::{place::Place, saga::BOOK_TRIP, world::World};
 
 /// Which sagas are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -67,11 +62,15 @@ pub(in super::super) struct ListArgs {
 /// When the folder is in use, or the rows cannot be read.
 pub(super) async fn run(args: &ListArgs, common: &Common) -> anyhow::Result<ExitCode> {
     let world = Arc::new(open(common).await?);
-    let model = seen(read::SAGAS.start(world.node()).await?)?;
-    caught_up(&model).await;
-    let mut found = found(world.node().read_db()?, args).await?;
+    world.services().sagas_model().await?.caught_up().await;
+    let mut found = match (world.services().shared(), world.services().node()) {
+        (Some(db), _) => found(db, args).await?,
+        (None, Some(node)) => found(node.read_db()?, args).await?,
+        (None, None) => Vec::new(),
+    };
     World::close(world).await;
-    let aside = if args.status == Which::Parked { set_aside(&common.folder()?)? } else { BTreeMap::new() };
+    let aside =
+        if args.status == Which::Parked { set_aside(common.place()?).await? } else { BTreeMap::new() };
     found.retain(|row| !aside.contains_key(&row.id));
     let ink = Ink::of_stdout();
     let title = format!("{} sagas, {:?}", found.len() + aside.len(), args.status).to_lowercase();
@@ -87,11 +86,14 @@ pub(super) async fn run(args: &ListArgs, common: &Common) -> anyhow::Result<Exit
 }
 
 /// What the engine has set aside, by id, and why. It leaves no entry in the journal, so no row knows of it: the log does.
-fn set_aside(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-    let log = Log::open(folder)?;
+async fn set_aside(place: Place) -> anyhow::Result<BTreeMap<String, String>> {
+    tokio::task::spawn_blocking(move || set_aside_in(&*place.log()?)).await?
+}
+
+fn set_aside_in(log: &dyn Source) -> anyhow::Result<BTreeMap<String, String>> {
     let mut aside = BTreeMap::new();
     for partition in log.partitions().iter().filter(|p| &*p.service == "trip") {
-        for commit in commits(&log, "trip", partition.shard) {
+        for commit in commits(log, "trip", partition.shard) {
             let commit = commit?;
             let Some(entity) = commit.entity().filter(|entity| entity.kind == BOOK_TRIP) else { continue };
             let stored = commit.commit.outcome == Outcome::Parked && commit.commit.events.is_empty();
@@ -112,7 +114,7 @@ struct Refused {
     text: String,
 }
 
-async fn found(db: &SqliteDb, args: &ListArgs) -> anyhow::Result<Vec<SagaRow>> {
+async fn found(db: &impl rows::Reads, args: &ListArgs) -> anyhow::Result<Vec<SagaRow>> {
     let standings: &[Standing] = match args.status {
         Which::Paused => return Ok(rows::paused(db, args.limit, None).await?),
         Which::Parked => return Ok(rows::parked(db, args.limit, None).await?),

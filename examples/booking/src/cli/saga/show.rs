@@ -29,11 +29,11 @@ struct Act {
 ///
 /// # Errors
 /// When the id is none, or no trip of this id was ever started.
-pub(super) fn run(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
-    let folder = common.folder()?;
+pub(super) async fn run(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
+    let place = common.place()?;
     let trip = id.parse()?;
-    let read = timeline::read(&folder, trip).with_context(|| format!("the data in {}", folder.display()))?;
-    let Some(timeline) = read else { bail!("no trip {trip} was ever started here ({})", folder.display()) };
+    let read = timeline::read(&place, trip).await.with_context(|| format!("the data in {place}"))?;
+    let Some(timeline) = read else { bail!("no trip {trip} was ever started here ({place})") };
     let acts = acts(&timeline);
     let ink = Ink::of_stdout();
     say::part(format!("\n  {}", ink.paint(Tone::Strong, format!("Trip {trip}"))));
