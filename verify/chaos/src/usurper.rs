@@ -77,4 +77,8 @@ impl Confirm for Always {
     async fn confirm(&self, _: u32) -> Confirmed {
         Confirmed::Yes
     }
+
+    async fn others(&self) -> Option<bool> {
+        None
+    }
 }
