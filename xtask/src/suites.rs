@@ -18,6 +18,18 @@ use crate::{
     stack::Stack,
 };
 
+/// The variable in which tests find this program, to start servers of their own with.
+pub(crate) const PROGRAM: &str = "PALINODE_XTASK";
+
+/// Where this program is.
+///
+/// # Errors
+/// The system cannot tell.
+pub(crate) fn program() -> Result<String> {
+    let program = std::env::current_exe().context("where is this program?")?;
+    program.into_os_string().into_string().ok().context("this program has a strange name")
+}
+
 /// What cargo knows of the workspace.
 ///
 /// # Errors
@@ -37,8 +49,9 @@ pub(crate) fn test(args: &[String]) -> Result<()> {
     }
     let skipped = Skipped::collect(&metadata()?)?;
     let servers = Servers::up(Stack::default()?)?;
+    let program = program()?;
     let mut env = servers.env();
-    env.push(skipped.env());
+    env.extend([skipped.env(), (PROGRAM, &*program)]);
 
     let mut left_out = Vec::new();
     let tested = if args.is_empty() {
