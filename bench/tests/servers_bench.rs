@@ -16,7 +16,8 @@ fn every_workload_gives_figures() {
     assert!(ran.status.success(), "{said}");
     let report: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
     let figures = report["figures"].as_array().unwrap();
-    let workloads: BTreeSet<&str> = figures.iter().map(|figure| figure["workload"].as_str().unwrap()).collect();
+    let workloads: BTreeSet<&str> =
+        figures.iter().map(|figure| figure["workload"].as_str().unwrap()).collect();
     assert_eq!(workloads, BTreeSet::from(["W1", "W2", "W4", "W10", "W11", "W12"]));
     for figure in figures {
         for values in [&figure["ours"], &figure["limit"]].into_iter().filter_map(|values| values.as_array()) {
