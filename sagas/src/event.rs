@@ -7,7 +7,7 @@ use palinode::{Digest, Micros, activity::To};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    outcome::{Answer, Raw},
+    outcome::{Answer, Raw, present},
     verb::Verb,
 };
 
@@ -53,7 +53,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<To>,
         /// On the first ask, when it may have to be sent again: the request. The bytes of all attempts are equal.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         request: Option<Raw>,
         /// On the first ask: the undo for the case that the outcome stays unknown.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,7 +74,7 @@ pub enum Event {
         /// The reply.
         reply: Raw,
         /// The data after `save`, when it changed.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         data: Option<Raw>,
         /// The undo built from the reply, when it differs from the one recorded with the ask.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,7 +92,7 @@ pub enum Event {
         /// The reply.
         reply: Raw,
         /// The data after `save`, when it changed.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         data: Option<Raw>,
     },
     /// It was definitely refused.
@@ -187,7 +187,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<Arc<str>>,
         /// The data after `save`, when it changed.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         data: Option<Raw>,
     },
     /// A wait ended without its signal.
@@ -327,7 +327,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         activity: Option<Arc<str>>,
         /// On the first ask of a round: the request. The bytes of all attempts are equal.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         request: Option<Raw>,
     },
     /// The probe knows nothing of it: that is no proof that it did not happen.

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 /// A payload, shared between the journal and the state.
 pub type Raw = Arc<RawValue>;
+
+/// Reads an optional payload that is there. What has no fields is written as `null`, and serde takes that for absent.
+pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Raw>, D::Error> {
+    Raw::deserialize(deserializer).map(Some)
+}
 
 /// The largest payload of a saga: data, request, reply, undo or signal. Three of them fit into one journal event.
 pub const MAX_PAYLOAD: usize = 80 * 1024;

@@ -1,7 +1,7 @@
 //! The journal of a saga, as its page describes it: what a reader of schema 1 must know of each entry. Written from that
 //! page, not from the engine's types. Knows nothing of what may follow what.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::{hash::Digest, record};
@@ -249,6 +249,7 @@ pub struct StepAsked {
     /// On the first ask: whom it is for.
     pub to: Option<To>,
     /// On the first ask, when it may be asked again: the request.
+    #[serde(default, deserialize_with = "present")]
     pub request: Option<Box<RawValue>>,
     /// On the first ask: what takes it back when its outcome stays unknown.
     pub undo: Option<Plan>,
@@ -256,6 +257,11 @@ pub struct StepAsked {
     pub at: Option<i64>,
     /// When its outcome is unknown at the latest.
     pub timer: Option<Timer>,
+}
+
+/// A request that is there; one without fields is `null`.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::deserialize(deserializer).map(Some)
 }
 
 /// An attempt, or a round, that did not succeed.

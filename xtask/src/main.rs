@@ -1,4 +1,4 @@
-//! `cargo xtask lint`, `test`, `stack`, `compose`, `sim` and `bench`: the only commands a contributor or a pipeline has to know.
+//! `cargo xtask lint`, `test`, `stack`, `compose`, `sim`, `chaos` and `bench`: the only commands a contributor or a pipeline has to know.
 //! They need nothing but Rust and a C compiler; what a real server needs is said where it is missing.
 
 mod compose;
@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use shell::{run, say};
+use stack::Stack;
+use suites::servers::Servers;
 
 const USAGE: &str = "\
 cargo xtask lint             formatting, clippy, docs, each feature alone; warnings are errors
@@ -20,7 +22,10 @@ cargo xtask stack up|down|status [SERVER..]
 cargo xtask compose          the compose files, by the real parser of Docker Compose; builds it with Go, once
 cargo xtask sim [ARGS..]     whole worlds with seeded faults: [--seeds N] [--from S] [--minutes M] [--twice] [--json]
                              [--shrink SEED], or planted bugs: --zoo [--bug NAME]; --help tells all
-cargo xtask bench [ARGS..]   the speed of the engine beside its limits; --quick, --only W2, --json
+cargo xtask chaos [ARGS..]   disasters on real processes and servers of their own: [--minutes M] [--seed S] [--only NAME]
+                             [--json]; each once when no minutes are said
+cargo xtask bench [ARGS..]   the speed of the engine beside its limits; --quick, --only W2, --json; --kafka: of several
+                             processes on servers of its own, or on those of PALINODE_KAFKA and PALINODE_POSTGRES
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +38,7 @@ fn main() -> ExitCode {
         "stack" => stack::command(&rest),
         "compose" => compose::Parser::find().and_then(|parser| compose::check(&parser)),
         "sim" => sim(&rest),
+        "chaos" => chaos(&rest),
         "bench" => bench(&rest),
         _ => {
             say(USAGE);
@@ -71,8 +77,25 @@ fn sim(rest: &[String]) -> Result<()> {
     run("cargo", &args, &[])
 }
 
-fn bench(rest: &[String]) -> Result<()> {
-    let mut args = vec!["run", "--release", "--package", "palinode-bench", "--"];
+/// Disasters. They start and end servers by this very program.
+fn chaos(rest: &[String]) -> Result<()> {
+    let program = suites::program()?;
+    let mut args = vec!["run", "--quiet", "--package", "palinode-chaos", "--bin", "chaos", "--", "run"];
     args.extend(rest.iter().map(String::as_str));
-    run("cargo", &args, &[])
+    run("cargo", &args, &[(suites::PROGRAM, &program)])
+}
+
+/// The benchmark; that of several processes with servers that nobody else uses meanwhile.
+fn bench(rest: &[String]) -> Result<()> {
+    let mut args = vec!["run", "--release", "--package", "palinode-bench"];
+    let rest = rest.iter().map(String::as_str);
+    if !rest.clone().any(|arg| arg == "--kafka") {
+        args.extend(["--"].into_iter().chain(rest));
+        return run("cargo", &args, &[]);
+    }
+    args.extend(["--features", "servers", "--"].into_iter().chain(rest));
+    let servers = Servers::up(Stack::open("bench")?)?;
+    let measured = servers.all_run().and_then(|()| run("cargo", &args, &servers.env()));
+    let ended = servers.down();
+    measured.and(ended)
 }

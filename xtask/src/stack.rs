@@ -88,6 +88,21 @@ impl Stack {
         Ok(())
     }
 
+    /// What is known of each, for programs.
+    fn described(&self, wanted: &[&'static dyn Server]) -> Result<()> {
+        let mut all = Vec::new();
+        for server in wanted {
+            if let Some(record) = Place::of(*server, &self.folder, &self.cache).record()? {
+                let (name, address) = (server.name(), server.address(&record));
+                all.push(serde_json::json!({
+                    "server": name, "address": address, "pid": record.pid, "ports": record.ports, "log": record.log,
+                }));
+            }
+        }
+        print(serde_json::Value::from(all));
+        Ok(())
+    }
+
     /// Where the programs of a server are, and the variable that tells tests.
     pub(crate) fn programs(&self, server: &dyn Server) -> Option<(&'static str, String)> {
         server.programs(&self.cache).map(|(variable, folder)| (variable, folder.display().to_string()))
@@ -128,11 +143,12 @@ impl Stack {
 
 /// `cargo xtask stack ARGS`.
 pub(crate) fn command(args: &[String]) -> Result<()> {
-    let Asked { verb, name, export, wanted } = Asked::read(args)?;
+    let Asked { verb, name, export, json, wanted } = Asked::read(args)?;
     let stack = Stack::open(&name)?;
     match verb.as_str() {
         "up" => report(&stack, stack.up(&wanted)?, export),
         "down" => stack.down(&wanted),
+        "status" if json => stack.described(&wanted),
         "status" => stack.status(&wanted),
         other => bail!("{other:?} is not one of up, down, status"),
     }
@@ -169,18 +185,25 @@ struct Asked {
     verb: String,
     name: String,
     export: bool,
+    json: bool,
     wanted: Vec<&'static dyn Server>,
 }
 
 impl Asked {
     fn read(args: &[String]) -> Result<Self> {
-        let mut asked =
-            Self { verb: String::new(), name: DEFAULT.to_owned(), export: false, wanted: Vec::new() };
+        let mut asked = Self {
+            verb: String::new(),
+            name: DEFAULT.to_owned(),
+            export: false,
+            json: false,
+            wanted: Vec::new(),
+        };
         let mut args = args.iter().map(String::as_str);
         asked.verb = args.next().context("say one of: up, down, status")?.to_owned();
         while let Some(arg) = args.next() {
             match arg {
                 "--export" if asked.verb == "up" => asked.export = true,
+                "--json" if asked.verb == "status" => asked.json = true,
                 "--name" => asked.name = args.next().context("--name wants a name")?.to_owned(),
                 other => asked.wanted.push(named(other)?),
             }
@@ -247,10 +270,12 @@ mod tests {
         assert_eq!(all.wanted.iter().map(|s| s.name()).collect::<Vec<_>>(), ["kafka", "postgres"]);
         let one = read("down postgres --name other").unwrap();
         assert_eq!((one.verb.as_str(), one.name.as_str(), one.wanted.len()), ("down", "other", 1));
+        assert!(read("status --json").unwrap().json && !read("status").unwrap().json);
         for (line, why) in [
             ("", "say one of"),
             ("up oracle", "there are: kafka, postgres"),
             ("down --export", "is no server"),
+            ("up --json", "is no server"),
             ("up --name", "wants a name"),
         ] {
             let error = read(line).err().unwrap().to_string();

@@ -2,7 +2,7 @@
 //! started for them, and ended if it was. What did not run is said at the end, aloud; in a pipeline that is a failure.
 
 mod left_out;
-mod servers;
+pub(crate) mod servers;
 mod targets;
 
 use std::process::Command;
@@ -15,7 +15,20 @@ use targets::{Metadata, Suite};
 use crate::{
     compose::{self, Parser},
     shell::{ci, quiet, run, say},
+    stack::Stack,
 };
+
+/// The variable in which tests find this program, to start servers of their own with.
+pub(crate) const PROGRAM: &str = "PALINODE_XTASK";
+
+/// Where this program is.
+///
+/// # Errors
+/// The system cannot tell.
+pub(crate) fn program() -> Result<String> {
+    let program = std::env::current_exe().context("where is this program?")?;
+    program.into_os_string().into_string().ok().context("this program has a strange name")
+}
 
 /// What cargo knows of the workspace.
 ///
@@ -35,9 +48,10 @@ pub(crate) fn test(args: &[String]) -> Result<()> {
         return cargo_test(&of_a_person(args), &[]);
     }
     let skipped = Skipped::collect(&metadata()?)?;
-    let servers = Servers::up()?;
+    let servers = Servers::up(Stack::default()?)?;
+    let program = program()?;
     let mut env = servers.env();
-    env.push(skipped.env());
+    env.extend([skipped.env(), (PROGRAM, &*program)]);
 
     let mut left_out = Vec::new();
     let tested = if args.is_empty() {

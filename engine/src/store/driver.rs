@@ -121,6 +121,8 @@ mod tests {
             ("23505", Class::Poison), // unique
             ("42P01", Class::Poison), // no such table
             ("25P02", Class::Poison), // an error was swallowed
+            ("55000", Class::Poison), // an object that is not in the right state
+            ("42501", Class::Poison), // no right to do this
             ("0A000", Class::Poison), // not supported
             ("XX001", Class::Broken), // corrupt
             ("", Class::Poison),

@@ -3,7 +3,7 @@
 use std::{cell::Cell, collections::BTreeSet};
 
 use palinode::checkpoint::{Class, Transacted};
-use sqlx::PgConnection;
+use sqlx::{ConnectOptions as _, PgConnection};
 
 use crate::world::{put, world};
 
@@ -68,4 +68,27 @@ async fn every_answer_is_true_while_backends_are_terminated() {
     assert_eq!(world.sessions("idle in transaction%").await, 0);
     // and it goes on
     assert_eq!(put(&world.db, -1).await, Transacted::Committed(i64::try_from(there.len()).unwrap()));
+}
+
+/// Whoever restores a database closes it first: that is no reason to give up on it.
+#[tokio::test]
+#[ignore = "needs PostgreSQL: cargo xtask test starts one"]
+async fn a_database_that_lets_nobody_in_is_away() {
+    let world = world(|settings| settings.writers(1)).await;
+    let options = world.fresh.options();
+    let name = options.get_database().unwrap().to_owned();
+    let mut server = options.database("postgres").connect().await.unwrap();
+    for (lets_in, n) in [(false, 1), (true, 2)] {
+        let sql = format!("alter database {name} allow_connections {lets_in}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut server).await.unwrap();
+        let sql = "select pg_terminate_backend(pid, 1000) from pg_stat_activity where datname = $1";
+        sqlx::query(sql).bind(&name).execute(&mut server).await.unwrap();
+        let end = put(&world.db, n).await;
+        match (&end, lets_in) {
+            (Transacted::Committed(_), true) => {}
+            (Transacted::RolledBack(e), false) => assert_eq!(e.class, Class::Outage, "{e}"),
+            _ => panic!("{end:?}"),
+        }
+    }
+    assert_eq!(world.numbers().await, [2]);
 }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Direction, How, Plan, Timer},
-    outcome::Raw,
+    outcome::{Raw, present},
 };
 
 /// Where a node stands.
@@ -94,7 +94,7 @@ pub struct NodeState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<To>,
     /// Its request, when it may have to be sent again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub request: Option<Raw>,
     /// What takes it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,10 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use palinode::{Activity, NoUndo};
 use palinode_sagas::{
     Retry, Saga,
     testing::{Fate, Script},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::world::{Free, Pay, Reserve, Trip, outside, trip};
 
@@ -18,6 +20,25 @@ fn attempts_of_a_round_carry_the_same_key_and_bytes() {
     let second = script.run("reserve/do").unwrap();
     assert_eq!((first.round, first.attempt, second.round, second.attempt), (1, 1, 1, 2));
     assert_eq!((first.key, first.request.get()), (second.key, second.request.get()));
+}
+
+/// A request without fields, which is `null` as JSON.
+#[derive(Serialize, Deserialize)]
+struct Ring;
+
+impl Activity for Ring {
+    const NAME: &'static str = "ring";
+    type Reply = ();
+    type Undo = NoUndo;
+}
+
+#[test]
+fn a_request_without_fields_is_asked_again() {
+    let saga: Saga<()> = Saga::define("bell", 1).pivot("ring", |()| Ring).finish();
+    let script = Script::of(&saga).start(()).answer("ring/do", &Fate::Lost).fire("ring");
+    let second = script.run("ring/do").unwrap();
+    assert_eq!((second.attempt, second.request.get()), (2, "null"));
+    script.answer("ring/do", &Fate::Done("null".into())).then(["passed ring", "completed"]);
 }
 
 #[test]

@@ -15,6 +15,8 @@ const SHAPES: &[(&str, &str)] = &[
         r#"{"node":"room","round":1,"attempt":1,"to":{"entity":{"service":"hotel","kind":"room","id":"12"}},"request":{"x":1},"undo":{"data":{"y":2}},"at":3,"timer":{"serial":2,"due":9}}"#,
     ),
     ("step_asked", r#"{"node":"pay","round":1,"attempt":2,"pivot":true}"#),
+    ("step_asked", r#"{"node":"ring","round":1,"attempt":1,"to":{"activity":"ring"},"request":null}"#),
+    ("step_done", r#"{"node":"ring","round":1,"reply":null,"data":null}"#),
     (
         "step_done",
         r#"{"node":"room","round":1,"reply":{"price":1},"data":{"a":1},"undo":{"activity":"free","data":null},"late":true}"#,

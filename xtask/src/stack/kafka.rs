@@ -42,8 +42,10 @@ impl Server for Kafka {
         "PALINODE_KAFKA"
     }
 
+    /// For clients, for the controller, for clients that come through a proxy, and where that proxy is to listen: a client
+    /// goes where it is told to go by the listener it came to.
     fn ports(&self) -> usize {
-        2
+        4
     }
 
     fn install(&self, cache: &Path) -> Result<()> {
@@ -65,11 +67,11 @@ impl Server for Kafka {
     }
 
     fn prepare(&self, place: &Place, ports: &[u16]) -> Result<PathBuf> {
-        let &[port, controller] = ports else { bail!("a broker has two ports") };
+        let Ok(ports) = <[u16; 4]>::try_from(ports) else { bail!("a broker has four ports") };
         remove(&place.data)?;
         fs::create_dir_all(&place.data)?;
         let file = properties_file(&place.data.display().to_string());
-        fs::write(&file, properties(port, controller, &place.data.join("log")))?;
+        fs::write(&file, properties(ports, &place.data.join("log")))?;
         let args = ["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", &file];
         quiet(program(place)?.args(args)).context("the broker's folder cannot be made")?;
         Ok(place.data.clone())
@@ -113,18 +115,21 @@ fn properties_file(data: &str) -> String {
 }
 
 /// What the broker is told.
-fn properties(port: u16, controller: u16, log: &Path) -> String {
+fn properties([port, controller, behind, proxy]: [u16; 4], log: &Path) -> String {
+    let here = |name: &str, port: u16| format!("{name}://127.0.0.1:{port}");
+    let listeners = [here("PLAINTEXT", port), here("CONTROLLER", controller), here("BEHIND", behind)];
     let own = [
         ("controller.quorum.voters", format!("1@127.0.0.1:{controller}")),
-        ("listeners", format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}")),
-        ("advertised.listeners", format!("PLAINTEXT://127.0.0.1:{port}")),
+        ("listeners", listeners.join(",")),
+        ("advertised.listeners", [here("PLAINTEXT", port), here("BEHIND", proxy)].join(",")),
         ("log.dirs", log.display().to_string()),
     ];
     let fixed = [
         ("process.roles", "broker,controller"),
         ("node.id", "1"),
         ("controller.listener.names", "CONTROLLER"),
-        ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+        ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,BEHIND:PLAINTEXT"),
+        ("inter.broker.listener.name", "PLAINTEXT"),
         // Topics are made by an explicit act.
         ("auto.create.topics.enable", "false"),
         // One broker.
@@ -165,11 +170,11 @@ mod tests {
 
     #[test]
     fn the_broker_is_told_what_tests_rely_on() {
-        let text = properties(20_001, 20_002, Path::new("/data/log"));
+        let text = properties([20_001, 20_002, 20_003, 20_004], Path::new("/data/log"));
         for line in [
-            "listeners=PLAINTEXT://127.0.0.1:20001,CONTROLLER://127.0.0.1:20002",
+            "listeners=PLAINTEXT://127.0.0.1:20001,CONTROLLER://127.0.0.1:20002,BEHIND://127.0.0.1:20003",
+            "advertised.listeners=PLAINTEXT://127.0.0.1:20001,BEHIND://127.0.0.1:20004",
             "controller.quorum.voters=1@127.0.0.1:20002",
-            "advertised.listeners=PLAINTEXT://127.0.0.1:20001",
             "log.dirs=/data/log",
             "auto.create.topics.enable=false",
             "group.initial.rebalance.delay.ms=0",

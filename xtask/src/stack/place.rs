@@ -59,16 +59,23 @@ impl Place {
     /// # Errors
     /// The record cannot be read, or is none.
     pub(crate) fn record(&self) -> Result<Option<Record>> {
-        let shown = self.record.display();
-        let text = match fs::read_to_string(&self.record) {
-            Ok(text) => text,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(e).with_context(|| format!("cannot read {shown}")),
-        };
-        let record = serde_json::from_str(&text);
-        record.map(Some).with_context(|| {
-            format!("{shown} is no record of a server: end what it names if that runs, and remove the file")
-        })
+        read(&self.record)
+    }
+
+    /// The ports that the servers of this stack were given, whether they listen there or not.
+    ///
+    /// # Errors
+    /// A record cannot be read, or is none.
+    pub(crate) fn given(&self) -> Result<Vec<u16>> {
+        let mut given = Vec::new();
+        let folder = self.record.parent().context("a record is in no folder")?;
+        for file in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+            let record = file?.path();
+            if record.extension().is_some_and(|extension| extension == "json") {
+                given.extend(read(&record)?.into_iter().flat_map(|record| record.ports));
+            }
+        }
+        Ok(given)
     }
 
     /// Writes the record down, whole or not at all.
@@ -89,6 +96,20 @@ impl Place {
         remove(data)?;
         remove_file(&self.record)
     }
+}
+
+/// The record in this file, if it is there.
+fn read(file: &Path) -> Result<Option<Record>> {
+    let shown = file.display();
+    let text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e).with_context(|| format!("cannot read {shown}")),
+    };
+    let record = serde_json::from_str(&text);
+    record.map(Some).with_context(|| {
+        format!("{shown} is no record of a server: end what it names if that runs, and remove the file")
+    })
 }
 
 /// Removes a folder, if it is there.
@@ -131,6 +152,7 @@ mod tests {
         place.remember(&record).unwrap();
         assert_eq!(place.record().unwrap(), Some(record.clone()));
         assert_eq!(record.port(), 20_001);
+        assert_eq!(place.given().unwrap(), [20_001, 20_002]);
 
         fs::create_dir(folder.path().join("data")).unwrap();
         place.forget(&folder.path().join("data")).unwrap();

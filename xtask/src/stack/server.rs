@@ -114,7 +114,7 @@ pub(crate) fn up(server: &dyn Server, place: &Place) -> Result<(String, bool)> {
 /// Starts it on fresh data.
 fn first(server: &dyn Server, place: &Place) -> Result<Record> {
     server.install(&place.cache)?;
-    let ports = ports::free(server.ports())?;
+    let ports = ports::free(server.ports(), &place.given()?)?;
     remove_file(&place.log)?;
     let data = server.prepare(place, &ports)?;
     let data = data.to_str().context("its folder has a strange name")?.to_owned();
@@ -126,6 +126,8 @@ fn first(server: &dyn Server, place: &Place) -> Result<Record> {
 /// Starts it again on the data of one that died. What that one left behind may be in the way for a moment.
 fn revive(server: &dyn Server, place: &Place, mut record: Record) -> Result<Record> {
     say(&format!("{} has died; starting it again on its data\n", server.name()));
+    // A process that was killed lets go of its ports a moment after it cannot be seen any more.
+    process::wait_until(REMAINS, || record.ports.iter().all(|port| ports::is_free(*port)));
     let mut outcome = Ok(());
     process::wait_until(REMAINS, || {
         outcome = start(server, place, &mut record);
