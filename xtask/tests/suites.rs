@@ -51,10 +51,17 @@ fn parsed() -> [(&'static str, Value); 2] {
         "postgres": service("postgres:17.10", "/var/lib/postgresql/data"),
     });
     let servers = json!({"services": services});
-    for name in ["bank", "http"] {
+    for name in ["bank", "car", "flight", "hotel", "http", "setup", "trip"] {
         services[name] = service("palinode/booking:0.1.0", "/data");
     }
-    services["http"]["depends_on"] = json!({"bank": {"condition": "service_healthy"}});
+    let healthy = json!({"condition": "service_healthy"});
+    services["setup"]["restart"] = json!("no");
+    services["setup"]["depends_on"] = json!({"kafka": healthy, "postgres": healthy});
+    for name in ["car", "flight", "hotel", "http", "trip"] {
+        services[name]["depends_on"] = json!({"setup": {"condition": "service_completed_successfully"}});
+    }
+    services["http"]["depends_on"]["bank"] = healthy.clone();
+    services["trip"]["depends_on"]["bank"] = healthy;
     [("servers", servers), ("booking", json!({"services": services}))]
 }
 

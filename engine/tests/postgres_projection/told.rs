@@ -22,7 +22,7 @@ async fn watch(world: &World) -> Watch<Database> {
 
 async fn told(watch: &Watch<Database>, token: &Token) {
     let waited = tokio::time::timeout(Duration::from_secs(60), watch.wait_for(token, LONG)).await;
-    assert_eq!(waited.expect("it is told within a minute"), Waited::Reached);
+    assert_eq!(waited.unwrap(), Waited::Reached, "within a minute");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
