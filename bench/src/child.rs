@@ -1,13 +1,13 @@
 //! What the benchmark runs as a process of its own: to be killed, to be started cold, to have its memory looked at.
 
-use std::{path::Path, time::Duration};
+use std::{ffi::OsStr, path::Path, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, bail};
 use palinode::{Aggregate, Answer};
 use palinode_sagas::SagaClient;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command as Process},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command as Process},
 };
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The line a child prints when it has done what it is for.
-const DONE: &str = "done";
+pub(crate) const DONE: &str = "done";
 
 /// Acts as a child.
 pub(crate) async fn run(what: &str, dir: &Path) -> anyhow::Result<()> {
@@ -85,25 +85,38 @@ async fn memory(dir: &Path, sagas_in_all: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A line for the parent.
 #[expect(clippy::print_stdout, reason = "a child talks to its parent")]
-fn tell(line: &str) {
+pub(crate) fn tell(line: &str) {
     println!("{line}");
 }
 
 /// A running child. Dropping it kills it.
 pub(crate) struct Running {
     child: Child,
+    orders: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Running {
     /// Starts this program as a child.
     pub(crate) fn start(what: &str, dir: &Path) -> anyhow::Result<Self> {
+        Self::with([OsStr::new("--child"), OsStr::new(what), dir.as_os_str()])
+    }
+
+    /// Starts this program with these arguments.
+    pub(crate) fn with<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> anyhow::Result<Self> {
         let mut process = Process::new(std::env::current_exe()?);
-        process.args(["--child", what]).arg(dir).stdout(std::process::Stdio::piped()).kill_on_drop(true);
+        process.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = process.spawn()?;
+        let orders = child.stdin.take().context("no standard input")?;
         let lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
-        Ok(Self { child, lines })
+        Ok(Self { child, orders, lines })
+    }
+
+    /// Tells it to do something, a line that it understands.
+    pub(crate) async fn order(&mut self, line: &str) -> anyhow::Result<()> {
+        Ok(self.orders.write_all(format!("{line}\n").as_bytes()).await?)
     }
 
     /// Everything it says until it is done.

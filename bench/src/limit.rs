@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use palinode::{
-    Log as _, SystemClock, Topic,
+    Log, Record, SystemClock, Topic,
     codec::{Entry, decode},
     log::sqlite::SqliteLog,
 };
@@ -101,17 +101,22 @@ fn write(db: &Connection, waiting: &mpsc::Receiver<Row>) -> anyhow::Result<()> {
 /// The bytes of some commits of a service, as they lie in the log of this folder.
 pub(crate) async fn sample(dir: &Path, service: &str, commits: usize) -> anyhow::Result<Vec<Arc<[u8]>>> {
     let log = SqliteLog::open(dir, Arc::new(SystemClock))?;
+    let found = records(&log, service, commits).await;
+    log.close().await?;
+    Ok(found?.into_iter().map(|record| Arc::from(record.value.as_ref())).collect())
+}
+
+/// The records of some commits of a service.
+pub(crate) async fn records(log: &dyn Log, service: &str, commits: usize) -> anyhow::Result<Vec<Record>> {
     let (topic, mut found) = (Topic::events(service), Vec::new());
     for partition in 0.. {
-        let Ok(records) = log.read(&topic, partition, 0, 1_000).await else { break };
-        let commit = |r: &&palinode::Record| matches!(decode(r), Ok(Some(Entry::Commit(_))));
-        let records = records.iter().map(|stored| &stored.record).filter(commit);
-        found.extend(records.map(|record| Arc::from(record.value.as_ref())));
+        let Ok(stored) = log.read(&topic, partition, 0, 1_000).await else { break };
+        let commit = |record: &Record| matches!(decode(record), Ok(Some(Entry::Commit(_))));
+        found.extend(stored.into_iter().map(|stored| stored.record).filter(commit));
         if found.len() >= commits {
             break;
         }
     }
-    log.close().await?;
     anyhow::ensure!(found.len() >= commits, "{service} has {} commits, not {commits}", found.len());
     // The last ones: by then the numbers in them have their usual length.
     Ok(found.split_off(found.len() - commits))

@@ -25,6 +25,18 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// Several at the same time, as one.
+    #[cfg(feature = "servers")]
+    pub(crate) fn together(runs: &[Self]) -> anyhow::Result<Self> {
+        let mut latency = Histogram::new_with_bounds(1, 600_000_000, 2)?;
+        for run in runs {
+            latency.add(&run.latency)?;
+        }
+        let cpu: f64 = runs.iter().map(|run| run.cpu_us * run.answers() as f64).sum();
+        let cpu_us = cpu / latency.len() as f64;
+        Ok(Self { rate: runs.iter().map(|run| run.rate).sum(), latency, cpu_us })
+    }
+
     /// How many were answered.
     pub(crate) fn answers(&self) -> u64 {
         self.latency.len()

@@ -1,5 +1,5 @@
 //! How fast the engine is: each figure beside its limit, measured in the same run. Run it with
-//! `cargo xtask bench [--quick] [--only W2] [--json]`.
+//! `cargo xtask bench [--kafka] [--quick] [--only W2] [--json]`.
 
 mod child;
 mod domain;
@@ -8,6 +8,8 @@ mod host;
 mod limit;
 mod load;
 mod report;
+#[cfg(feature = "servers")]
+mod servers;
 mod setting;
 mod workload;
 
@@ -15,7 +17,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 
-use crate::setting::Setting;
+use crate::{figure::Figure, setting::Setting};
 
 /// What a service of this kind would choose: a sixth of the time of a saga goes to small allocations.
 #[global_allocator]
@@ -28,7 +30,15 @@ struct Args {
     /// Shorter runs and smaller logs: to see that it works, not to publish.
     #[arg(long)]
     quick: bool,
-    /// Only this workload (W1 to W9); may be given several times.
+    /// The workloads on Kafka and PostgreSQL, whose addresses are in the environment.
+    #[cfg(feature = "servers")]
+    #[arg(long)]
+    kafka: bool,
+    /// So many producers of commits in each process, bare ones too; otherwise as many as the engine has by itself.
+    #[cfg(feature = "servers")]
+    #[arg(long, requires = "kafka")]
+    producers: Option<usize>,
+    /// Only this workload (W1 to W9; on Kafka W1, W2, W4, W10 to W12); may be given several times.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// One JSON object on the last line of standard output.
@@ -40,16 +50,53 @@ struct Args {
     /// Acts as the process that is killed or started: used by the benchmark itself.
     #[arg(long, hide = true, num_args = 2, value_names = ["WHAT", "DIR"])]
     child: Vec<String>,
+    /// Acts as one of several processes: used by the benchmark itself.
+    #[cfg(feature = "servers")]
+    #[arg(long, hide = true, num_args = 2, value_names = ["PLACE", "NUMBER"])]
+    member: Vec<String>,
+}
+
+impl Args {
+    /// How long and how large.
+    fn setting(&self) -> Setting {
+        let setting = Setting::new(self.quick, self.repeat);
+        #[cfg(feature = "servers")]
+        let setting = Setting { producers: self.producers, ..setting };
+        setting
+    }
+
+    /// The workloads there are.
+    fn names(&self) -> &'static [&'static str] {
+        #[cfg(feature = "servers")]
+        if self.kafka {
+            return &servers::NAMES;
+        }
+        &workload::NAMES
+    }
+
+    /// What one of them does, in a line.
+    fn about(&self, name: &str) -> &'static str {
+        #[cfg(feature = "servers")]
+        if self.kafka {
+            return servers::about(name);
+        }
+        workload::about(name)
+    }
+
+    /// Measures one.
+    async fn run(&self, name: &str, setting: &Setting) -> anyhow::Result<Vec<Figure>> {
+        #[cfg(feature = "servers")]
+        if self.kafka {
+            return servers::run(name, setting).await;
+        }
+        workload::run(name, setting).await
+    }
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    let done = match args.child.as_slice() {
-        [what, dir] => child::run(what, &PathBuf::from(dir)).await,
-        _ => measure(&args).await,
-    };
-    match done {
+    match act(&args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             report::say(&format!("bench: {e:#}"));
@@ -58,18 +105,35 @@ async fn main() -> ExitCode {
     }
 }
 
+async fn act(args: &Args) -> anyhow::Result<()> {
+    #[cfg(feature = "servers")]
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    #[cfg(feature = "servers")]
+    if let [place, number] = args.member.as_slice() {
+        return servers::serve(place, number).await;
+    }
+    match args.child.as_slice() {
+        [what, dir] => child::run(what, &PathBuf::from(dir)).await,
+        _ => measure(args).await,
+    }
+}
+
 async fn measure(args: &Args) -> anyhow::Result<()> {
     let wanted: Vec<String> = args.only.iter().map(|name| name.to_uppercase()).collect();
-    if let Some(unknown) = wanted.iter().find(|name| !workload::NAMES.contains(&name.as_str())) {
-        anyhow::bail!("there is no workload {unknown}: it is one of {}", workload::NAMES.join(", "));
+    let names = args.names();
+    if let Some(unknown) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
+        anyhow::bail!("there is no workload {unknown}: it is one of {}", names.join(", "));
     }
-    let setting = Setting::new(args.quick, args.repeat);
+    let setting = args.setting();
     let host = host::describe();
     report::say(&host);
     let mut figures = Vec::new();
-    for name in workload::NAMES.iter().filter(|name| wanted.is_empty() || wanted.iter().any(|w| w == *name)) {
-        report::say(&format!("{name}: {}", workload::about(name)));
-        let measured = workload::run(name, &setting).await?;
+    for name in names.iter().filter(|name| wanted.is_empty() || wanted.iter().any(|w| w == *name)) {
+        report::say(&format!("{name}: {}", args.about(name)));
+        let measured = args.run(name, &setting).await?;
         measured.iter().for_each(|figure| report::say(&format!("  {figure}")));
         figures.extend(measured);
     }

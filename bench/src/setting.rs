@@ -12,6 +12,9 @@ pub(crate) struct Setting {
     pub(crate) time: Duration,
     /// How long it runs before it is measured.
     pub(crate) warm: Duration,
+    /// How many producers of commits a process has, when that is not left to the engine.
+    #[cfg(feature = "servers")]
+    pub(crate) producers: Option<usize>,
 }
 
 impl Setting {
@@ -23,6 +26,8 @@ impl Setting {
             repeat: repeat.max(1),
             time: Duration::from_secs(seconds),
             warm: Duration::from_millis(seconds * 200),
+            #[cfg(feature = "servers")]
+            producers: None,
         }
     }
 

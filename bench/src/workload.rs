@@ -12,6 +12,10 @@ mod start;
 use palinode::{Node, Service};
 
 pub(crate) use command::commands;
+#[cfg(feature = "servers")]
+pub(crate) use command::{AGGREGATES, at, rates};
+#[cfg(feature = "servers")]
+pub(crate) use read_model::{LAST, last, shown};
 pub(crate) use saga::{one, sagas};
 
 use crate::{figure::Figure, setting::Setting};

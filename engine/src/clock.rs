@@ -112,7 +112,8 @@ pub trait Ids: Send + Sync + 'static {
     fn fresh(&self, now: Micros) -> Uuid;
 }
 
-/// Ids from the operating system's randomness.
+/// Ids from a generator for secrets that is seeded by the operating system again and again: asking the system for each
+/// is a call into the kernel for each command. A process must not fork without starting another program.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemIds;
 

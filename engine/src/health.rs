@@ -136,6 +136,10 @@ impl Health {
         self.states().entry(shard.clone()).or_default().troubles.retain(|source, _| *source == Source::Group);
     }
 
+    pub(crate) fn has_stopped(&self, shard: &Peer) -> bool {
+        self.states().get(shard).is_some_and(|state| matches!(state.stage, Stage::Stopped { .. }))
+    }
+
     /// It is to be given up; nothing, when it has ended already.
     pub(crate) fn drain(&self, shard: &Peer) {
         if let Some(state) = self.states().get_mut(shard)

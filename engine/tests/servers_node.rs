@@ -23,9 +23,10 @@ use palinode::{
     Aggregate, Answer, Client, Node, Receipt, Service, Token,
     health::Stage,
     node::KafkaBuilder,
-    projection::{Entities, Waited},
+    projection::{Entities, State, Waited},
     store::postgres::fresh::FreshDatabase,
 };
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -167,4 +168,96 @@ async fn a_database_of_another_log_is_refused() {
     other.node("setup").create(SHARDS).await.unwrap();
     let Err(error) = other.node("second").start().await else { panic!("it started") };
     assert!(error.to_string().contains("belongs to log"), "{error}");
+}
+
+/// Lets nobody into the place's database, or lets them in again.
+async fn open_to_all(place: &Place, open: bool) {
+    let server = std::env::var("PALINODE_POSTGRES").unwrap();
+    let mut conn = PgConnection::connect(&server).await.unwrap();
+    let options = place.database.options();
+    let name = options.get_database().unwrap();
+    // One after the other: whoever is thrown out must find the door closed.
+    for sql in [
+        format!("alter database {name} with allow_connections {open}"),
+        format!(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '{name}' and not {open}"
+        ),
+    ] {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka and PostgreSQL: cargo xtask test starts them"]
+async fn a_database_that_goes_away_delays_what_needs_it_and_nothing_else() {
+    // Given a process with a read model
+    let place = Place::new().await;
+    let node = place.node("first").start().await.unwrap();
+    let rows = node.project_into("bank", Entities, node.postgres().unwrap().clone()).await.unwrap();
+    until("it serves", || serving(&node) == 4).await;
+    let client = node.client();
+    let before = deposit(&client, 0, client.fresh_id()).await;
+    assert!(matches!(rows.wait_for(&before.token, Duration::from_secs(30)).await, Waited::Reached));
+    // When its database lets nobody in any more
+    open_to_all(&place, false).await;
+    // Then commands are answered, and the read model says that it waits, and for what
+    let after = deposit(&client, 0, client.fresh_id()).await;
+    assert_eq!(after.reply, before.reply + 1);
+    let waits = || {
+        let of = rows.status().into_iter().find(|status| status.shard == after.token.shard).unwrap();
+        matches!(of.state, State::Retrying { why } if why.contains("not currently accepting connections"))
+    };
+    until("the read model waits", waits).await;
+    // And a process that starts says so
+    let Err(error) = place.node("second").start().await else { panic!("it started") };
+    let error = error.to_string();
+    assert!(
+        error.contains("cannot use PostgreSQL at") && error.contains("not currently accepting"),
+        "{error}"
+    );
+    // And when it is back, the rows are written once
+    open_to_all(&place, true).await;
+    let waited = rows.wait_for(&after.token, Duration::from_secs(60)).await;
+    assert!(matches!(waited, Waited::Reached), "{waited:?}");
+    let found: (i64, i64) = sqlx::query_as("select count(*), sum(version)::bigint from palinode_entity")
+        .fetch_one(node.postgres().unwrap().readers())
+        .await
+        .unwrap();
+    assert_eq!(found, (1, 2));
+    close(node).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka and PostgreSQL: cargo xtask test starts them"]
+async fn a_shard_whose_snapshot_cannot_be_read_waits_for_the_database() {
+    // Given two processes, of which one has shards whose snapshots the other one will need
+    let place = Place::new().await;
+    let (first, second) = (place.start("first").await, place.start("second").await);
+    until("each serves two", || serving(&first) == 2 && serving(&second) == 2).await;
+    let client = Client::connect(place.cluster.connected().await, ["bank"]).await.unwrap();
+    let ids: Vec<Uuid> = (0..40).map(|_| client.fresh_id()).collect();
+    let told = deposits(&client, &ids).await;
+    // When the database is away, and that one dies
+    open_to_all(&place, false).await;
+    first.crash().await;
+    // Then the other one says for what it waits
+    let waits = || {
+        let troubled = |shard: &palinode::health::ShardHealth| {
+            shard.stage == Stage::Recovering
+                && shard
+                    .trouble
+                    .as_ref()
+                    .is_some_and(|what| what.contains("not currently accepting connections"))
+        };
+        second.health().iter().filter(|shard| troubled(shard)).count() == 2
+    };
+    until("two shards wait", waits).await;
+    assert_eq!(serving(&second), 2);
+    // And when it is back, it serves all of them, and nothing was lost
+    open_to_all(&place, true).await;
+    until("it serves all", || serving(&second) == 4).await;
+    let again = deposits(&client, &ids).await;
+    let replies = |all: &[Receipt<i64>]| all.iter().map(|receipt| receipt.reply).collect::<Vec<_>>();
+    assert_eq!(replies(&again), replies(&told));
+    close(second).await;
 }

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use shell::{run, say};
+use stack::Stack;
+use suites::servers::Servers;
 
 const USAGE: &str = "\
 cargo xtask lint             formatting, clippy, docs, each feature alone; warnings are errors
@@ -22,7 +24,8 @@ cargo xtask sim [ARGS..]     whole worlds with seeded faults: [--seeds N] [--fro
                              [--shrink SEED], or planted bugs: --zoo [--bug NAME]; --help tells all
 cargo xtask chaos [ARGS..]   disasters on real processes and servers of their own: [--minutes M] [--seed S] [--only NAME]
                              [--json]; each once when no minutes are said
-cargo xtask bench [ARGS..]   the speed of the engine beside its limits; --quick, --only W2, --json
+cargo xtask bench [ARGS..]   the speed of the engine beside its limits; --quick, --only W2, --json; --kafka: of several
+                             processes on servers of its own, or on those of PALINODE_KAFKA and PALINODE_POSTGRES
 ";
 
 fn main() -> ExitCode {
@@ -82,8 +85,17 @@ fn chaos(rest: &[String]) -> Result<()> {
     run("cargo", &args, &[(suites::PROGRAM, &program)])
 }
 
+/// The benchmark; that of several processes with servers that nobody else uses meanwhile.
 fn bench(rest: &[String]) -> Result<()> {
-    let mut args = vec!["run", "--release", "--package", "palinode-bench", "--"];
-    args.extend(rest.iter().map(String::as_str));
-    run("cargo", &args, &[])
+    let mut args = vec!["run", "--release", "--package", "palinode-bench"];
+    let rest = rest.iter().map(String::as_str);
+    if !rest.clone().any(|arg| arg == "--kafka") {
+        args.extend(["--"].into_iter().chain(rest));
+        return run("cargo", &args, &[]);
+    }
+    args.extend(["--features", "servers", "--"].into_iter().chain(rest));
+    let servers = Servers::up(Stack::open("bench")?)?;
+    let measured = servers.all_run().and_then(|()| run("cargo", &args, &servers.env()));
+    let ended = servers.down();
+    measured.and(ended)
 }

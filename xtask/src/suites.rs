@@ -2,7 +2,7 @@
 //! started for them, and ended if it was. What did not run is said at the end, aloud; in a pipeline that is a failure.
 
 mod left_out;
-mod servers;
+pub(crate) mod servers;
 mod targets;
 
 use std::process::Command;
@@ -15,6 +15,7 @@ use targets::{Metadata, Suite};
 use crate::{
     compose::{self, Parser},
     shell::{ci, quiet, run, say},
+    stack::Stack,
 };
 
 /// The variable in which tests find this program, to start servers of their own with.
@@ -47,7 +48,7 @@ pub(crate) fn test(args: &[String]) -> Result<()> {
         return cargo_test(&of_a_person(args), &[]);
     }
     let skipped = Skipped::collect(&metadata()?)?;
-    let servers = Servers::up()?;
+    let servers = Servers::up(Stack::default()?)?;
     let program = program()?;
     let mut env = servers.env();
     env.extend([skipped.env(), (PROGRAM, &*program)]);

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How many aggregates there are.
-const AGGREGATES: u64 = 1_000;
+pub(crate) const AGGREGATES: u64 = 1_000;
 
 /// Commands with so many in flight.
 pub(crate) async fn commands(

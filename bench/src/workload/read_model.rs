@@ -24,6 +24,8 @@ use crate::{
 
 /// Events of one transaction of the bare loop, as a projection has it.
 const BATCH: u64 = 500;
+/// Commands enough to meet every shard.
+pub(crate) const LAST: u64 = 64;
 /// Events a second, for the lag.
 const RATE: u64 = 5_000;
 
@@ -92,15 +94,28 @@ pub(crate) async fn measure(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
 
 /// Until every shard shows a command sent to it now.
 async fn caught_up(entries: &ReadModel, client: &Client) -> anyhow::Result<()> {
-    for n in 0..64 {
-        let ask = Hotel::at(n.to_string()).ask(Command::Enter(text()));
-        let Answer::Accepted(receipt) = client.execute(ask).await else { anyhow::bail!("a command failed") };
-        shown(entries, &receipt.token).await?;
+    for token in last(client).await? {
+        shown(entries, &token).await?;
     }
     Ok(())
 }
 
-async fn shown(entries: &ReadModel, token: &Token) -> anyhow::Result<()> {
+/// Commands to every shard, and where to wait for them.
+pub(crate) async fn last(client: &Client) -> anyhow::Result<Vec<Token>> {
+    let asks = (0..LAST).map(|n| {
+        let ask = Hotel::at(n.to_string()).ask(Command::Enter(text()));
+        client.execute(ask).into_future()
+    });
+    let answers = futures_util::future::join_all(asks).await;
+    let token = |answer| match answer {
+        Answer::Accepted(receipt) => Ok(receipt.token),
+        other => Err(anyhow::anyhow!("a command was answered {other:?}")),
+    };
+    answers.into_iter().map(token).collect()
+}
+
+/// Until the read model shows it.
+pub(crate) async fn shown(entries: &ReadModel, token: &Token) -> anyhow::Result<()> {
     match entries.wait_for(token, Duration::from_secs(600)).await {
         Waited::Reached => Ok(()),
         other => anyhow::bail!("the read model does not show it: {other:?}"),

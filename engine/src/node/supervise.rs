@@ -111,7 +111,7 @@ impl Member {
     /// Follows the group's suggestions until the node stops or is no member any more; then every owner has ended.
     async fn follow(&self, mut membership: Box<dyn Membership>, kept: &mut Duration) -> Left {
         let confirm = membership.confirmer();
-        let mut give_back: Option<Micros> = None;
+        let (mut give_back, mut untold): (Option<Micros>, bool) = (None, false);
         let mut served: BTreeMap<u32, Served> = BTreeMap::new();
         let mut tasks = JoinSet::new();
         let left = loop {
@@ -129,8 +129,12 @@ impl Member {
                     }
                 },
                 () = self.pass_until(give_back), if give_back.is_some() => {
-                    if confirm.others().await == Some(false) {
-                        give_back = Some(self.ports.clock.now().plus(self.limits.unable));
+                    if !self.holds_stopped(&served) {
+                        give_back = None;
+                        continue;
+                    }
+                    if let Some(longer) = self.keeps(&*confirm, &mut untold).await {
+                        give_back = Some(self.ports.clock.now().plus(longer));
                         continue;
                     }
                     sometimes!("shard that has stopped given back");
@@ -204,6 +208,22 @@ impl Member {
         drop(membership);
         while tasks.join_next().await.is_some() {}
         left
+    }
+
+    /// Whether it has a shard that had to stop and was not taken from it since.
+    fn holds_stopped(&self, served: &BTreeMap<u32, Served>) -> bool {
+        let mut held = served.iter().filter(|(_, served)| !served.notice.is_given());
+        held.any(|(shard, _)| self.health.has_stopped(&self.peer(*shard)))
+    }
+
+    /// How much longer what has stopped is kept; not at all, when somebody else may have it.
+    async fn keeps(&self, confirm: &dyn Confirm, untold: &mut bool) -> Option<Duration> {
+        match confirm.others().await {
+            Some(true) => None,
+            Some(false) => Some(self.limits.unable),
+            // A rebalance may be under way.
+            None => (!std::mem::replace(untold, true)).then_some(self.limits.patience),
+        }
     }
 
     /// Returns at this time; never, without one.

@@ -74,10 +74,10 @@ fn of_sqlstate(code: &str, routine: Option<&str>) -> Class {
         ("08" | "40" | "53" | "57" | "58" | "XX" | "28" | "3D", _) => Class::Outage,
         // lock_not_available, object_in_use; read_only_sql_transaction: a standby; idle and transaction timeouts
         (_, "55P03" | "55006" | "25006" | "25P03" | "25P04") => Class::Outage,
-        // Nobody is let in just now: the database is closed, or the right to connect is taken away, while it is worked on.
-        (_, "55000" | "42501") if routine == Some("CheckMyDatabase") => Class::Outage,
         // A plan that was kept over a change of its tables; a new connection knows no old plans.
         (_, "0A000") if routine == Some("RevalidateCachedQuery") => Class::Outage,
+        // The database lets nobody in, or not this user: somebody works on it just now.
+        _ if routine == Some("CheckMyDatabase") => Class::Outage,
         _ => Class::Poison,
     }
 }
@@ -130,8 +130,7 @@ mod tests {
             assert_eq!(of_sqlstate(code, None), expected, "{code}");
         }
         assert_eq!(of_sqlstate("0A000", Some("RevalidateCachedQuery")), Class::Outage);
-        for shut in ["55000", "42501"] {
-            assert_eq!(of_sqlstate(shut, Some("CheckMyDatabase")), Class::Outage, "{shut}");
-        }
+        assert_eq!(of_sqlstate("55000", Some("CheckMyDatabase")), Class::Outage);
+        assert_eq!(of_sqlstate("55000", Some("lastval")), Class::Poison);
     }
 }

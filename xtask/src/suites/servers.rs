@@ -1,9 +1,9 @@
-//! The servers of one run of the tests: those whose address is given in the environment, those that ran, those that are
-//! started for it (and ended after it), and those that cannot run.
+//! The servers of one run of the tests, or of the benchmark: those whose address is given in the environment, those that
+//! ran, those that are started for it (and ended after it), and those that cannot run.
 
 use std::env;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::targets::Suite;
 use crate::{
@@ -27,19 +27,18 @@ struct Known {
 }
 
 impl Servers {
-    /// Has as many running as can run.
+    /// Has as many of this stack running as can run.
     ///
     /// # Errors
-    /// The stack has no folder.
-    pub(crate) fn up() -> Result<Self> {
-        let stack = Stack::default()?;
+    /// The stack cannot be locked.
+    pub(crate) fn up(stack: Stack) -> Result<Self> {
         let (given, wanted): (Vec<_>, Vec<_>) =
             SERVERS.into_iter().partition(|server| env::var_os(server.variable()).is_some());
         let mut all: Vec<Known> = given.into_iter().map(Known::given).collect();
         all.extend(stack.up(&wanted)?.into_iter().map(Known::started));
         for Known { server, address, ours } in &all {
             let line = match address {
-                Ok(address) if *ours => format!("{address}, started for the tests"),
+                Ok(address) if *ours => format!("{address}, started for this run"),
                 Ok(address) => format!("{address}, ran already"),
                 Err(why) => format!("does not run: {why:#}"),
             };
@@ -54,6 +53,17 @@ impl Servers {
         let running = self.all.iter().filter_map(|known| Some((known, known.address.as_deref().ok()?)));
         let programs = self.programs.iter().map(|(variable, folder)| (*variable, &**folder));
         running.map(|(known, address)| (known.server.variable(), address)).chain(programs).collect()
+    }
+
+    /// Whether all are there.
+    ///
+    /// # Errors
+    /// Why the first that does not run does not.
+    pub(crate) fn all_run(&self) -> Result<()> {
+        match self.all.iter().find_map(|known| Some((known, known.address.as_ref().err()?))) {
+            Some((known, why)) => bail!("{} does not run: {why:#}", known.server.name()),
+            None => Ok(()),
+        }
     }
 
     /// Whether all that this suite needs are there.

@@ -153,6 +153,20 @@ impl KafkaSettings {
         }
     }
 
+    /// What librdkafka is told of the producers of commits, by its own names: to be looked at, or to have another producer
+    /// like them. What was passed through is in it, secrets too.
+    ///
+    /// ```
+    /// use palinode::log::kafka::KafkaSettings;
+    /// let producer = KafkaSettings::new("localhost:9092").producer();
+    /// assert_eq!(producer.get("enable.idempotence").map(String::as_str), Some("true"));
+    /// ```
+    #[must_use]
+    pub fn producer(&self) -> BTreeMap<String, String> {
+        let config = self.client(&Role::Commits);
+        config.config_map().iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
     /// The name of a topic or group on the cluster.
     pub(super) fn named(&self, name: impl fmt::Display) -> String {
         format!("{}{name}", self.prefix)

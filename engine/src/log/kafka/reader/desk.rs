@@ -53,6 +53,8 @@ const SWEEP: Duration = Duration::from_millis(500);
 const CROWDED: Duration = Duration::from_millis(5);
 /// Sweeps after which an unused reading ends.
 const SWEEPS: u32 = 4;
+/// How long a consumer remembers for certain who leads the partitions of a topic, and how long it waits to be told.
+const LEADERS: (Duration, Duration) = (Duration::from_secs(300), Duration::from_millis(500));
 
 /// What the desk is asked.
 pub(super) enum Command {
@@ -106,6 +108,8 @@ struct Slot {
     class: Class,
     consumer: Arc<BaseConsumer<Told>>,
     lanes: BTreeMap<(Arc<str>, i32), Arc<Lane>>,
+    /// When it last asked who leads the partitions of a topic.
+    asked: BTreeMap<Arc<str>, Instant>,
 }
 
 impl Slot {
@@ -113,7 +117,19 @@ impl Slot {
         let role = if class == Class::Gap { Role::Gap } else { Role::Reader };
         let made = settings.client(&role).create_with_context(Told::to("reader"));
         let consumer: BaseConsumer<Told> = made.map_err(|e| passing("a consumer", &e))?;
-        Ok(Self { class, consumer: Arc::new(consumer), lanes: BTreeMap::new() })
+        Ok(Self { class, consumer: Arc::new(consumer), lanes: BTreeMap::new(), asked: BTreeMap::new() })
+    }
+
+    /// Has the consumer know who leads the partitions of a topic: by itself it looks for the leaders of a new one once a
+    /// second, and the next owner of a shard would wait for that. When nobody tells, it finds out by itself.
+    fn learn(&mut self, topic: &Arc<str>) {
+        if self.asked.get(topic).is_some_and(|asked| asked.elapsed() < LEADERS.0) {
+            return;
+        }
+        if let Err(e) = self.consumer.fetch_metadata(Some(topic), LEADERS.1) {
+            tracing::debug!(topic = %topic, "who leads its partitions was not told: {}", words(&e));
+        }
+        self.asked.insert(Arc::clone(topic), Instant::now());
     }
 
     fn fetches(&self, lane: &Lane) -> bool {
@@ -161,6 +177,7 @@ impl Worker {
             return self.waiting.push(open);
         };
         let Open { lane, from, desk, answer, .. } = open;
+        slot.learn(&lane.topic);
         let begun = begin(slot, &lane, from).map(|(queue, news)| {
             slot.lanes.insert((Arc::clone(&lane.topic), lane.number), Arc::clone(&lane));
             Stream::new(Place { slot: number, lane: Arc::clone(&lane) }, queue, news, from, desk)
