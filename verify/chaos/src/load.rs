@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use futures_util::{StreamExt as _, stream};
 use palinode::{Aggregate as _, Answer, Client, log::memory::Chance};
 use palinode_sagas::{Saga, SagaClient as _, Sagas, client::Instance};
 use tokio::{
@@ -31,6 +32,8 @@ const CALLERS: (u64, u64) = (8, 8);
 const REST: Duration = Duration::from_millis(20);
 /// How long a call may last at most before its caller goes away, in a storm.
 const GONE: Duration = Duration::from_millis(8);
+/// How many that are not known are asked again at the same time.
+const SIDE_BY_SIDE: usize = 16;
 /// How many at most are asked again though they were answered.
 const AGAIN: usize = 60;
 
@@ -103,9 +106,8 @@ impl Load {
     async fn settle(&self) {
         let (open, known): (Vec<Asked>, Vec<Asked>) =
             self.shared.history().asked.iter().cloned().partition(|asked| asked.told.is_none());
-        for asked in open {
-            while self.shared.ask(asked.n, &asked).await.is_none() {}
-        }
+        let ask = |asked: Asked| async move { while self.shared.ask(asked.n, &asked).await.is_none() {} };
+        stream::iter(open).for_each_concurrent(SIDE_BY_SIDE, ask).await;
         let step = known.len().div_ceil(AGAIN).max(1);
         for asked in known.into_iter().step_by(step) {
             let again = loop {

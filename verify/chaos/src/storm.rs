@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How many side by side: transactions, and calls.
 const SIDES: (u64, u64) = (3, 3);
 /// How many each of them begins.
-const EACH: u64 = 400;
+const EACH: u64 = 200;
 /// All of them.
 pub(crate) const ALL: u64 = (SIDES.0 + SIDES.1) * EACH;
 

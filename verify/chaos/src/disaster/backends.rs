@@ -9,7 +9,7 @@ use super::{Disaster, Struck};
 use crate::scene::Scene;
 
 /// How often.
-const TIMES: u32 = 25;
+const TIMES: u32 = 12;
 
 pub(super) struct Backends;
 

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How often every partition is written to.
-const ROUNDS: u64 = 5;
+const ROUNDS: u64 = 3;
 /// How many of its last records are written again each time.
 const AGAIN: i64 = 8;
 /// How long the cluster may take for an answer.

@@ -88,3 +88,95 @@ fn money(folded: &Folded, asked: &BTreeMap<Uuid, &Asked>) -> Option<String> {
     let brought: i64 = accepted.map(|asked| asked.command.brings()).sum();
     (there != brought).then(|| format!("the accounts hold {there} cents, and {brought} were brought"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        domain::Command,
+        judge::fold::Executed,
+        load::{End, Moved, Receipt, Told},
+    };
+
+    /// Two deposits on one account, one after the other, and a saga: all as it must be.
+    fn sound() -> (Folded, History) {
+        let (mut folded, mut history) = (Folded::default(), History::default());
+        let begun = Instant::now();
+        for n in 1..=2_u64 {
+            let id = Uuid::from_u128(u128::from(n));
+            let cents = i64::try_from(n * 5).unwrap();
+            let said = Receipt {
+                accepted: true,
+                version: n,
+                service: "left".into(),
+                shard: 3,
+                pseq: n,
+                cents: Some(cents),
+            };
+            let sent = begun + Duration::from_secs(n * 10);
+            let told = Some(Told { said, at: sent + Duration::from_secs(1) });
+            let (service, account, command) = ("left", "a1".to_owned(), Command::Deposit(5));
+            history.asked.push(Asked { n: history.asked.len(), id, service, account, command, sent, told });
+            let (accepted, events, change) = (true, 1, 5);
+            let executed =
+                Executed { service, shard: 3, pseq: n, accepted, events, version: n, cents, change };
+            folded.executed.insert(id, vec![executed]);
+            folded.order.entry((service, "a1".into())).or_default().push(id);
+        }
+        folded.accounts.insert(("left".into(), "a1".into()), (10, 2));
+        folded.sagas.insert(("transfer".into(), "m1".into()), "completed");
+        history.sagas.push(Moved {
+            id: "m1".into(),
+            kind: "transfer",
+            started: true,
+            end: Some(End::Completed),
+        });
+        (folded, history)
+    }
+
+    type Plant = fn(&mut Folded, &mut History);
+
+    #[test]
+    fn each_rule_finds_what_is_planted() {
+        assert_eq!(wrong(&sound().0, &sound().1), Vec::<String>::new());
+        let plants: [(Plant, &str); 11] = [
+            (|f, _| drop(f.executed.remove(&Uuid::from_u128(1))), "executed 0 times"),
+            (
+                |f, _| {
+                    let twice = f.executed.get_mut(&Uuid::from_u128(1)).unwrap();
+                    twice.push(twice[0].clone());
+                },
+                "executed 2 times",
+            ),
+            (|f, _| f.executed.get_mut(&Uuid::from_u128(1)).unwrap()[0].pseq = 9, "and the log has"),
+            (|f, _| f.executed.get_mut(&Uuid::from_u128(1)).unwrap()[0].cents = 9, "and the log has"),
+            (
+                |f, h| {
+                    f.executed.get_mut(&Uuid::from_u128(1)).unwrap()[0].accepted = false;
+                    h.asked[0].told.as_mut().unwrap().said.accepted = false;
+                },
+                "and the log has",
+            ),
+            (|_, h| h.asked[0].told = None, "was never answered"),
+            (
+                |f, _| {
+                    let all = f.executed[&Uuid::from_u128(1)].clone();
+                    f.executed.insert(Uuid::from_u128(7), all);
+                },
+                "nobody asked for",
+            ),
+            (|f, _| f.order.values_mut().for_each(|ids| ids.reverse()), "stands after it"),
+            (|f, _| f.accounts.values_mut().for_each(|row| row.0 += 1), "were brought"),
+            (|f, _| f.sagas.clear(), "is not there"),
+            (|f, _| f.sagas.values_mut().for_each(|end| *end = "compensated"), "was told to be Completed"),
+        ];
+        for (plant, what) in plants {
+            let (mut folded, mut history) = sound();
+            plant(&mut folded, &mut history);
+            let found = wrong(&folded, &history);
+            assert!(found.iter().any(|wrong| wrong.contains(what)), "{what}: {found:?}");
+        }
+    }
+}

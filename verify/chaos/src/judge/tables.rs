@@ -117,3 +117,22 @@ fn difference<K: Ord + Debug, V: PartialEq + Debug>(
     }
     more().map(|key| format!("{table}: the row {key:?} is of nothing in the log"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_too_many_a_row_too_few_and_another_row_are_found() {
+        let fold = BTreeMap::from([("a", 1), ("b", 2)]);
+        assert_eq!(difference("t", &fold, &fold), None);
+        for (rows, what) in [
+            (BTreeMap::from([("a", 1)]), "\"b\" is None"),
+            (BTreeMap::from([("a", 1), ("b", 3)]), "\"b\" is Some(3)"),
+            (BTreeMap::from([("a", 1), ("b", 2), ("c", 4)]), "\"c\" is of nothing"),
+        ] {
+            let found = difference("t", &rows, &fold).unwrap();
+            assert!(found.contains(what), "{found}");
+        }
+    }
+}
