@@ -22,6 +22,8 @@ pub struct Misfit {
     pub pseq: u64,
     /// What does not fit.
     pub what: String,
+    /// Only a kind is unknown here: a process that knows it can go on.
+    pub unknown_kind: bool,
 }
 
 impl Machine {
@@ -38,7 +40,7 @@ impl Machine {
     /// # Errors
     /// [`Misfit`] when the commit cannot follow this state: the shard must stop.
     pub fn replay(&mut self, commit: &Commit, digest: Digest, offset: u64) -> Result<(), Misfit> {
-        let misfit = |what: String| Misfit { pseq: commit.pseq, what };
+        let misfit = |what: String| Misfit { pseq: commit.pseq, what, unknown_kind: false };
         if commit.time <= self.head.time {
             let text = format!("its time {} is not after the last one's {}", commit.time.0, self.head.time.0);
             return Err(misfit(text));
@@ -51,7 +53,8 @@ impl Machine {
             }
             // Passed over, its events would be missing in the next snapshot, and whoever knows the kind would decide without.
             if self.kinds.get(&key.kind).is_none() && !self.kinds.is_retired(&key.kind) {
-                return Err(misfit(format!("{key}: {}", self.kinds.unknown(&key.kind))));
+                let what = format!("{key}: {}", self.kinds.unknown(&key.kind));
+                return Err(Misfit { unknown_kind: true, ..misfit(what) });
             }
             if let Some(slot) = self.entities.get(&key) {
                 if slot.version != entity.version {

@@ -42,8 +42,10 @@ impl Drop for Shard {
 pub(super) enum Ended {
     /// It was told to.
     Done,
-    /// It must not go on here.
+    /// It must not go on here; somebody else may do better.
     Halted,
+    /// It must not go on anywhere, and perhaps only this process knows.
+    Ruined,
     /// The group says that the shard is not this member's, and has no other news.
     Expelled,
     /// It is this member's, which cannot serve it: another one may.
@@ -82,7 +84,7 @@ impl Shard {
                 Err(halt) => {
                     tracing::error!("{halt}; this shard stops, the others go on");
                     self.is(Stage::Stopped { why: halt.to_string().into() });
-                    return Ended::Halted;
+                    return if halt.is_for_others() { Ended::Halted } else { Ended::Ruined };
                 }
             }
             self.rest(self.limits.patience).await;
@@ -149,7 +151,6 @@ impl Shard {
                     }
                     self.place.health.trouble(me, Source::Still, what);
                     if self.inbox && looks >= STILL {
-                        sometimes!("owner without progress given up");
                         return;
                     }
                 }

@@ -111,7 +111,7 @@ impl Member {
     /// Follows the group's suggestions until the node stops or is no member any more; then every owner has ended.
     async fn follow(&self, mut membership: Box<dyn Membership>, kept: &mut Duration) -> Left {
         let confirm = membership.confirmer();
-        let (mut give_back, mut untold): (Option<Micros>, bool) = (None, false);
+        let (mut give_back, mut untold, mut ruined): (Option<Micros>, bool, bool) = (None, false, false);
         let mut served: BTreeMap<u32, Served> = BTreeMap::new();
         let mut tasks = JoinSet::new();
         let left = loop {
@@ -122,6 +122,10 @@ impl Member {
                     Ok(Ended::Expelled) => break Left::Expelled,
                     Ok(Ended::Unable) => break Left::Unable,
                     Ok(Ended::Done) => continue,
+                    Ok(Ended::Ruined) => {
+                        ruined = true;
+                        continue;
+                    }
                     Ok(Ended::Halted) | Err(_) => {
                         let at = || self.ports.clock.now().plus(*kept);
                         give_back = self.inbox.then(|| give_back.unwrap_or_else(at));
@@ -129,7 +133,7 @@ impl Member {
                     }
                 },
                 () = self.pass_until(give_back), if give_back.is_some() => {
-                    if !self.holds_stopped(&served) {
+                    if ruined || !self.holds_stopped(&served) {
                         give_back = None;
                         continue;
                     }
@@ -137,7 +141,6 @@ impl Member {
                         give_back = Some(self.ports.clock.now().plus(longer));
                         continue;
                     }
-                    sometimes!("shard that has stopped given back");
                     *kept = kept.saturating_mul(2).clamp(KEPT.0, KEPT.1);
                     break Left::Unable;
                 }

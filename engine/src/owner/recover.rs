@@ -8,12 +8,13 @@ use thiserror::Error;
 use super::ports::{Limits, Place, Ports};
 use crate::{
     address::{EntityKey, Topic},
+    codec::Unreadable,
     commit::Claim,
     log::LogError,
     machine::{
         Machine,
         apply::Misfit,
-        fold::{Expected, Fold, Verdict, Violation, matches},
+        fold::{Expected, Fold, Verdict, Violation, What, matches},
     },
     position::Position,
     snapshots::Row,
@@ -68,6 +69,19 @@ pub enum Halt {
         /// What differs, and what to do.
         what: String,
     },
+}
+
+impl Halt {
+    /// Whether somebody else may do better, and whoever cannot will notice as well: the reason stands in the log, in a record
+    /// that this build cannot read or an entity that this process does not know. That a log was cut or replaced is known
+    /// perhaps to this process alone.
+    pub(crate) fn is_for_others(&self) -> bool {
+        match self {
+            Self::Violation(met) => matches!(met.what, What::Unreadable(Unreadable::Newer { .. })),
+            Self::Misfit { misfit, .. } => misfit.unknown_kind,
+            Self::Log { .. } | Self::Store { .. } | Self::Refused { .. } => false,
+        }
+    }
 }
 
 /// A shard as far as it could be read.
