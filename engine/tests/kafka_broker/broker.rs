@@ -141,8 +141,8 @@ impl Drop for Broker {
 }
 
 fn jars() -> String {
-    let folder = env::var("PALINODE_KAFKA_JARS").expect(
-        "PALINODE_KAFKA_JARS is not set: `cargo xtask test` sets it, and so does `cargo xtask stack up --export`",
+    let folder = env::var("PALINODE_JARS").expect(
+        "PALINODE_JARS is not set: `cargo xtask test` sets it, and so does `cargo xtask stack up --export`",
     );
     format!("{folder}/*")
 }

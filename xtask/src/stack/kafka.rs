@@ -95,7 +95,7 @@ impl Server for Kafka {
     }
 
     fn programs(&self, cache: &Path) -> Option<(&'static str, PathBuf)> {
-        Some(("PALINODE_KAFKA_JARS", cache.join(JARS))).filter(|(_, jars)| jars.is_dir())
+        Some(("PALINODE_JARS", cache.join(JARS))).filter(|(_, jars)| jars.is_dir())
     }
 
     fn farewell(&self) -> Signal {
