@@ -6,8 +6,8 @@ use anyhow::{Context as _, bail};
 use palinode::{Aggregate, Answer};
 use palinode_sagas::SagaClient;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
-    process::{Child, ChildStdin, ChildStdout, Command as Process},
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command as Process},
 };
 
 use crate::{
@@ -94,7 +94,6 @@ pub(crate) fn tell(line: &str) {
 /// A running child. Dropping it kills it.
 pub(crate) struct Running {
     child: Child,
-    orders: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
@@ -109,14 +108,16 @@ impl Running {
         let mut process = Process::new(std::env::current_exe()?);
         process.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = process.spawn()?;
-        let orders = child.stdin.take().context("no standard input")?;
         let lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
-        Ok(Self { child, orders, lines })
+        Ok(Self { child, lines })
     }
 
     /// Tells it to do something, a line that it understands.
+    #[cfg(feature = "servers")]
     pub(crate) async fn order(&mut self, line: &str) -> anyhow::Result<()> {
-        Ok(self.orders.write_all(format!("{line}\n").as_bytes()).await?)
+        use tokio::io::AsyncWriteExt as _;
+        let orders = self.child.stdin.as_mut().context("no standard input")?;
+        Ok(orders.write_all(format!("{line}\n").as_bytes()).await?)
     }
 
     /// Everything it says until it is done.
