@@ -1,17 +1,19 @@
 //! Where everything lies that a command works on: the log and the read models, in a folder or on servers, and the bank.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
 };
 
+use anyhow::Context;
 use palinode::{
     Attempt, Failure, Perform,
     log::kafka::KafkaSettings,
     settings::{Create, Settings},
     store::postgres::{PgDb, PgSettings},
 };
-use palinode_verify::{KafkaLog, Log, Source};
+use palinode_verify::{CannotRead, KafkaLog, Log, Source};
 
 use crate::{
     payment::{Bank, CapturePayment, Captured, Ledger, RemoteBank},
@@ -21,6 +23,9 @@ use crate::{
 
 /// The bank's file, in its folder.
 pub(crate) const PAYMENTS: &str = "payments.db";
+
+/// A way to open a log on Kafka: what leads there, the prefix of topics, the services.
+type OpenKafka = fn(&BTreeMap<String, String>, &str, &[&str]) -> Result<KafkaLog, CannotRead>;
 
 /// Where everything lies.
 #[derive(Debug, Clone)]
@@ -102,9 +107,8 @@ impl Place {
     /// # Errors
     /// When it cannot be made.
     pub(crate) fn make(&self) -> anyhow::Result<()> {
-        anyhow::Context::with_context(std::fs::create_dir_all(&self.folder), || {
-            format!("{} cannot be made", self.folder.display())
-        })
+        std::fs::create_dir_all(&self.folder)
+            .with_context(|| format!("{} cannot be made", self.folder.display()))
     }
 
     /// The log as it is now, to read. Of servers that others work on it shows no single moment: a commit may be there
@@ -113,13 +117,7 @@ impl Place {
     /// # Errors
     /// When it cannot be read. Blocks while servers are asked.
     pub(crate) fn log(&self) -> anyhow::Result<Box<dyn Source + Send>> {
-        Ok(match &self.servers {
-            None => Box::new(Log::open(&self.folder)?),
-            Some(servers) => {
-                let (properties, prefix) = servers.log();
-                Box::new(KafkaLog::open_busy(&properties, prefix, &Name::ALL.map(Name::as_str))?)
-            }
-        })
+        self.read_by(KafkaLog::open_busy)
     }
 
     /// The log at rest.
@@ -127,13 +125,13 @@ impl Place {
     /// # Errors
     /// When it cannot be read, or somebody writes to it on servers. Blocks while these are asked.
     pub(crate) fn log_at_rest(&self) -> anyhow::Result<Box<dyn Source + Send>> {
-        Ok(match &self.servers {
-            None => Box::new(Log::open(&self.folder)?),
-            Some(servers) => {
-                let (properties, prefix) = servers.log();
-                Box::new(KafkaLog::open(&properties, prefix, &Name::ALL.map(Name::as_str))?)
-            }
-        })
+        self.read_by(KafkaLog::open)
+    }
+
+    fn read_by(&self, on_servers: OpenKafka) -> anyhow::Result<Box<dyn Source + Send>> {
+        let Some(servers) = &self.servers else { return Ok(Box::new(Log::open(&self.folder)?)) };
+        let (properties, prefix) = servers.log();
+        Ok(Box::new(on_servers(&properties, prefix, &Name::ALL.map(Name::as_str))?))
     }
 
     /// The tables of the read models, to read beside their processes; none when there are none yet.
@@ -175,7 +173,7 @@ impl Place {
 
 impl Servers {
     /// What a reader of the log needs: the way to the cluster, and what stands before the names of topics.
-    pub(crate) fn log(&self) -> (std::collections::BTreeMap<String, String>, &str) {
+    pub(crate) fn log(&self) -> (BTreeMap<String, String>, &str) {
         let mut properties = self.kafka.passed.clone();
         properties.insert("bootstrap.servers".into(), self.kafka.bootstrap.clone());
         (properties, &self.kafka.prefix)
