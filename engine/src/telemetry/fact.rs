@@ -106,6 +106,23 @@ pub enum AnswerKind {
     Unknown,
 }
 
+impl AnswerKind {
+    /// Its name in metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Conflict => "conflict",
+            Self::Invalid => "invalid",
+            Self::Expired => "expired",
+            Self::Overloaded => "overloaded",
+            Self::Parked => "parked",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What the log said of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Appending {
@@ -115,6 +132,18 @@ pub enum Appending {
     Refused,
     /// Nobody knows.
     Unknown,
+}
+
+impl Appending {
+    /// Its name in metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Appended => "appended",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 impl From<&Append> for Appending {
@@ -136,6 +165,18 @@ pub enum Phase {
     Recover,
     /// From there to the own claim, read.
     Claim,
+}
+
+impl Phase {
+    /// Its name in metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Detect => "detect",
+            Self::Recover => "recover",
+            Self::Claim => "claim",
+        }
+    }
 }
 
 /// A value measured by an instrument that the engine does not know.

@@ -74,7 +74,8 @@ instruments! {
     COMMIT_BYTES = Instrument {
         name: "palinode.commit.bytes",
         kind: InstrumentKind::Histogram,
-        unit: "By",
+        // Not `By`: the Prometheus exporter appends a unit to a name that ends with it already.
+        unit: "{byte}",
         about: "Size of the record of a commit.",
         buckets: BYTES,
     };
