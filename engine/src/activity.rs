@@ -164,6 +164,9 @@ pub struct Attempt {
     pub clock: Arc<dyn Clock>,
     /// Ends when nobody waits for the outcome any more.
     pub cancel: tokio_util::sync::CancellationToken,
+    /// The [W3C Trace Context](https://www.w3.org/TR/trace-context/) of this attempt, when somebody observes: what a
+    /// participant is told as the header `traceparent`, so that what it does hangs below the attempt.
+    pub traceparent: Option<Arc<str>>,
 }
 
 /// Why an attempt did not succeed. Each class means something else to a saga, so that no foreign error is converted

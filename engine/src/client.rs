@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod connect;
+mod seen;
 
 pub(crate) use connect::genesis;
 
@@ -45,12 +46,14 @@ pub struct Client {
     ids: Arc<dyn Ids>,
     patience: Duration,
     telemetry: Telemetry,
+    /// The service that calls.
+    name: Option<Arc<str>>,
 }
 
 impl Client {
     /// A client that goes through this gate.
     pub fn new(gate: Arc<dyn Gate>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { gate, clock, ids, patience: PATIENCE, telemetry: Telemetry::default() }
+        Self { gate, clock, ids, patience: PATIENCE, telemetry: Telemetry::default(), name: None }
     }
 
     /// Waits at most so long for an answer (30 seconds when not said); then it is [`Answer::Unknown`], and the message may
@@ -65,6 +68,13 @@ impl Client {
     #[must_use]
     pub fn observe(self, observer: Arc<dyn Observe>) -> Self {
         self.telling(Telemetry::to(observer))
+    }
+
+    /// Calls as this service: its calls are told as spans of this one, not of the service that is asked.
+    #[must_use]
+    pub fn of_service(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     pub(crate) fn telling(mut self, telemetry: Telemetry) -> Self {
@@ -85,15 +95,20 @@ impl Client {
 
     /// Sends an undecoded message; while the outcome is unknown it asks again with the same id, five times, as long as
     /// its patience lasts.
-    pub async fn tell(&self, message: ClientMessage) -> Told {
+    pub async fn tell(&self, mut message: ClientMessage) -> Told {
         if let Err(bad) = check_id(&message.to.id) {
             return Told::Invalid(bad.into());
         }
-        tokio::select! {
+        let call = self.call(&mut message);
+        let told = tokio::select! {
             biased;
             told = self.ask(message) => told,
             () = self.clock.pass(self.patience) => Told::Unknown,
+        };
+        if let Some(call) = call {
+            call.answered(&told);
         }
+        told
     }
 
     async fn ask(&self, message: ClientMessage) -> Told {
