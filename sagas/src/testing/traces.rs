@@ -32,8 +32,8 @@ impl Script {
         let ids: BTreeSet<_> = self.spans.iter().map(|seen| seen.context.span).collect();
         must(ids.len() == self.spans.len(), "a span was told twice");
         if self.last.iter().any(is_end) {
-            let run = self.spans.last().is_some_and(|seen| seen.name.starts_with(span::RUN));
-            must(run, "the last span is `saga run`");
+            let run = decision.spans.iter().any(|seen| seen.name.starts_with(span::RUN));
+            must(run, "an end that is not told as `saga run`");
             self.check_asked();
         }
     }
