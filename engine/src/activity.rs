@@ -12,6 +12,7 @@ use crate::{
     aggregate::{Aggregate, Ask},
     clock::Clock,
     entity::{AttemptOutcome, TargetKind},
+    telemetry::Telemetry,
     time::Micros,
 };
 
@@ -167,6 +168,8 @@ pub struct Attempt {
     /// The [W3C Trace Context](https://www.w3.org/TR/trace-context/) of this attempt, when somebody observes: what a
     /// participant is told as the header `traceparent`, so that what it does hangs below the attempt.
     pub traceparent: Option<Arc<str>>,
+    /// Who is told of it.
+    pub telemetry: Telemetry,
 }
 
 /// Why an attempt did not succeed. Each class means something else to a saga, so that no foreign error is converted

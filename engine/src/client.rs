@@ -22,8 +22,10 @@ use crate::{
 
 mod connect;
 mod seen;
+mod telling;
 
 pub(crate) use connect::genesis;
+use telling::Telling;
 
 /// How long a client waits for an answer when nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,7 +47,7 @@ pub struct Client {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     patience: Duration,
-    telemetry: Telemetry,
+    telling: Telling,
     /// The service that calls.
     name: Option<Arc<str>>,
 }
@@ -53,7 +55,7 @@ pub struct Client {
 impl Client {
     /// A client that goes through this gate.
     pub fn new(gate: Arc<dyn Gate>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { gate, clock, ids, patience: PATIENCE, telemetry: Telemetry::default(), name: None }
+        Self { gate, clock, ids, patience: PATIENCE, telling: Telling::default(), name: None }
     }
 
     /// Waits at most so long for an answer (30 seconds when not said); then it is [`Answer::Unknown`], and the message may
@@ -78,7 +80,7 @@ impl Client {
     }
 
     pub(crate) fn telling(mut self, telemetry: Telemetry) -> Self {
-        self.telemetry = telemetry;
+        self.telling = Telling::to(telemetry);
         self
     }
 
@@ -96,17 +98,21 @@ impl Client {
     /// Sends an undecoded message; while the outcome is unknown it asks again with the same id, five times, as long as
     /// its patience lasts.
     pub async fn tell(&self, mut message: ClientMessage) -> Told {
-        if let Err(bad) = check_id(&message.to.id) {
-            return Told::Invalid(bad.into());
-        }
-        let call = self.call(&mut message);
-        let told = tokio::select! {
-            biased;
-            told = self.ask(message) => told,
-            () = self.clock.pass(self.patience) => Told::Unknown,
+        let call = self.telling.begin(&*self.clock, &message.to);
+        let seen = self.see(&mut message);
+        let told = match check_id(&message.to.id) {
+            Err(bad) => Told::Invalid(bad.into()),
+            Ok(()) => tokio::select! {
+                biased;
+                told = self.ask(message) => told,
+                () = self.clock.pass(self.patience) => Told::Unknown,
+            },
         };
+        if let Some(seen) = seen {
+            seen.answered(&told);
+        }
         if let Some(call) = call {
-            call.answered(&told);
+            self.telling.end(&*self.clock, call, &told);
         }
         told
     }

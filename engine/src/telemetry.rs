@@ -7,6 +7,8 @@ use std::sync::{Arc, Weak};
 
 mod fact;
 mod level;
+#[cfg(feature = "otel")]
+pub mod otel;
 
 pub use crate::trace::{Attribute, BadTraceparent, Span, SpanContext, SpanId, SpanKind, Status, TraceId};
 pub use fact::{AnswerKind, Appending, Fact, Instrument, InstrumentKind, Measure, Phase};
@@ -23,8 +25,8 @@ pub use level::{Level, Levels};
 ///
 /// impl Observe for DeadRecords {
 ///     fn span(&self, _service: &str, _span: Span) {}
-///     fn ratio(&self) -> f64 {
-///         0.0
+///     fn ratio(&self) -> Option<f64> {
+///         None
 ///     }
 ///     fn fact(&self, _service: &str, fact: &Fact<'_>) {
 ///         if matches!(fact, Fact::Dead(_)) {
@@ -38,9 +40,10 @@ pub trait Observe: Send + Sync + 'static {
     fn span(&self, service: &str, span: Span);
 
     /// The share of new traces whose spans are wanted, from 0 to 1: all of them when not said. Which ones is decided by
-    /// [`TraceId::sampled`], so that every process decides the same.
-    fn ratio(&self) -> f64 {
-        1.0
+    /// [`TraceId::sampled`], so that every process decides the same. None: no spans at all, not even of traces that
+    /// somebody else has decided to keep.
+    fn ratio(&self) -> Option<f64> {
+        Some(1.0)
     }
 
     /// The span inside which the caller runs, if the observer knows.
@@ -79,10 +82,10 @@ impl Telemetry {
         }
     }
 
-    /// The share of new traces that is wanted; none when nobody is told anything.
+    /// The share of new traces that is wanted; none when nobody wants spans.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
-        self.0.as_ref().map(|observer| observer.ratio())
+        self.0.as_ref()?.ratio()
     }
 
     /// The span inside which the caller runs, if the observer knows.

@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::Client;
 use crate::{
+    address::Address,
     clock::Clock,
-    commit::Outcome,
     message::ClientMessage,
     receipt::Told,
-    telemetry::Telemetry,
+    telemetry::{AnswerKind, Telemetry},
     time::Micros,
     trace::{
         Span, SpanContext, SpanId, SpanKind, Status, TraceId,
@@ -18,88 +20,80 @@ use crate::{
 };
 
 /// A call of a trace that is kept. Dropped without an answer it was given up.
-pub(super) struct Call {
+pub(super) struct Seen {
     telemetry: Telemetry,
     clock: Arc<dyn Clock>,
     /// Whose span it is.
     service: Arc<str>,
-    message: ClientMessage,
+    to: Address,
+    id: Uuid,
     context: SpanContext,
     parent: Option<SpanContext>,
     start: Micros,
-    outcome: &'static str,
+    answer: Option<AnswerKind>,
 }
 
 impl Client {
     /// The call begins: the message says so from now on. Inside a trace it is a part of that, otherwise a trace by itself;
     /// every call is a span of its own, also one that asks again under the same id.
-    pub(super) fn call(&self, message: &mut ClientMessage) -> Option<Call> {
-        let ratio = self.telemetry.ratio()?;
-        let parent = SpanContext::read(message.traceparent.as_ref()).or_else(|| self.telemetry.current());
-        let start = self.clock.now();
-        let context = match parent {
-            Some(parent) if !parent.sampled => {
-                message.traceparent = Some(parent.traceparent());
-                return None;
-            }
-            Some(parent) => parent.sibling(0, role::EXECUTE, self.ids.fresh(start)),
-            None => {
-                let call = self.ids.fresh(start);
-                let trace = TraceId::derived(format_args!("{}\n{call}", role::EXECUTE));
-                let span = SpanId::derived(trace, 0, role::EXECUTE, call);
-                SpanContext { trace, span, sampled: trace.sampled(ratio) }
-            }
-        };
-        if !context.sampled {
+    pub(super) fn see(&self, message: &mut ClientMessage) -> Option<Seen> {
+        let telemetry = self.telling.telemetry()?;
+        let ratio = telemetry.ratio()?;
+        let parent = SpanContext::read(message.traceparent.as_ref()).or_else(|| telemetry.current());
+        if let Some(parent) = parent.filter(|parent| !parent.sampled) {
+            message.traceparent = Some(parent.traceparent());
             return None;
         }
+        let start = self.clock.now();
+        let call = self.ids.fresh(start);
+        let trace = || TraceId::derived(format_args!("{}\n{call}", role::EXECUTE));
+        let trace = parent.map_or_else(trace, |parent| parent.trace);
+        if parent.is_none() && !trace.sampled(ratio) {
+            return None;
+        }
+        let span = SpanId::derived(trace, 0, role::EXECUTE, call);
+        let context = SpanContext { trace, span, sampled: true };
         message.traceparent = Some(context.traceparent());
         let service = self.name.as_ref().unwrap_or(&message.to.service);
-        Some(Call {
-            telemetry: self.telemetry.clone(),
+        Some(Seen {
+            telemetry: telemetry.clone(),
             clock: Arc::clone(&self.clock),
             service: Arc::clone(service),
-            message: message.clone(),
+            to: message.to.clone(),
+            id: message.id,
             context,
             parent,
             start,
-            outcome: "abandoned",
+            answer: None,
         })
     }
 }
 
-impl Call {
+impl Seen {
     /// It was answered.
     pub(super) fn answered(mut self, told: &Told) {
-        self.outcome = match told {
-            Told::Recorded { outcome: Outcome::Accepted, .. } => "accepted",
-            Told::Recorded { outcome: Outcome::Rejected, .. } => "rejected",
-            Told::Recorded { outcome: Outcome::Conflict, .. } => "conflict",
-            Told::Recorded { outcome: Outcome::Invalid, .. } | Told::Invalid(_) => "invalid",
-            Told::Recorded { outcome: Outcome::Parked, .. } | Told::Parked(_) => "parked",
-            Told::Expired => "expired",
-            Told::Overloaded => "overloaded",
-            Told::Unknown => "unknown",
-        };
+        self.answer = Some(told.into());
     }
-}
 
-impl Drop for Call {
-    fn drop(&mut self) {
-        let (message, outcome) = (&self.message, self.outcome);
-        let wrong = !matches!(outcome, "accepted" | "rejected" | "conflict");
+    fn span(&self) -> Span {
+        let outcome = self.answer.map_or("abandoned", AnswerKind::word);
+        let good = [AnswerKind::Accepted, AnswerKind::Rejected, AnswerKind::Conflict];
+        let wrong = self.answer.is_none_or(|answer| !good.contains(&answer));
+        let Address { service, kind, id } = &self.to;
         let mut attributes = vec![
-            (key::SERVICE, Arc::clone(&message.to.service).into()),
-            (key::KIND, Arc::clone(&message.to.kind).into()),
-            (key::ENTITY, Arc::clone(&message.to.id).into()),
-            (key::MESSAGING_MESSAGE, message.id.to_string().as_str().into()),
+            (key::SERVICE, Arc::clone(service).into()),
+            (key::KIND, Arc::clone(kind).into()),
+            (key::ENTITY, Arc::clone(id).into()),
+            (key::MESSAGING_MESSAGE, self.id.to_string().as_str().into()),
             (key::OUTCOME, outcome.into()),
         ];
         if wrong {
             attributes.push((key::ERROR_TYPE, outcome.into()));
         }
-        self.telemetry.span(&self.service, || Span {
-            name: span::execute(&message.to.kind).into(),
+        // What is no kind may be anything, and names of spans are few.
+        let unknown = self.answer == Some(AnswerKind::Invalid);
+        Span {
+            name: if unknown { role::EXECUTE.into() } else { span::execute(kind).into() },
             kind: SpanKind::Client,
             context: self.context,
             parent: self.parent,
@@ -108,6 +102,12 @@ impl Drop for Call {
             end: self.clock.now().max(self.start),
             attributes,
             status: if wrong { Status::Error(outcome.into()) } else { Status::Unset },
-        });
+        }
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        self.telemetry.span(&self.service, || self.span());
     }
 }

@@ -67,18 +67,19 @@ impl Running {
             clock: Arc::clone(&ports.clock),
             cancel,
             traceparent: own.map(|own| own.traceparent()),
+            telemetry: ports.telemetry.clone(),
         };
-        let (telemetry, clock) = (ports.telemetry.clone(), Arc::clone(&ports.clock));
         let seen = parent.zip(own).map(|(parent, context)| Run {
             service: Arc::clone(&place.me.service),
             activity: Arc::clone(&activity),
             entity: entity.clone(),
             context,
             parent,
-            start: clock.now(),
+            start: ports.clock.now(),
         });
         let work = std::panic::AssertUnwindSafe(performer(request, cx)).catch_unwind();
         let task = tokio::spawn(work);
+        let (service, ports, begun) = (Arc::clone(&place.me.service), ports.clone(), ports.clock.now());
         let abort = Abort(task.abort_handle());
         self.tasks.push(Box::pin(async move {
             let _abort = abort;
@@ -87,9 +88,14 @@ impl Running {
                 Ok(Err(panic)) => AttemptOutcome::Unknown(panicked("the activity", &*panic).into()),
                 Err(_) => AttemptOutcome::Unknown("the attempt was ended".into()),
             };
+            ports.telemetry.fact(&service, || Fact::Ran {
+                activity: &activity,
+                outcome: outcome.word(),
+                took: ports.clock.now().since(begun),
+            });
             let result = result(outcome);
             if let Some(run) = seen {
-                run.ended(&telemetry, clock.now(), &result);
+                run.ended(&ports.telemetry, ports.clock.now(), &result);
             }
             (entity, result)
         }));

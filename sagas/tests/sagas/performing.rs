@@ -36,6 +36,7 @@ fn attempt(clock: &ManualClock) -> Attempt {
         clock: Arc::new(clock.clone()),
         cancel: tokio_util::sync::CancellationToken::new(),
         traceparent: None,
+        telemetry: palinode::telemetry::Telemetry::default(),
     }
 }
 

@@ -40,6 +40,7 @@ fn attempt(key: &str, round: u32) -> Attempt {
         clock: Arc::new(ManualClock::at(Micros(1))),
         cancel: tokio_util::sync::CancellationToken::new(),
         traceparent: None,
+        telemetry: palinode::telemetry::Telemetry::default(),
     }
 }
 

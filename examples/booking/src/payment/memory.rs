@@ -89,6 +89,7 @@ mod tests {
             clock: Arc::new(ManualClock::at(Micros(0))),
             cancel: CancellationToken::new(),
             traceparent: None,
+            telemetry: palinode::telemetry::Telemetry::default(),
         }
     }
 }
