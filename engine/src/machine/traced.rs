@@ -41,7 +41,10 @@ impl Machine {
     ) -> Option<Handled> {
         self.observed?;
         let came = SpanContext::read(traceparent).filter(|came| came.sampled)?;
-        let branch = Origin::of(cause.clone(), entity.clone());
+        // Numbers of messages are of their channels, and the service is another one when somebody passed a context on as it
+        // was.
+        let origin = Origin::of(cause.clone(), entity.clone());
+        let branch = format!("{}/{}/{origin}", came.span, self.me.service);
         Some(Handled { came, here: came.sibling(version, role::PROCESS, branch), conversation: None })
     }
 
