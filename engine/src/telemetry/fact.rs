@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::{log::Append, machine::fold::Dead};
+use crate::{log::Append, machine::fold::Dead, measure::Measured};
 
 /// Something that happened in a service.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -81,8 +81,8 @@ pub enum Fact<'a> {
         /// How long it took to write.
         took: Duration,
     },
-    /// What something above the engine measures.
-    Measured(Measure<'a>),
+    /// What something above the engine measured.
+    Measured(&'a Measured),
 }
 
 /// What a client's message was answered with.
@@ -177,41 +177,4 @@ impl Phase {
             Self::Claim => "claim",
         }
     }
-}
-
-/// A value measured by an instrument that the engine does not know.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Measure<'a> {
-    /// With what.
-    pub instrument: &'static Instrument,
-    /// How much; of a duration the seconds.
-    pub value: f64,
-    /// Names and values of attributes: few of either.
-    pub attributes: &'a [(&'static str, &'a str)],
-}
-
-/// An instrument: what is measured, in OpenTelemetry's words.
-#[derive(Debug, PartialEq)]
-pub struct Instrument {
-    /// Its name.
-    pub name: &'static str,
-    /// What it does with values.
-    pub kind: InstrumentKind,
-    /// Its unit, by UCUM.
-    pub unit: &'static str,
-    /// What it measures, for people.
-    pub about: &'static str,
-    /// Of a histogram: the upper ends of its buckets.
-    pub buckets: &'static [f64],
-}
-
-/// What an instrument does with values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum InstrumentKind {
-    /// Adds them up.
-    Counter,
-    /// Counts how often which come.
-    Histogram,
-    /// Shows the last one.
-    Gauge,
 }

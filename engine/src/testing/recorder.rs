@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::telemetry::{Fact, Level, Levels, Observe, Span, TraceId};
+use crate::telemetry::{Fact, Level, Levels, Measured, Observe, Span};
 
 /// Keeps spans and facts, and asks for levels.
 ///
@@ -90,10 +90,6 @@ impl Observe for Recorder {
         lock(&self.spans).push((service.into(), span));
     }
 
-    fn sampled(&self, _trace: TraceId) -> bool {
-        true
-    }
-
     fn fact(&self, service: &str, fact: &Fact<'_>) {
         let (what, value) = words(fact);
         lock(&self.facts).push(Told { service: service.into(), what, value });
@@ -124,12 +120,13 @@ fn words(fact: &Fact<'_>) -> (String, f64) {
         Fact::Projected { projection, result, events, .. } => {
             (format!("projected {projection} {result}"), f64::from(u32::try_from(events).unwrap_or(u32::MAX)))
         }
-        Fact::Measured(measure) => {
-            let mut words = measure.instrument.name.to_owned();
-            measure.attributes.iter().for_each(|(key, value)| words.push_str(&format!(" {key}={value}")));
-            (words, measure.value)
-        }
+        Fact::Measured(measured) => (named(measured), measured.value),
     }
+}
+
+fn named(measured: &Measured) -> String {
+    let words = measured.attributes.iter().map(|(key, value)| format!(" {key}={value}"));
+    std::iter::once(measured.instrument.name.to_owned()).chain(words).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a level is shown")]
@@ -148,11 +145,7 @@ fn levels(level: &Level<'_>, tell: &mut dyn FnMut(String, f64)) {
         }
         Level::Parked { projection, keys } => tell(format!("parked: {projection}"), keys as f64),
         Level::Rebuilt { projection, done } => tell(format!("built: {projection}"), done),
-        Level::Measured(measure) => {
-            let mut words = measure.instrument.name.to_owned();
-            measure.attributes.iter().for_each(|(key, value)| words.push_str(&format!(" {key}={value}")));
-            tell(words, measure.value);
-        }
+        Level::Measured(measured) => tell(named(measured), measured.value),
     }
 }
 

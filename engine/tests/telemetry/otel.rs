@@ -15,7 +15,7 @@ use opentelemetry_sdk::metrics::{
 use palinode::{
     machine::fold::Dead,
     telemetry::{
-        AnswerKind, Appending, Fact, Instrument, InstrumentKind, Level, Levels, Measure, Observe, Phase,
+        AnswerKind, Appending, Fact, Instrument, Level, Levels, Observe, Phase,
         otel::{OpenTelemetry, instruments},
     },
 };
@@ -219,20 +219,8 @@ fn whoever_is_gone_shows_nothing_any_more() {
     assert!(!collected.now().contains_key("palinode.shard.owned"));
 }
 
-static DONE: Instrument = Instrument {
-    name: "shop.orders",
-    kind: InstrumentKind::Counter,
-    unit: "{order}",
-    about: "Orders.",
-    buckets: &[],
-};
-static WAITS: Instrument = Instrument {
-    name: "shop.waits",
-    kind: InstrumentKind::Gauge,
-    unit: "{order}",
-    about: "Orders that wait.",
-    buckets: &[],
-};
+static DONE: Instrument = Instrument::counter("shop.orders", "{order}", "Orders.");
+static WAITS: Instrument = Instrument::gauge("shop.waits", "{order}", "Orders that wait.");
 
 struct Shop;
 
@@ -243,8 +231,7 @@ impl Levels for Shop {
     }
 
     fn levels(&self, tell: &mut dyn FnMut(&str, &Level<'_>)) {
-        let attributes = [("state", "open")];
-        tell("shop", &Level::Measured(Measure { instrument: &WAITS, value: 3.0, attributes: &attributes }));
+        tell("shop", &Level::Measured(&WAITS.of(3.0, [("state", "open".into())])));
     }
 }
 
@@ -255,9 +242,7 @@ fn what_is_above_the_engine_brings_its_own_instruments() {
     collected.observer.levels(Arc::downgrade(&shop));
     collected.observer.levels(Arc::downgrade(&shop));
     for kind in WORDS {
-        let attributes = [("kind", kind)];
-        let measure = Measure { instrument: &DONE, value: 2.0, attributes: &attributes };
-        collected.observer.fact("shop", &Fact::Measured(measure));
+        collected.observer.fact("shop", &Fact::Measured(&DONE.of(2.0, [("kind", kind.into())])));
     }
     let now = collected.now();
     let orders = &now["shop.orders"];

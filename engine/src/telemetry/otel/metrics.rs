@@ -11,7 +11,7 @@ use ::opentelemetry::{
 };
 
 use super::{
-    super::{Fact, Instrument, InstrumentKind, Level, Levels, Measure},
+    super::{Fact, Instrument, InstrumentKind, Level, Levels, Measured},
     instruments as known,
 };
 
@@ -116,7 +116,7 @@ impl Metrics {
                 self.projection_batch_duration.record(took.as_secs_f64(), &of);
                 self.projection_events.add(events as u64, &of);
             }
-            Fact::Measured(measure) => self.measured(service, &measure),
+            Fact::Measured(measured) => self.measured(service, measured),
         }
     }
 
@@ -130,9 +130,9 @@ impl Metrics {
         sources.push(of);
     }
 
-    fn measured(&self, service: &str, measure: &Measure<'_>) {
-        let Measure { instrument, value, attributes: more } = *measure;
-        let of = attributes(service, more);
+    fn measured(&self, service: &str, measured: &Measured) {
+        let Measured { instrument, value, attributes: more } = measured;
+        let (of, value) = (shared(service, more), *value);
         match self.other(instrument) {
             Some(Other::Counter(counter)) => counter.add(value, &of),
             Some(Other::Histogram(histogram)) => histogram.record(value, &of),
@@ -213,7 +213,10 @@ fn reading(
         Level::Rebuilt { projection, done } => {
             tell(&known::PROJECTION_REBUILD_PROGRESS, done, &[("projection", projection)]);
         }
-        Level::Measured(Measure { instrument, value, attributes }) => tell(instrument, value, attributes),
+        Level::Measured(Measured { instrument, value, attributes }) if instrument.name == gauge => {
+            to.observe(*value, &shared(service, attributes));
+        }
+        Level::Measured(_) => {}
     }
 }
 
@@ -221,6 +224,12 @@ fn attributes(service: &str, more: &[(&'static str, &str)]) -> Vec<KeyValue> {
     let value =
         |(key, value): &(&'static str, &str)| KeyValue::new(Key::from_static_str(key), value.to_string());
     std::iter::once(&("service", service)).chain(more).map(value).collect()
+}
+
+fn shared(service: &str, more: &[(&'static str, Arc<str>)]) -> Vec<KeyValue> {
+    let mut all = attributes(service, &[]);
+    all.extend(more.iter().map(|(key, value)| KeyValue::new(Key::from_static_str(key), Arc::clone(value))));
+    all
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
