@@ -17,11 +17,15 @@ use crate::{
     entity::Conflict,
     message::{ClientMessage, Refusal, UNPARK},
     receipt::{Answer, Invalid, Receipt, Told},
+    telemetry::{Observe, Telemetry},
 };
 
 mod connect;
+mod seen;
+mod telling;
 
 pub(crate) use connect::genesis;
+use telling::Telling;
 
 /// How long a client waits for an answer when nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,12 +47,15 @@ pub struct Client {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     patience: Duration,
+    telling: Telling,
+    /// The service that calls.
+    name: Option<Arc<str>>,
 }
 
 impl Client {
     /// A client that goes through this gate.
     pub fn new(gate: Arc<dyn Gate>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { gate, clock, ids, patience: PATIENCE }
+        Self { gate, clock, ids, patience: PATIENCE, telling: Telling::default(), name: None }
     }
 
     /// Waits at most so long for an answer (30 seconds when not said); then it is [`Answer::Unknown`], and the message may
@@ -56,6 +63,24 @@ impl Client {
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Tells this observer of its calls. A node's clients tell the node's.
+    #[must_use]
+    pub fn observe(self, observer: Arc<dyn Observe>) -> Self {
+        self.telling(Telemetry::to(observer))
+    }
+
+    /// Calls as this service: its calls are told as spans of this one, not of the service that is asked.
+    #[must_use]
+    pub fn of_service(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    pub(crate) fn telling(mut self, telemetry: Telemetry) -> Self {
+        self.telling = Telling::to(telemetry);
         self
     }
 
@@ -72,15 +97,24 @@ impl Client {
 
     /// Sends an undecoded message; while the outcome is unknown it asks again with the same id, five times, as long as
     /// its patience lasts.
-    pub async fn tell(&self, message: ClientMessage) -> Told {
-        if let Err(bad) = check_id(&message.to.id) {
-            return Told::Invalid(bad.into());
+    pub async fn tell(&self, mut message: ClientMessage) -> Told {
+        let call = self.telling.begin(&*self.clock, &message.to);
+        let seen = self.see(&mut message);
+        let told = match check_id(&message.to.id) {
+            Err(bad) => Told::Invalid(bad.into()),
+            Ok(()) => tokio::select! {
+                biased;
+                told = self.ask(message) => told,
+                () = self.clock.pass(self.patience) => Told::Unknown,
+            },
+        };
+        if let Some(seen) = seen {
+            seen.answered(&told);
         }
-        tokio::select! {
-            biased;
-            told = self.ask(message) => told,
-            () = self.clock.pass(self.patience) => Told::Unknown,
+        if let Some(call) = call {
+            self.telling.end(&*self.clock, call, &told);
         }
+        told
     }
 
     async fn ask(&self, message: ClientMessage) -> Told {

@@ -116,6 +116,7 @@ pub mod entity;
 pub mod health;
 pub mod log;
 pub mod machine;
+pub mod measure;
 pub mod message;
 #[cfg(any(feature = "kafka", feature = "postgres", feature = "settings"))]
 mod network;
@@ -134,9 +135,11 @@ pub mod settings;
 pub mod snapshots;
 pub mod store;
 pub mod tail;
+pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;
+pub mod trace;
 
 pub use activity::{Activity, Attempt, Failure, NoUndo, Perform, Performers, Request};
 pub use address::{Address, EntityKey, Topic};

@@ -30,9 +30,11 @@ pub mod apply;
 mod build;
 mod refuse;
 mod step;
+mod traced;
 mod unpark;
 
-pub use input::{Directory, Encoded, Incoming, Input, Quiet, Sent, Step, Stepped};
+pub use input::{Directory, Encoded, Incoming, Input, Quiet, Seen, Sent, Step, Stepped};
+pub use traced::Handled;
 
 /// A shard's state, and the only place where it changes.
 pub struct Machine {
@@ -47,6 +49,10 @@ pub struct Machine {
     ids: ids::IdWindow,
     timers: timers::Timers,
     runs: runs::Runs,
+    /// The share of new traces that is wanted; none when nobody observes.
+    observed: Option<f64>,
+    /// Whether somebody counts.
+    counted: bool,
 }
 
 /// Where the shard stands: what the next commit builds on.
@@ -97,7 +103,14 @@ impl Machine {
             ids: ids::IdWindow::new(window),
             timers: timers::Timers::default(),
             runs: runs::Runs::default(),
+            observed: None,
+            counted: false,
         }
+    }
+
+    /// Somebody observes: whether what is measured is counted, and which share of new traces is wanted, if any.
+    pub fn observed(&mut self, counted: bool, ratio: Option<f64>) {
+        (self.counted, self.observed) = (counted, ratio);
     }
 
     /// Which shard this is.

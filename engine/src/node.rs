@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -17,16 +17,16 @@ use crate::{
     client::{self, Client},
     clock::{Clock, Ids},
     commit::{Genesis, Peer},
-    health::{Health, ShardHealth, Stage},
+    health::{ShardHealth, Stage},
     log::{Created, Log, LogError},
     machine::Directory,
     owner::{Counts, Limits, Ports},
-    projection::ReadModel,
     relay::Router,
     remote::line::Lines,
     service::Service,
     snapshots::SnapshotStore,
     tail::Tail,
+    telemetry::{Observe, Telemetry},
 };
 
 mod activities;
@@ -36,6 +36,7 @@ mod definitions;
 mod doors;
 #[cfg(feature = "sqlite")]
 mod embedded;
+mod levels;
 mod projections;
 mod reader;
 mod shard;
@@ -48,6 +49,7 @@ pub use embedded::EmbeddedBuilder;
 
 pub use activities::ActivityTraffic;
 use doors::Doors;
+use levels::Board;
 
 /// Why a node does not start.
 #[derive(Debug, Error)]
@@ -89,6 +91,7 @@ pub struct NodeBuilder {
     inbox: bool,
     peers: Vec<Arc<str>>,
     existing: bool,
+    telemetry: Telemetry,
 }
 
 /// A running node.
@@ -97,13 +100,13 @@ pub struct Node {
     counts: Arc<Counts>,
     stop: CancellationToken,
     tasks: Mutex<JoinSet<()>>,
-    health: Arc<Health>,
     services: BTreeMap<Arc<str>, Place>,
     directory: Arc<Directory>,
     clock: Arc<dyn Clock>,
     log: Arc<dyn Log>,
     name: Arc<str>,
-    read_models: Mutex<BTreeMap<Follows, ReadModel>>,
+    telemetry: Telemetry,
+    board: Arc<Board>,
     /// Tells clients that outlive the node that nobody answers any more.
     _gone: DropGuard,
     #[cfg(feature = "sqlite")]
@@ -138,6 +141,7 @@ impl NodeBuilder {
             inbox: false,
             peers: Vec::new(),
             existing: false,
+            telemetry: Telemetry::default(),
         }
     }
 
@@ -174,6 +178,12 @@ impl NodeBuilder {
         self.inbox()
     }
 
+    /// Tells this observer what happens: spans that have ended, and what metrics are counted from.
+    pub fn observe(mut self, observer: Arc<dyn Observe>) -> Self {
+        self.telemetry = Telemetry::to(observer);
+        self
+    }
+
     /// Creates nothing: the logs of its services must be there, and have as many shards as they have.
     pub fn existing(mut self) -> Self {
         self.existing = true;
@@ -190,13 +200,17 @@ impl NodeBuilder {
             return Err(StartError::Definitions(problems));
         }
         let (directory, services) = self.create(&parts).await?;
-        let router = Arc::new(Router::new(Arc::clone(&parts.log), Arc::clone(&parts.clock)));
+        let (log, clock, telemetry) =
+            (Arc::clone(&parts.log), Arc::clone(&parts.clock), self.telemetry.clone());
+        let router = Arc::new(Router::new(log, clock, telemetry));
         let counts = Arc::new(Counts::default());
         let shards = services.iter().flat_map(|(name, place)| {
             let peer = |shard| Peer { service: Arc::clone(name), log_id: place.log_id, shard };
             (0..place.partitions).map(peer)
         });
-        let health = Arc::new(Health::of(shards));
+        let board = Arc::new(Board::new(shards));
+        let watched: Weak<Board> = Arc::downgrade(&board);
+        self.telemetry.levels(watched);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for service in self.services {
@@ -210,6 +224,7 @@ impl NodeBuilder {
                 router: Arc::clone(&router),
                 tail: place.tail.clone(),
                 counts: Arc::clone(&counts),
+                telemetry: self.telemetry.clone(),
             };
             let member = supervise::Member {
                 service,
@@ -219,7 +234,7 @@ impl NodeBuilder {
                 ports,
                 limits: self.limits,
                 inbox: self.inbox,
-                health: Arc::clone(&health),
+                board: Arc::clone(&board),
                 stop: stop.clone(),
             };
             tasks.spawn(member.run(membership));
@@ -237,19 +252,19 @@ impl NodeBuilder {
             gone: gone.clone(),
             lines,
         };
-        let client = Client::new(Arc::new(gate), parts.clock, parts.ids);
+        let client = Client::new(Arc::new(gate), parts.clock, parts.ids).telling(self.telemetry.clone());
         Ok(Node {
             client,
             counts,
             stop,
             tasks: Mutex::new(tasks),
-            health,
             services,
             directory,
             clock,
             log: parts.log,
             name: self.name,
-            read_models: Mutex::default(),
+            telemetry: self.telemetry,
+            board,
             _gone: gone.drop_guard(),
             #[cfg(feature = "sqlite")]
             embedded: None,
@@ -329,11 +344,7 @@ impl Node {
     /// [`Stage::Serving`].
     #[must_use]
     pub fn health(&self) -> Vec<ShardHealth> {
-        self.health.shards()
-    }
-
-    fn read_models(&self) -> MutexGuard<'_, BTreeMap<Follows, ReadModel>> {
-        self.read_models.lock().unwrap_or_else(PoisonError::into_inner)
+        self.board.health.shards()
     }
 
     /// Ends as a crash would, only that it returns when everything is gone: nothing is finished, nothing is closed.
@@ -361,7 +372,7 @@ impl Node {
             }
         };
         drop(tasks);
-        let read_models = std::mem::take(&mut *self.read_models());
+        let read_models = std::mem::take(&mut *self.board.read_models());
         for read_model in read_models.into_values() {
             read_model.stop().await;
         }

@@ -28,6 +28,7 @@ use crate::{
     receipt::{Receipt, Told},
     record::Record,
     snapshots::{Save, Saved},
+    telemetry::Fact,
     time::Micros,
 };
 
@@ -36,6 +37,8 @@ mod channels;
 mod claim;
 mod counts;
 mod effects;
+mod exit;
+mod gauges;
 mod intake;
 mod notice;
 mod pipeline;
@@ -44,10 +47,14 @@ mod pulse;
 mod recover;
 mod runs;
 mod snapshots;
+mod spans;
+mod telling;
 mod waiter;
 
 pub(crate) use claim::{Taken, take};
 pub use counts::Counts;
+pub(crate) use exit::{Broken, End};
+pub(crate) use gauges::{Gauges, Readings};
 pub(crate) use intake::Intake;
 pub(crate) use notice::Notice;
 pub use ports::Limits;
@@ -56,24 +63,10 @@ pub(crate) use pulse::Pulse;
 pub use recover::Halt;
 pub(crate) use recover::{Recovered, recover};
 
+use exit::Exit;
 use intake::Came;
 use pipeline::{Flight, Pipeline, Report};
 use waiter::{Away, Waiter, Watcher};
-
-/// An input that broke its entity, to be refused by the next owner.
-pub(crate) struct Broken {
-    input: Input,
-    waiter: Option<Waiter>,
-    why: Arc<str>,
-}
-
-/// Why an owner ended.
-pub(crate) enum End {
-    Stopped,
-    Deposed,
-    Again(String),
-    Unfit(Box<Broken>),
-}
 
 /// One owner, under one claim.
 pub(crate) struct Owner<'a> {
@@ -137,6 +130,7 @@ impl<'a> Owner<'a> {
         notice: &Notice,
         broken: Option<Broken>,
     ) -> Result<End, Halt> {
+        let _zero_at_the_end = self.place.gauges.begin();
         let exit = self.work(intake, notice, broken).await;
         intake.proven = self.pipeline.fold().position().cloned();
         match exit {
@@ -156,6 +150,7 @@ impl<'a> Owner<'a> {
         loop {
             self.place.pulse.turned();
             self.place.pulse.oldest(self.pipeline.front().map(|flight| flight.stepped.commit.pseq));
+            self.gauge(intake);
             self.obey(notice).await?;
             let now = self.ports.clock.now();
             // A clock that was set back must not put the look off.
@@ -181,7 +176,7 @@ impl<'a> Owner<'a> {
                     self.take(vec![(Input::Activity { entity, result }, None)]).await?;
                 }
                 Some(note) = intake.notes.recv(), if room > 0 => self.gather(intake, Came::Note(note), room).await?,
-                Some(stored) = intake.inbox.recv(), if room > 0 => self.gather(intake, Came::Inbox(stored), room).await?,
+                Some((stored, at)) = intake.inbox.recv(), if room > 0 => self.gather(intake, Came::Inbox(stored, at), room).await?,
                 Some(call) = intake.calls.recv(), if room > 0 => self.gather(intake, Came::Call(call), room).await?,
                 () = notice.more(self.leaving.is_some()) => {}
                 () = self.ports.clock.pass(wake.min(self.next_look).since(now)) => {}
@@ -228,6 +223,7 @@ impl<'a> Owner<'a> {
             if let Some(offset) = taking.1.as_ref().and_then(Waiter::offset) {
                 self.machine.inbox_passed(offset);
             }
+            let due = self.due(&taking.0);
             match self.machine.step(now, &taking.0) {
                 Step::Missing(_) => {
                     waiting.push_front(taking);
@@ -241,6 +237,9 @@ impl<'a> Owner<'a> {
                     return Err(End::Unfit(Box::new(Broken { input, waiter, why })).into());
                 }
                 step => {
+                    if let (Step::Commit(_), Some(due)) = (&step, due) {
+                        self.fact(|| Fact::Fired(now.since(due)));
+                    }
                     if let (Step::Commit(_), Input::Channel(incoming)) = (&step, &taking.0) {
                         accepted = Some(incoming.message.from.clone());
                     }
@@ -264,12 +263,16 @@ impl<'a> Owner<'a> {
         taking: Taking,
         records: &mut Vec<Record>,
     ) -> Result<(), Exit> {
-        let (_, waiter) = taking;
+        let (input, waiter) = taking;
         match step {
             Step::Commit(stepped) => {
                 let record = Record::ours(Arc::clone(&stepped.key), stepped.value.clone(), now);
                 let digest = self.machine.head().digest;
                 records.push(record);
+                let offset = match &input {
+                    Input::Channel(incoming) => incoming.offset,
+                    _ => waiter.as_ref().and_then(Waiter::offset),
+                };
                 let mut waiter = waiter;
                 let away = matches!(waiter, Some(Waiter::Away(_)));
                 let (anybody, those_away) =
@@ -281,13 +284,15 @@ impl<'a> Owner<'a> {
                 }
                 if zoo!("relayed-before-effective") {
                     for sent in &stepped.sends {
-                        self.links.effective(&sent.to, sent.message.message().seq);
+                        self.links.effective(&sent.to, sent.message.message().seq, None);
                         self.pump(&sent.to);
                     }
                 }
                 self.pipeline.push(Flight {
+                    sent: now,
                     stepped,
                     digest,
+                    offset,
                     waiters: waiter.into_iter().collect(),
                     behind: Vec::new(),
                 });
@@ -326,6 +331,7 @@ impl<'a> Owner<'a> {
     }
 
     async fn reported(&mut self, batch: RangeInclusive<u64>, report: Append) -> Result<(), Exit> {
+        self.fact(|| Fact::Appended((&report).into()));
         match self.pipeline.report(batch, report) {
             Report::Proven(proven) => self.effective(proven),
             Report::Read { proven, upto, landed } => {
@@ -366,23 +372,5 @@ impl<'a> Owner<'a> {
             self.reported(batch, report).await?;
         }
         Ok(())
-    }
-}
-
-/// The ways out of an owner's loop.
-pub(crate) enum Exit {
-    End(End),
-    Halt(Halt),
-}
-
-impl From<End> for Exit {
-    fn from(end: End) -> Self {
-        Self::End(end)
-    }
-}
-
-impl From<Halt> for Exit {
-    fn from(halt: Halt) -> Self {
-        Self::Halt(halt)
     }
 }

@@ -20,13 +20,15 @@ use crate::{
     receipt::Told,
     record::Record,
     remote::{AnswerRecord, CallRecord, WatchRecord, word},
+    telemetry::{Fact, Telemetry},
+    time::Micros,
 };
 
 /// What reaches an owner besides clients' calls.
 #[derive(Debug)]
 pub(crate) enum Note {
-    /// A channel message, handed over in memory.
-    Message(Encoded),
+    /// A channel message, handed over in memory, and when.
+    Message(Encoded, Micros),
     /// From the other end of a channel.
     Control(Control),
     /// The inbox lost what nobody had read: the other ends of all channels are asked again.
@@ -44,6 +46,8 @@ pub(crate) enum Note {
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) message: ClientMessage,
+    /// When it came.
+    pub(crate) at: Micros,
     pub(crate) reply: oneshot::Sender<Told>,
 }
 
@@ -59,11 +63,12 @@ pub(crate) struct Router {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
     owners: RwLock<BTreeMap<Peer, Mailbox>>,
+    telemetry: Telemetry,
 }
 
 impl Router {
-    pub(crate) fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Self {
-        Self { log, clock, owners: RwLock::default() }
+    pub(crate) fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>, telemetry: Telemetry) -> Self {
+        Self { log, clock, owners: RwLock::default(), telemetry }
     }
 
     /// This process owns the shard from now on.
@@ -84,15 +89,15 @@ impl Router {
     /// Hands messages of one channel over, in order, by whichever road there is. Losing them loses nothing: they stay open
     /// at the sender until the receiver has acknowledged them.
     pub(crate) fn messages(&self, to: &Peer, messages: Vec<Encoded>) {
+        let wall = self.clock.now();
         if let Some(owner) = self.owner(to) {
             for message in messages {
-                if owner.notes.send(Note::Message(message)).is_err() {
+                if owner.notes.send(Note::Message(message, wall)).is_err() {
                     return;
                 }
             }
             return;
         }
-        let wall = self.clock.now();
         let records = messages.iter().map(|encoded| {
             let key = encoded.message().to.key();
             Record::ours(key.to_string().into(), encoded.raw().get().as_bytes().to_vec(), wall)
@@ -114,7 +119,11 @@ impl Router {
 
     fn inbox(&self, to: &Peer, records: Vec<Record>) {
         let outcome = self.log.append(&Topic::inbox(Arc::clone(&to.service)), to.shard, records);
-        tokio::spawn(outcome);
+        let (telemetry, service) = (self.telemetry.clone(), Arc::clone(&to.service));
+        tokio::spawn(async move {
+            let append = outcome.await;
+            telemetry.fact(&service, || Fact::Appended((&append).into()));
+        });
     }
 
     /// Tells a client of another process what this shard says. Losing it loses nothing: whoever waits asks again.

@@ -5,6 +5,7 @@
 #![expect(clippy::panic, reason = "a test fails by a panic at the caller's line")]
 
 mod golden;
+mod recorder;
 
 use std::{fmt::Write as _, marker::PhantomData, sync::Arc};
 
@@ -12,14 +13,16 @@ use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
 pub use golden::{golden_events, tags};
+pub use recorder::{Recorder, Told};
 
 use crate::{
     address::Address,
     aggregate::{Aggregate, Context},
     commit::{EventRecord, Outcome},
-    entity::{AggregateKind, Decision, Entity, EntityInput, Kind, decode_event, encode_event},
+    entity::{AggregateKind, Decision, Entity, EntityInput, Kind, Recorded, decode_event, encode_event},
     message::Refusal,
     time::Micros,
+    trace::Scope,
 };
 
 /// Begins a test: what happened to the aggregate so far.
@@ -68,6 +71,7 @@ pub fn context<A: Aggregate>() -> Context {
         entity: Address::new(A::SERVICE, A::KIND, "test"),
         version: 0,
         cause: "test".into(),
+        trace: Scope::default(),
     }
 }
 
@@ -222,7 +226,7 @@ fn decide<A: Aggregate>(given: &Given<A>, command: &RawValue) -> Result<Decision
 fn fold<A: Aggregate>(kind: &AggregateKind<A>, events: &[EventRecord]) -> Result<Box<dyn Entity>, String> {
     let mut entity = kind.blank(&"test".into());
     for event in events {
-        entity.apply(event).map_err(|e| e.to_string())?;
+        entity.apply(event, &Recorded::default()).map_err(|e| e.to_string())?;
     }
     Ok(entity)
 }

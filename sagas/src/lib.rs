@@ -30,6 +30,7 @@ pub mod entity;
 pub mod event;
 pub mod fence;
 pub mod limit;
+mod metrics;
 pub mod outcome;
 mod pause;
 mod reply;
@@ -41,6 +42,7 @@ pub mod situation;
 pub mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod trace;
 mod undo;
 pub mod verb;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

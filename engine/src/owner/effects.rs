@@ -16,11 +16,14 @@ impl Owner<'_> {
         let Some((_, last)) = proven.last() else { return };
         self.ports.tail.advance(self.place.me.shard, last.saturating_add(1));
         self.ports.counts.commits.fetch_add(proven.len() as u64, Ordering::Relaxed);
+        self.tell_effective(&proven);
         let mut acks: BTreeMap<Peer, (u64, Digest)> = BTreeMap::new();
         let mut touched: BTreeMap<Peer, ()> = BTreeMap::new();
         for (flight, offset) in proven {
-            let Flight { stepped, waiters, behind, .. } = flight;
+            let Flight { mut stepped, waiters, behind, offset: came_at, .. } = flight;
             behind.into_iter().for_each(|(waiter, told)| waiter.tell(told));
+            self.tell_spans(&stepped.commit, &mut stepped.trace, came_at);
+            stepped.trace.measured.iter().for_each(|measured| self.fact(|| Fact::Measured(measured)));
             let commit = &stepped.commit;
             match &commit.cause {
                 Cause::Client { id, .. } => self.machine.located(*id, offset),
@@ -37,8 +40,8 @@ impl Owner<'_> {
             if let Some(low) = commit.low {
                 self.refusals.passed(low);
             }
-            for sent in &stepped.sends {
-                self.links.effective(&sent.to, sent.message.message().seq);
+            for (sent, parent) in stepped.sends.iter().zip(stepped.trace.sent_for) {
+                self.links.effective(&sent.to, sent.message.message().seq, parent);
                 touched.insert(sent.to.clone(), ());
             }
             if let Some(entity) = &commit.entity {
@@ -46,12 +49,12 @@ impl Owner<'_> {
                 if commit.ended {
                     self.tell_watchers(&key);
                 }
-                let time = commit.time;
+                let (time, version) = (commit.time, entity.version);
                 for stop in &stepped.stops {
                     self.runs.stop(&key, stop);
                 }
                 for run in stepped.runs {
-                    self.runs.start(self.place, self.ports, key.clone(), run, time);
+                    self.runs.start(self.place, self.ports, key.clone(), run, (time, version));
                 }
             }
         }
@@ -89,6 +92,7 @@ impl Owner<'_> {
     /// Reads from the last proven record until the commit of this number was met, or a newer claim.
     pub(super) async fn read_back(&mut self, upto: u64) -> Result<(), Exit> {
         sometimes!("gap read before the answer");
+        self.fact(|| Fact::GapRead);
         let (mut waited, pause) = (Duration::ZERO, self.limits.look / 50);
         while self.pipeline.front().is_some_and(|flight| flight.stepped.commit.pseq <= upto) {
             if self.catch_up().await? == 0 {
@@ -134,7 +138,7 @@ impl Owner<'_> {
                             return Err(self.place.refused(what).into());
                         }
                     },
-                    Verdict::Dead(why) => self.ports.counts.dead(why),
+                    Verdict::Dead(why) => self.ports.dead(&self.place.me, why),
                     Verdict::Genesis(_) => {}
                 }
             }
@@ -152,6 +156,7 @@ impl Owner<'_> {
 
     /// The periodic look: at the end of the partition when idle, and at channels that do not move.
     pub(super) async fn look(&mut self) -> Result<(), Exit> {
+        self.gauge_channels();
         let now = self.ports.clock.now();
         self.next_look = now.plus(self.until_next_look());
         // One that leaves looks more often at the log, and not at the rest.

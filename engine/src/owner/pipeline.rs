@@ -10,12 +10,17 @@ use crate::{
     machine::{Stepped, fold::Fold},
     owner::waiter::Waiter,
     receipt::Told,
+    time::Micros,
 };
 
 /// A commit in flight and who waits for it.
 pub(crate) struct Flight {
+    /// When it went in flight.
+    pub(crate) sent: Micros,
     pub(crate) stepped: Box<Stepped>,
     pub(crate) digest: Digest,
+    /// Where its input lies in the inbox, when it came that way.
+    pub(crate) offset: Option<u64>,
     pub(crate) waiters: Vec<Waiter>,
     /// Answers of other inputs that are true only if this commit is effective.
     pub(crate) behind: Vec<(Waiter, Told)>,
@@ -91,7 +96,7 @@ impl Pipeline {
 
     /// The records of everything in flight.
     #[cfg(feature = "zoo")]
-    pub(crate) fn again(&self, wall: crate::Micros) -> Vec<crate::Record> {
+    pub(crate) fn again(&self, wall: Micros) -> Vec<crate::Record> {
         let record = |f: &Flight| {
             crate::Record::ours(std::sync::Arc::clone(&f.stepped.key), f.stepped.value.clone(), wall)
         };

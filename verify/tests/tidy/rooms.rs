@@ -3,10 +3,11 @@
 
 use crate::{Breach, code::Code, tree::Tree};
 
-const ENGINE: [&str; 15] = [
+const ENGINE: [&str; 17] = [
     "aggregate",
     "entity",
     "event",
+    "measure",
     "message",
     "address",
     "position",
@@ -19,8 +20,9 @@ const ENGINE: [&str; 15] = [
     "sealed",
     "machine",
     "retry",
+    "trace",
 ];
-const SAGAS: [&str; 13] = [
+const SAGAS: [&str; 15] = [
     "define",
     "definition",
     "event",
@@ -34,6 +36,8 @@ const SAGAS: [&str; 13] = [
     "outcome",
     "entity",
     "limit",
+    "metrics",
+    "trace",
 ];
 /// Words that name what a pure room must not have.
 const IMPURE: [&str; 22] = [

@@ -1,0 +1,98 @@
+//! The observer that hands everything to OpenTelemetry, through its API: which SDK records it and where it goes is the
+//! program's choice. The only room of the engine that knows OpenTelemetry.
+
+use std::sync::{Arc, Weak};
+
+use ::opentelemetry::{metrics::Meter, trace::TracerProvider};
+
+use super::{Fact, Levels, Observe, Span, SpanContext};
+
+pub mod instruments;
+mod metrics;
+mod spans;
+
+pub use spans::given_ids;
+
+use metrics::Metrics;
+use spans::{Sink, Tracers};
+
+/// Tells OpenTelemetry what happens in nodes and clients.
+///
+/// ```
+/// use std::sync::Arc;
+/// use palinode::{Node, Service, telemetry::otel::OpenTelemetry};
+///
+/// // The program's own provider; without one the API keeps nothing.
+/// let observer = Arc::new(OpenTelemetry::new().metrics(&opentelemetry::global::meter("palinode")));
+/// # let folder = std::env::temp_dir();
+/// let node = Node::embedded(folder).service(Service::new("bank")).observe(observer);
+/// # drop(node);
+/// ```
+#[derive(Default)]
+pub struct OpenTelemetry {
+    metrics: Option<Arc<Metrics>>,
+    /// The share of new traces that is kept, and where their spans go.
+    spans: Option<(f64, Box<dyn Sink>)>,
+}
+
+impl OpenTelemetry {
+    /// One that tells nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Records spans with the provider of their service, which has its own `service.name`: one of each service, also when
+    /// several live in one process. Of new traces this share is kept, by [`TraceId::sampled`](super::TraceId::sampled); the
+    /// provider has to keep whatever comes, and its ids have to be those of [`given_ids`].
+    ///
+    /// ```
+    /// use opentelemetry::trace::noop::NoopTracerProvider;
+    /// use palinode::telemetry::{Observe, otel::OpenTelemetry};
+    /// let observer = OpenTelemetry::new().traces(0.1, |_service| NoopTracerProvider::new());
+    /// assert_eq!(observer.ratio(), Some(0.1));
+    /// ```
+    #[must_use]
+    pub fn traces<P>(mut self, ratio: f64, of: impl Fn(&str) -> P + Send + Sync + 'static) -> Self
+    where
+        P: TracerProvider<Tracer: Send + Sync> + 'static,
+    {
+        self.spans = Some((ratio, Box::new(Tracers::new(of))));
+        self
+    }
+
+    /// Records metrics with this meter.
+    #[must_use]
+    pub fn metrics(mut self, meter: &Meter) -> Self {
+        self.metrics = Some(Arc::new(Metrics::new(meter)));
+        self
+    }
+}
+
+impl Observe for OpenTelemetry {
+    fn span(&self, service: &str, span: Span) {
+        if let Some((_, spans)) = &self.spans {
+            spans.span(service, span);
+        }
+    }
+
+    fn ratio(&self) -> Option<f64> {
+        self.spans.as_ref().map(|(ratio, _)| *ratio)
+    }
+
+    fn current(&self) -> Option<SpanContext> {
+        spans::current().filter(|_| self.spans.is_some())
+    }
+
+    fn fact(&self, service: &str, fact: &Fact<'_>) {
+        if let Some(metrics) = &self.metrics {
+            metrics.fact(service, fact);
+        }
+    }
+
+    fn levels(&self, of: Weak<dyn Levels>) {
+        if let Some(metrics) = &self.metrics {
+            metrics.levels(of);
+        }
+    }
+}
