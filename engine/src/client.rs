@@ -17,6 +17,7 @@ use crate::{
     entity::Conflict,
     message::{ClientMessage, Refusal, UNPARK},
     receipt::{Answer, Invalid, Receipt, Told},
+    telemetry::{Observe, Telemetry},
 };
 
 mod connect;
@@ -43,12 +44,13 @@ pub struct Client {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     patience: Duration,
+    telemetry: Telemetry,
 }
 
 impl Client {
     /// A client that goes through this gate.
     pub fn new(gate: Arc<dyn Gate>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { gate, clock, ids, patience: PATIENCE }
+        Self { gate, clock, ids, patience: PATIENCE, telemetry: Telemetry::default() }
     }
 
     /// Waits at most so long for an answer (30 seconds when not said); then it is [`Answer::Unknown`], and the message may
@@ -56,6 +58,17 @@ impl Client {
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Tells this observer of its calls. A node's clients tell the node's.
+    #[must_use]
+    pub fn observe(self, observer: Arc<dyn Observe>) -> Self {
+        self.telling(Telemetry::to(observer))
+    }
+
+    pub(crate) fn telling(mut self, telemetry: Telemetry) -> Self {
+        self.telemetry = telemetry;
         self
     }
 

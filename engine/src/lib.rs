@@ -134,6 +134,7 @@ pub mod settings;
 pub mod snapshots;
 pub mod store;
 pub mod tail;
+pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;

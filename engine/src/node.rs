@@ -27,6 +27,7 @@ use crate::{
     service::Service,
     snapshots::SnapshotStore,
     tail::Tail,
+    telemetry::{Observe, Telemetry},
 };
 
 mod activities;
@@ -89,6 +90,7 @@ pub struct NodeBuilder {
     inbox: bool,
     peers: Vec<Arc<str>>,
     existing: bool,
+    telemetry: Telemetry,
 }
 
 /// A running node.
@@ -103,6 +105,7 @@ pub struct Node {
     clock: Arc<dyn Clock>,
     log: Arc<dyn Log>,
     name: Arc<str>,
+    telemetry: Telemetry,
     read_models: Mutex<BTreeMap<Follows, ReadModel>>,
     /// Tells clients that outlive the node that nobody answers any more.
     _gone: DropGuard,
@@ -138,6 +141,7 @@ impl NodeBuilder {
             inbox: false,
             peers: Vec::new(),
             existing: false,
+            telemetry: Telemetry::default(),
         }
     }
 
@@ -174,6 +178,12 @@ impl NodeBuilder {
         self.inbox()
     }
 
+    /// Tells this observer what happens: spans that have ended, and what metrics are counted from.
+    pub fn observe(mut self, observer: Arc<dyn Observe>) -> Self {
+        self.telemetry = Telemetry::to(observer);
+        self
+    }
+
     /// Creates nothing: the logs of its services must be there, and have as many shards as they have.
     pub fn existing(mut self) -> Self {
         self.existing = true;
@@ -190,7 +200,9 @@ impl NodeBuilder {
             return Err(StartError::Definitions(problems));
         }
         let (directory, services) = self.create(&parts).await?;
-        let router = Arc::new(Router::new(Arc::clone(&parts.log), Arc::clone(&parts.clock)));
+        let (log, clock, telemetry) =
+            (Arc::clone(&parts.log), Arc::clone(&parts.clock), self.telemetry.clone());
+        let router = Arc::new(Router::new(log, clock, telemetry));
         let counts = Arc::new(Counts::default());
         let shards = services.iter().flat_map(|(name, place)| {
             let peer = |shard| Peer { service: Arc::clone(name), log_id: place.log_id, shard };
@@ -210,6 +222,7 @@ impl NodeBuilder {
                 router: Arc::clone(&router),
                 tail: place.tail.clone(),
                 counts: Arc::clone(&counts),
+                telemetry: self.telemetry.clone(),
             };
             let member = supervise::Member {
                 service,
@@ -237,7 +250,7 @@ impl NodeBuilder {
             gone: gone.clone(),
             lines,
         };
-        let client = Client::new(Arc::new(gate), parts.clock, parts.ids);
+        let client = Client::new(Arc::new(gate), parts.clock, parts.ids).telling(self.telemetry.clone());
         Ok(Node {
             client,
             counts,
@@ -249,6 +262,7 @@ impl NodeBuilder {
             clock,
             log: parts.log,
             name: self.name,
+            telemetry: self.telemetry,
             read_models: Mutex::default(),
             _gone: gone.drop_guard(),
             #[cfg(feature = "sqlite")]

@@ -28,6 +28,7 @@ use crate::{
     receipt::{Receipt, Told},
     record::Record,
     snapshots::{Save, Saved},
+    telemetry::Fact,
     time::Micros,
 };
 
@@ -44,6 +45,7 @@ mod pulse;
 mod recover;
 mod runs;
 mod snapshots;
+mod telling;
 mod waiter;
 
 pub(crate) use claim::{Taken, take};
@@ -286,6 +288,7 @@ impl<'a> Owner<'a> {
                     }
                 }
                 self.pipeline.push(Flight {
+                    sent: now,
                     stepped,
                     digest,
                     waiters: waiter.into_iter().collect(),
@@ -326,6 +329,7 @@ impl<'a> Owner<'a> {
     }
 
     async fn reported(&mut self, batch: RangeInclusive<u64>, report: Append) -> Result<(), Exit> {
+        self.fact(|| Fact::Appended((&report).into()));
         match self.pipeline.report(batch, report) {
             Report::Proven(proven) => self.effective(proven),
             Report::Read { proven, upto, landed } => {

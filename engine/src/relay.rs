@@ -20,6 +20,7 @@ use crate::{
     receipt::Told,
     record::Record,
     remote::{AnswerRecord, CallRecord, WatchRecord, word},
+    telemetry::{Fact, Telemetry},
 };
 
 /// What reaches an owner besides clients' calls.
@@ -59,11 +60,12 @@ pub(crate) struct Router {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
     owners: RwLock<BTreeMap<Peer, Mailbox>>,
+    telemetry: Telemetry,
 }
 
 impl Router {
-    pub(crate) fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Self {
-        Self { log, clock, owners: RwLock::default() }
+    pub(crate) fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>, telemetry: Telemetry) -> Self {
+        Self { log, clock, owners: RwLock::default(), telemetry }
     }
 
     /// This process owns the shard from now on.
@@ -114,7 +116,11 @@ impl Router {
 
     fn inbox(&self, to: &Peer, records: Vec<Record>) {
         let outcome = self.log.append(&Topic::inbox(Arc::clone(&to.service)), to.shard, records);
-        tokio::spawn(outcome);
+        let (telemetry, service) = (self.telemetry.clone(), Arc::clone(&to.service));
+        tokio::spawn(async move {
+            let append = outcome.await;
+            telemetry.fact(&service, || Fact::Appended((&append).into()));
+        });
     }
 
     /// Tells a client of another process what this shard says. Losing it loses nothing: whoever waits asks again.

@@ -16,6 +16,7 @@ use crate::{
     owner::Limits,
     service::Service,
     store::postgres::{PgDb, PgSettings, PgStore},
+    telemetry::Observe,
 };
 
 /// A node on Kafka and PostgreSQL to be.
@@ -78,6 +79,12 @@ impl KafkaBuilder {
     /// Works within these limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.node = self.node.limits(limits);
+        self
+    }
+
+    /// Tells this observer what happens: spans that have ended, and what metrics are counted from.
+    pub fn observe(mut self, observer: Arc<dyn Observe>) -> Self {
+        self.node = self.node.observe(observer);
         self
     }
 

@@ -16,6 +16,7 @@ use crate::{
     projection::{Projection, ReadModel},
     service::Service,
     store::sqlite::{SqliteDb, SqliteStore},
+    telemetry::Observe,
 };
 
 /// An embedded node to be.
@@ -63,6 +64,12 @@ impl EmbeddedBuilder {
     /// How many shards a new service gets (4 when not said).
     pub fn partitions(mut self, partitions: u32) -> Self {
         self.node = self.node.partitions(partitions);
+        self
+    }
+
+    /// Tells this observer what happens: spans that have ended, and what metrics are counted from.
+    pub fn observe(mut self, observer: Arc<dyn Observe>) -> Self {
+        self.node = self.node.observe(observer);
         self
     }
 

@@ -56,6 +56,7 @@ impl Node {
             tail: self.service(service).map_or_else(|| Tail::new(partitions), |place| place.tail.clone()),
             clock: Arc::clone(&self.clock),
             reader: Arc::clone(&self.name),
+            telemetry: self.telemetry.clone(),
         })
     }
 

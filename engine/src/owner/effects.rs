@@ -16,6 +16,7 @@ impl Owner<'_> {
         let Some((_, last)) = proven.last() else { return };
         self.ports.tail.advance(self.place.me.shard, last.saturating_add(1));
         self.ports.counts.commits.fetch_add(proven.len() as u64, Ordering::Relaxed);
+        self.tell_effective(&proven);
         let mut acks: BTreeMap<Peer, (u64, Digest)> = BTreeMap::new();
         let mut touched: BTreeMap<Peer, ()> = BTreeMap::new();
         for (flight, offset) in proven {
@@ -89,6 +90,7 @@ impl Owner<'_> {
     /// Reads from the last proven record until the commit of this number was met, or a newer claim.
     pub(super) async fn read_back(&mut self, upto: u64) -> Result<(), Exit> {
         sometimes!("gap read before the answer");
+        self.fact(|| Fact::GapRead);
         let (mut waited, pause) = (Duration::ZERO, self.limits.look / 50);
         while self.pipeline.front().is_some_and(|flight| flight.stepped.commit.pseq <= upto) {
             if self.catch_up().await? == 0 {

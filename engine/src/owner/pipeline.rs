@@ -10,10 +10,13 @@ use crate::{
     machine::{Stepped, fold::Fold},
     owner::waiter::Waiter,
     receipt::Told,
+    time::Micros,
 };
 
 /// A commit in flight and who waits for it.
 pub(crate) struct Flight {
+    /// When it went in flight.
+    pub(crate) sent: Micros,
     pub(crate) stepped: Box<Stepped>,
     pub(crate) digest: Digest,
     pub(crate) waiters: Vec<Waiter>,
@@ -91,7 +94,7 @@ impl Pipeline {
 
     /// The records of everything in flight.
     #[cfg(feature = "zoo")]
-    pub(crate) fn again(&self, wall: crate::Micros) -> Vec<crate::Record> {
+    pub(crate) fn again(&self, wall: Micros) -> Vec<crate::Record> {
         let record = |f: &Flight| {
             crate::Record::ours(std::sync::Arc::clone(&f.stepped.key), f.stepped.value.clone(), wall)
         };

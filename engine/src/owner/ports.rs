@@ -14,6 +14,7 @@ use crate::{
     relay::Router,
     snapshots::SnapshotStore,
     tail::Tail,
+    telemetry::Telemetry,
 };
 
 /// The shard, and what lives on it.
@@ -38,6 +39,7 @@ pub(crate) struct Ports {
     pub(crate) router: Arc<Router>,
     pub(crate) tail: Tail,
     pub(crate) counts: Arc<super::Counts>,
+    pub(crate) telemetry: Telemetry,
 }
 
 /// The limits of an owner. Every one has a name here and an outcome where it is reached.

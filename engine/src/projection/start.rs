@@ -21,6 +21,7 @@ use crate::{
     log::Log,
     news::Teller,
     tail::Tail,
+    telemetry::Telemetry,
 };
 
 /// What is read: the log of one service.
@@ -40,6 +41,8 @@ pub struct Source {
     pub clock: Arc<dyn Clock>,
     /// Who reads, for people: the node's name.
     pub reader: Arc<str>,
+    /// Who is told of batches; nobody, by default.
+    pub telemetry: Telemetry,
 }
 
 /// Creates the projection's tables and starts its runners, one a shard, as tasks of the running tokio runtime.

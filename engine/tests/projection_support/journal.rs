@@ -90,6 +90,7 @@ impl Journal {
             tail: self.1.clone(),
             clock: Arc::new(clock.clone()),
             reader: "test".into(),
+            telemetry: palinode::telemetry::Telemetry::default(),
         }
     }
 

@@ -205,6 +205,7 @@ async fn read_to_the_end(folder: &Path, db: &SqliteDb, journals: &Journals) {
         tail: Tail::new(genesis.partitions),
         clock,
         reader: "a test".into(),
+        telemetry: palinode::telemetry::Telemetry::default(),
     };
     let models = [
         follow(Arc::new(SagaRows), source.clone(), db.clone()).await.unwrap(),

@@ -83,7 +83,7 @@ pub(crate) fn adapters(tree: &Tree) -> Vec<Breach> {
 }
 
 /// Each driver, and the beginnings of the paths that may name it.
-const DRIVERS: [(&str, &[&str]); 3] = [
+const DRIVERS: [(&str, &[&str]); 4] = [
     ("rusqlite", &["engine/src/log/sqlite", "engine/src/store/sqlite"]),
     (
         "sqlx",
@@ -99,6 +99,7 @@ const DRIVERS: [(&str, &[&str]); 3] = [
         ],
     ),
     ("rdkafka", &["engine/src/log/kafka"]),
+    ("opentelemetry", &["engine/src/telemetry/otel"]),
 ];
 
 pub(crate) fn drivers(tree: &Tree) -> Vec<Breach> {

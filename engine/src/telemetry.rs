@@ -1,0 +1,100 @@
+//! The port of telemetry: spans that have ended, facts that metrics are counted from, and levels that can be asked for.
+//! All of it is plain data; what becomes of it is the observer's business. With no observer nothing is built.
+//!
+//! An observer must not block, must not fail and must not call back: it is called between the steps of a shard.
+
+use std::sync::{Arc, Weak};
+
+mod fact;
+mod level;
+mod span;
+
+pub use fact::{AnswerKind, Appending, Fact, Instrument, InstrumentKind, Measure, Phase};
+pub use level::{Level, Levels};
+pub use span::{Attribute, Span, SpanContext, SpanId, SpanKind, Status, TraceId};
+
+/// Who is told what happens in a node or a client.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use palinode::telemetry::{Fact, Observe, Span, TraceId};
+///
+/// #[derive(Default)]
+/// struct DeadRecords(AtomicU64);
+///
+/// impl Observe for DeadRecords {
+///     fn span(&self, _service: &str, _span: Span) {}
+///     fn sampled(&self, _trace: TraceId) -> bool {
+///         false
+///     }
+///     fn fact(&self, _service: &str, fact: &Fact<'_>) {
+///         if matches!(fact, Fact::Dead(_)) {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+/// ```
+pub trait Observe: Send + Sync + 'static {
+    /// A span of this service has ended.
+    fn span(&self, service: &str, span: Span);
+
+    /// Whether the spans of a new trace are wanted. The same answer for the same trace, in every process.
+    fn sampled(&self, trace: TraceId) -> bool;
+
+    /// Something happened in this service that metrics are counted from.
+    fn fact(&self, service: &str, fact: &Fact<'_>);
+
+    /// As long as it lives, this one can be asked for its levels.
+    fn levels(&self, _of: Weak<dyn Levels>) {}
+}
+
+/// An observer, or none: what everything that tells something holds. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Telemetry(Option<Arc<dyn Observe>>);
+
+impl Telemetry {
+    /// Tells this observer.
+    #[must_use]
+    pub fn to(observer: Arc<dyn Observe>) -> Self {
+        Self(Some(observer))
+    }
+
+    /// Whether anybody is told anything.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Tells of a span; it is built only for somebody.
+    pub fn span(&self, service: &str, span: impl FnOnce() -> Span) {
+        if let Some(observer) = &self.0 {
+            observer.span(service, span());
+        }
+    }
+
+    /// Whether the spans of a new trace are wanted.
+    #[must_use]
+    pub fn sampled(&self, trace: TraceId) -> bool {
+        self.0.as_ref().is_some_and(|observer| observer.sampled(trace))
+    }
+
+    /// Tells a fact; it is put together only for somebody.
+    pub fn fact<'f>(&self, service: &str, fact: impl FnOnce() -> Fact<'f>) {
+        if let Some(observer) = &self.0 {
+            observer.fact(service, &fact());
+        }
+    }
+
+    /// Offers something that has levels.
+    pub fn levels(&self, of: Weak<dyn Levels>) {
+        if let Some(observer) = &self.0 {
+            observer.levels(of);
+        }
+    }
+}
+
+impl std::fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_on() { "Telemetry(on)" } else { "Telemetry(off)" })
+    }
+}

@@ -1,0 +1,169 @@
+//! What metrics are counted from: small facts, borrowed from where they happened. Everything in them that becomes an
+//! attribute of a metric has few values; ids have no place here.
+
+use std::time::Duration;
+
+use crate::{log::Append, machine::fold::Dead};
+
+/// Something that happened in a service.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Fact<'a> {
+    /// A client has the answer to a message.
+    Answered {
+        /// The kind that was asked.
+        kind: &'a str,
+        /// What the answer was.
+        answer: AnswerKind,
+        /// From the call to the answer.
+        took: Duration,
+    },
+    /// An input was stepped through, so long after it arrived.
+    Waited(Duration),
+    /// The log said what became of an append.
+    Appended(Appending),
+    /// A commit became effective.
+    Effective {
+        /// Since it was sent to the log.
+        took: Duration,
+        /// How many events it holds.
+        events: usize,
+        /// How long its value is.
+        bytes: usize,
+    },
+    /// A record was met that does not count.
+    Dead(Dead),
+    /// The log was read because a report could not tell whether commits count.
+    GapRead,
+    /// A claim was appended, and counts or does not.
+    Claimed {
+        /// Whether it counts.
+        counts: bool,
+    },
+    /// A phase of a take-over is over.
+    TakenOver {
+        /// Which.
+        phase: Phase,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A timer has fired, so long after it was due.
+    Fired(Duration),
+    /// Something was met that must never be.
+    Violated {
+        /// Which promise was broken.
+        invariant: &'static str,
+    },
+    /// An attempt of an activity has ended.
+    Ran {
+        /// The activity.
+        activity: &'a str,
+        /// How: a word of few.
+        outcome: &'static str,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A projection has ended a batch.
+    Projected {
+        /// Its name.
+        projection: &'a str,
+        /// Whether its rows are committed.
+        written: bool,
+        /// How many events it holds.
+        events: usize,
+        /// How long it took to write.
+        took: Duration,
+    },
+    /// What something above the engine measures.
+    Measured(Measure<'a>),
+}
+
+/// What a client's message was answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AnswerKind {
+    /// Done.
+    Accepted,
+    /// A business no.
+    Rejected,
+    /// Another version.
+    Conflict,
+    /// The engine's own no.
+    Invalid,
+    /// Of a kind or service that nobody serves: its name may be anything.
+    NotServed,
+    /// The id is too old to be remembered.
+    Expired,
+    /// Too much waits.
+    Overloaded,
+    /// The entity is set aside.
+    Parked,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// What the log said of an append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Appending {
+    /// It is there.
+    Appended,
+    /// It is not.
+    Refused,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl From<&Append> for Appending {
+    fn from(append: &Append) -> Self {
+        match append {
+            Append::Appended(_) => Self::Appended,
+            Append::Refused(_) => Self::Refused,
+            Append::Unknown(_) => Self::Unknown,
+        }
+    }
+}
+
+/// A part of taking a shard over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// From its last owner's last sign in the log to the beginning of the recovery.
+    Detect,
+    /// From the beginning to the state at the end of the log.
+    Recover,
+    /// From there to the own claim, read.
+    Claim,
+}
+
+/// A value measured by an instrument that the engine does not know.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measure<'a> {
+    /// With what.
+    pub instrument: &'static Instrument,
+    /// How much; of a duration the seconds.
+    pub value: f64,
+    /// Names and values of attributes: few of either.
+    pub attributes: &'a [(&'static str, &'a str)],
+}
+
+/// An instrument: what is measured, in OpenTelemetry's words.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Instrument {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does with values.
+    pub kind: InstrumentKind,
+    /// Its unit, by UCUM.
+    pub unit: &'static str,
+    /// What it measures, for people.
+    pub about: &'static str,
+}
+
+/// What an instrument does with values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InstrumentKind {
+    /// Adds them up.
+    Counter,
+    /// Counts how often which come.
+    Histogram,
+    /// Shows the last one.
+    Gauge,
+}
