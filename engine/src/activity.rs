@@ -12,6 +12,7 @@ use crate::{
     aggregate::{Aggregate, Ask},
     clock::Clock,
     entity::{AttemptOutcome, TargetKind},
+    telemetry::Telemetry,
     time::Micros,
 };
 
@@ -164,6 +165,8 @@ pub struct Attempt {
     pub clock: Arc<dyn Clock>,
     /// Ends when nobody waits for the outcome any more.
     pub cancel: tokio_util::sync::CancellationToken,
+    /// Who is told of it.
+    pub telemetry: Telemetry,
 }
 
 /// Why an attempt did not succeed. Each class means something else to a saga, so that no foreign error is converted

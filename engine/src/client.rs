@@ -21,8 +21,10 @@ use crate::{
 };
 
 mod connect;
+mod telling;
 
 pub(crate) use connect::genesis;
+use telling::Telling;
 
 /// How long a client waits for an answer when nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,13 +46,13 @@ pub struct Client {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     patience: Duration,
-    telemetry: Telemetry,
+    telling: Telling,
 }
 
 impl Client {
     /// A client that goes through this gate.
     pub fn new(gate: Arc<dyn Gate>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { gate, clock, ids, patience: PATIENCE, telemetry: Telemetry::default() }
+        Self { gate, clock, ids, patience: PATIENCE, telling: Telling::default() }
     }
 
     /// Waits at most so long for an answer (30 seconds when not said); then it is [`Answer::Unknown`], and the message may
@@ -68,7 +70,7 @@ impl Client {
     }
 
     pub(crate) fn telling(mut self, telemetry: Telemetry) -> Self {
-        self.telemetry = telemetry;
+        self.telling = Telling::to(telemetry);
         self
     }
 
@@ -86,14 +88,19 @@ impl Client {
     /// Sends an undecoded message; while the outcome is unknown it asks again with the same id, five times, as long as
     /// its patience lasts.
     pub async fn tell(&self, message: ClientMessage) -> Told {
-        if let Err(bad) = check_id(&message.to.id) {
-            return Told::Invalid(bad.into());
+        let call = self.telling.begin(&*self.clock, &message.to);
+        let told = match check_id(&message.to.id) {
+            Err(bad) => Told::Invalid(bad.into()),
+            Ok(()) => tokio::select! {
+                biased;
+                told = self.ask(message) => told,
+                () = self.clock.pass(self.patience) => Told::Unknown,
+            },
+        };
+        if let Some(call) = call {
+            self.telling.end(&*self.clock, call, &told);
         }
-        tokio::select! {
-            biased;
-            told = self.ask(message) => told,
-            () = self.clock.pass(self.patience) => Told::Unknown,
-        }
+        told
     }
 
     async fn ask(&self, message: ClientMessage) -> Told {

@@ -147,6 +147,21 @@ pub enum AttemptOutcome {
     Lost,
 }
 
+impl AttemptOutcome {
+    /// Its name, for people and for metrics.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "done",
+            Self::Refused { .. } => "refused",
+            Self::Transient(_) => "transient",
+            Self::Unknown(_) => "unknown",
+            Self::Fatal(_) => "fatal",
+            Self::Lost => "lost",
+        }
+    }
+}
+
 /// What an entity made of an input.
 #[derive(Debug)]
 pub struct Decision {

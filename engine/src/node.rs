@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -17,11 +17,10 @@ use crate::{
     client::{self, Client},
     clock::{Clock, Ids},
     commit::{Genesis, Peer},
-    health::{Health, ShardHealth, Stage},
+    health::{ShardHealth, Stage},
     log::{Created, Log, LogError},
     machine::Directory,
     owner::{Counts, Limits, Ports},
-    projection::ReadModel,
     relay::Router,
     remote::line::Lines,
     service::Service,
@@ -37,6 +36,7 @@ mod definitions;
 mod doors;
 #[cfg(feature = "sqlite")]
 mod embedded;
+mod levels;
 mod projections;
 mod reader;
 mod shard;
@@ -49,6 +49,7 @@ pub use embedded::EmbeddedBuilder;
 
 pub use activities::ActivityTraffic;
 use doors::Doors;
+use levels::Board;
 
 /// Why a node does not start.
 #[derive(Debug, Error)]
@@ -99,14 +100,13 @@ pub struct Node {
     counts: Arc<Counts>,
     stop: CancellationToken,
     tasks: Mutex<JoinSet<()>>,
-    health: Arc<Health>,
     services: BTreeMap<Arc<str>, Place>,
     directory: Arc<Directory>,
     clock: Arc<dyn Clock>,
     log: Arc<dyn Log>,
     name: Arc<str>,
     telemetry: Telemetry,
-    read_models: Mutex<BTreeMap<Follows, ReadModel>>,
+    board: Arc<Board>,
     /// Tells clients that outlive the node that nobody answers any more.
     _gone: DropGuard,
     #[cfg(feature = "sqlite")]
@@ -208,7 +208,9 @@ impl NodeBuilder {
             let peer = |shard| Peer { service: Arc::clone(name), log_id: place.log_id, shard };
             (0..place.partitions).map(peer)
         });
-        let health = Arc::new(Health::of(shards));
+        let board = Arc::new(Board::new(shards));
+        let watched: Weak<Board> = Arc::downgrade(&board);
+        self.telemetry.levels(watched);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for service in self.services {
@@ -232,7 +234,7 @@ impl NodeBuilder {
                 ports,
                 limits: self.limits,
                 inbox: self.inbox,
-                health: Arc::clone(&health),
+                board: Arc::clone(&board),
                 stop: stop.clone(),
             };
             tasks.spawn(member.run(membership));
@@ -256,14 +258,13 @@ impl NodeBuilder {
             counts,
             stop,
             tasks: Mutex::new(tasks),
-            health,
             services,
             directory,
             clock,
             log: parts.log,
             name: self.name,
             telemetry: self.telemetry,
-            read_models: Mutex::default(),
+            board,
             _gone: gone.drop_guard(),
             #[cfg(feature = "sqlite")]
             embedded: None,
@@ -343,11 +344,7 @@ impl Node {
     /// [`Stage::Serving`].
     #[must_use]
     pub fn health(&self) -> Vec<ShardHealth> {
-        self.health.shards()
-    }
-
-    fn read_models(&self) -> MutexGuard<'_, BTreeMap<Follows, ReadModel>> {
-        self.read_models.lock().unwrap_or_else(PoisonError::into_inner)
+        self.board.health.shards()
     }
 
     /// Ends as a crash would, only that it returns when everything is gone: nothing is finished, nothing is closed.
@@ -375,7 +372,7 @@ impl Node {
             }
         };
         drop(tasks);
-        let read_models = std::mem::take(&mut *self.read_models());
+        let read_models = std::mem::take(&mut *self.board.read_models());
         for read_model in read_models.into_values() {
             read_model.stop().await;
         }

@@ -37,6 +37,8 @@ mod channels;
 mod claim;
 mod counts;
 mod effects;
+mod exit;
+mod gauges;
 mod intake;
 mod notice;
 mod pipeline;
@@ -50,6 +52,8 @@ mod waiter;
 
 pub(crate) use claim::{Taken, take};
 pub use counts::Counts;
+pub(crate) use exit::{Broken, End};
+pub(crate) use gauges::{Gauges, Readings};
 pub(crate) use intake::Intake;
 pub(crate) use notice::Notice;
 pub use ports::Limits;
@@ -58,24 +62,10 @@ pub(crate) use pulse::Pulse;
 pub use recover::Halt;
 pub(crate) use recover::{Recovered, recover};
 
+use exit::Exit;
 use intake::Came;
 use pipeline::{Flight, Pipeline, Report};
 use waiter::{Away, Waiter, Watcher};
-
-/// An input that broke its entity, to be refused by the next owner.
-pub(crate) struct Broken {
-    input: Input,
-    waiter: Option<Waiter>,
-    why: Arc<str>,
-}
-
-/// Why an owner ended.
-pub(crate) enum End {
-    Stopped,
-    Deposed,
-    Again(String),
-    Unfit(Box<Broken>),
-}
 
 /// One owner, under one claim.
 pub(crate) struct Owner<'a> {
@@ -139,6 +129,7 @@ impl<'a> Owner<'a> {
         notice: &Notice,
         broken: Option<Broken>,
     ) -> Result<End, Halt> {
+        let _zero_at_the_end = self.place.gauges.begin();
         let exit = self.work(intake, notice, broken).await;
         intake.proven = self.pipeline.fold().position().cloned();
         match exit {
@@ -158,6 +149,7 @@ impl<'a> Owner<'a> {
         loop {
             self.place.pulse.turned();
             self.place.pulse.oldest(self.pipeline.front().map(|flight| flight.stepped.commit.pseq));
+            self.gauge(intake);
             self.obey(notice).await?;
             let now = self.ports.clock.now();
             // A clock that was set back must not put the look off.
@@ -183,7 +175,7 @@ impl<'a> Owner<'a> {
                     self.take(vec![(Input::Activity { entity, result }, None)]).await?;
                 }
                 Some(note) = intake.notes.recv(), if room > 0 => self.gather(intake, Came::Note(note), room).await?,
-                Some(stored) = intake.inbox.recv(), if room > 0 => self.gather(intake, Came::Inbox(stored), room).await?,
+                Some((stored, at)) = intake.inbox.recv(), if room > 0 => self.gather(intake, Came::Inbox(stored, at), room).await?,
                 Some(call) = intake.calls.recv(), if room > 0 => self.gather(intake, Came::Call(call), room).await?,
                 () = notice.more(self.leaving.is_some()) => {}
                 () = self.ports.clock.pass(wake.min(self.next_look).since(now)) => {}
@@ -230,6 +222,7 @@ impl<'a> Owner<'a> {
             if let Some(offset) = taking.1.as_ref().and_then(Waiter::offset) {
                 self.machine.inbox_passed(offset);
             }
+            let due = self.due(&taking.0);
             match self.machine.step(now, &taking.0) {
                 Step::Missing(_) => {
                     waiting.push_front(taking);
@@ -243,6 +236,9 @@ impl<'a> Owner<'a> {
                     return Err(End::Unfit(Box::new(Broken { input, waiter, why })).into());
                 }
                 step => {
+                    if let (Step::Commit(_), Some(due)) = (&step, due) {
+                        self.fact(|| Fact::Fired(now.since(due)));
+                    }
                     if let (Step::Commit(_), Input::Channel(incoming)) = (&step, &taking.0) {
                         accepted = Some(incoming.message.from.clone());
                     }
@@ -370,23 +366,5 @@ impl<'a> Owner<'a> {
             self.reported(batch, report).await?;
         }
         Ok(())
-    }
-}
-
-/// The ways out of an owner's loop.
-pub(crate) enum Exit {
-    End(End),
-    Halt(Halt),
-}
-
-impl From<End> for Exit {
-    fn from(end: End) -> Self {
-        Self::End(end)
-    }
-}
-
-impl From<Halt> for Exit {
-    fn from(halt: Halt) -> Self {
-        Self::Halt(halt)
     }
 }

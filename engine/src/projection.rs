@@ -13,6 +13,7 @@ mod elsewhere;
 mod entities;
 mod events;
 mod footing;
+mod levels;
 mod meter;
 mod parking;
 mod poison;

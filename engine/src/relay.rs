@@ -21,13 +21,14 @@ use crate::{
     record::Record,
     remote::{AnswerRecord, CallRecord, WatchRecord, word},
     telemetry::{Fact, Telemetry},
+    time::Micros,
 };
 
 /// What reaches an owner besides clients' calls.
 #[derive(Debug)]
 pub(crate) enum Note {
-    /// A channel message, handed over in memory.
-    Message(Encoded),
+    /// A channel message, handed over in memory, and when.
+    Message(Encoded, Micros),
     /// From the other end of a channel.
     Control(Control),
     /// The inbox lost what nobody had read: the other ends of all channels are asked again.
@@ -45,6 +46,8 @@ pub(crate) enum Note {
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) message: ClientMessage,
+    /// When it came.
+    pub(crate) at: Micros,
     pub(crate) reply: oneshot::Sender<Told>,
 }
 
@@ -86,15 +89,15 @@ impl Router {
     /// Hands messages of one channel over, in order, by whichever road there is. Losing them loses nothing: they stay open
     /// at the sender until the receiver has acknowledged them.
     pub(crate) fn messages(&self, to: &Peer, messages: Vec<Encoded>) {
+        let wall = self.clock.now();
         if let Some(owner) = self.owner(to) {
             for message in messages {
-                if owner.notes.send(Note::Message(message)).is_err() {
+                if owner.notes.send(Note::Message(message, wall)).is_err() {
                     return;
                 }
             }
             return;
         }
-        let wall = self.clock.now();
         let records = messages.iter().map(|encoded| {
             let key = encoded.message().to.key();
             Record::ours(key.to_string().into(), encoded.raw().get().as_bytes().to_vec(), wall)

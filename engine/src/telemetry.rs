@@ -7,6 +7,8 @@ use std::sync::{Arc, Weak};
 
 mod fact;
 mod level;
+#[cfg(feature = "otel")]
+pub mod otel;
 mod span;
 
 pub use fact::{AnswerKind, Appending, Fact, Instrument, InstrumentKind, Measure, Phase};

@@ -10,9 +10,10 @@ use palinode::{
     Activity, Attempt, Perform,
     activity::{Performer, Traffic, performer},
     entity::{AttemptOutcome, panicked},
+    telemetry::Fact,
 };
 
-use self::turnstile::Turnstile;
+use self::turnstile::{Refused, Turnstile};
 use crate::limit::{Breaker, Limits, Rate, RetryBudget};
 
 /// How attempts of an activity are run.
@@ -100,7 +101,13 @@ pub fn performer_with<A: Activity, P: Perform<A>>(provider: P, policy: Policy) -
         Box::pin(async move {
             let pass = match policy.turnstile.enter(&attempt).await {
                 Ok(pass) => pass,
-                Err(why) => return AttemptOutcome::Transient(why.into()),
+                Err(Refused { why, limit }) => {
+                    if let Some(reason) = limit {
+                        let Attempt { telemetry, entity, .. } = &attempt;
+                        telemetry.fact(&entity.service, || Fact::NotRun { activity: A::NAME, reason });
+                    }
+                    return AttemptOutcome::Transient(why.into());
+                }
             };
             let outcome = within(policy.timeout, &attempt, bare(request, attempt.clone())).await;
             pass.end(&outcome);

@@ -17,13 +17,23 @@ pub struct ShardStatus {
     pub time: Micros,
     /// When it last held everything that was in the log.
     pub caught_up: Option<Micros>,
+    /// The offset after the last record that it has read.
+    pub read: u64,
     /// How many keys are parked.
     pub parked: usize,
 }
 
 impl ShardStatus {
     pub(crate) fn starting(shard: u32) -> Self {
-        Self { shard, state: State::Starting, position: None, time: Micros(0), caught_up: None, parked: 0 }
+        Self {
+            shard,
+            state: State::Starting,
+            position: None,
+            time: Micros(0),
+            caught_up: None,
+            read: 0,
+            parked: 0,
+        }
     }
 }
 

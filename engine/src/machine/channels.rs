@@ -131,6 +131,12 @@ impl Channels {
         true
     }
 
+    /// How many messages are held back.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
     /// The first number that is neither accepted nor held back.
     #[must_use]
     pub fn missing(&self, from: &Peer) -> u64 {

@@ -69,8 +69,10 @@ pub enum Dead {
     LateClaim,
     /// A commit of an owner that had been replaced.
     LateCommit,
-    /// A commit that comes twice, or whose predecessor was lost.
-    OtherNumber,
+    /// A commit that comes twice.
+    Doubled,
+    /// A commit whose predecessor was lost.
+    Orphaned,
 }
 
 /// What a log that only grows cannot contain.
@@ -262,7 +264,7 @@ impl Fold {
             }
             Entry::Commit(c) if c.pseq != at.pseq.saturating_add(1) => {
                 sometimes!("doubled or skipped commit dead");
-                dead(Dead::OtherNumber)
+                dead(if c.pseq > at.pseq { Dead::Orphaned } else { Dead::Doubled })
             }
             Entry::Commit(c) if c.prev != at.digest && !zoo!("parent-not-compared") => {
                 Err(What::OtherParent { pseq: c.pseq, found: c.prev, expected: at.digest })

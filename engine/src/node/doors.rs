@@ -52,7 +52,7 @@ impl Gate for Doors {
         match (self.router.owner(&shard), &self.lines) {
             (Some(owner), _) => {
                 let (reply, answer) = oneshot::channel();
-                match owner.calls.try_send(Call { message, reply }) {
+                match owner.calls.try_send(Call { message, at: self.clock.now(), reply }) {
                     // An owner that ends drops its calls: they are asked again, by the road there is then.
                     Ok(()) => answer.await.unwrap_or(Told::Unknown),
                     Err(mpsc::error::TrySendError::Full(_)) => Told::Overloaded,

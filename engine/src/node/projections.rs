@@ -67,12 +67,12 @@ impl Node {
         db: D,
     ) -> Result<ReadModel, ApplyError> {
         let follows = (Arc::clone(&source.service), P::NAME, P::VERSION);
-        if self.read_models().get(&follows).is_some_and(|running| !running.has_ended()) {
+        if self.board.read_models().get(&follows).is_some_and(|running| !running.has_ended()) {
             let what = format!("{:?} version {} follows {:?} already", P::NAME, P::VERSION, source.service);
             return Err(ApplyError::broken(what));
         }
         let read_model = projection::start(Arc::new(projection), source, db).await?;
-        self.read_models().insert(follows, read_model.clone());
+        self.board.read_models().insert(follows, read_model.clone());
         Ok(read_model)
     }
 }

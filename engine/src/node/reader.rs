@@ -71,6 +71,7 @@ impl Reader {
                     continue;
                 };
                 pause = LOOK.0;
+                let now = ports.clock.now();
                 if first.offset > from {
                     sometimes!("inbox lost what nobody had read");
                     tracing::error!(
@@ -84,7 +85,7 @@ impl Reader {
                 }
                 for stored in records {
                     from = stored.offset.saturating_add(1);
-                    if inbox.send(stored).await.is_err() {
+                    if inbox.send((stored, now)).await.is_err() {
                         return;
                     }
                 }

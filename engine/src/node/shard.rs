@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::reader::Reader;
 use crate::{
     clock::Clock,
+    commit::Peer,
     health::{Source, Stage},
     log::{Advice, Confirm, Confirmed},
     owner::{
@@ -14,11 +15,15 @@ use crate::{
     },
     position::Position,
     relay::Mailbox,
+    telemetry::{Fact, Phase},
     time::Micros,
 };
 
 /// So many looks in a row find nothing moved before an owner is given up; half of them before it is told.
 const STILL: u32 = 6;
+
+/// A log that has been quiet for longer does not tell when its last owner ended.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// One shard on this node.
 pub(super) struct Shard {
@@ -82,7 +87,11 @@ impl Shard {
                 Ok(Serving::Unable) => return self.gone(Ended::Unable),
                 Ok(Serving::Refused) => {}
                 Err(halt) => {
-                    tracing::error!("{halt}; this shard stops, the others go on");
+                    let Peer { service, shard, .. } = &self.place.me;
+                    tracing::error!(%service, shard, "{halt}; this shard stops, the others go on");
+                    if let Some(invariant) = halt.violates() {
+                        self.ports.telemetry.fact(service, || Fact::Violated { invariant });
+                    }
                     self.is(Stage::Stopped { why: halt.to_string().into() });
                     return if halt.is_for_others() { Ended::Halted } else { Ended::Ruined };
                 }
@@ -199,7 +208,7 @@ impl Shard {
                     tracing::warn!(service = %self.place.me.service, shard, why, "recovered and claimed anew");
                 }
                 Err(halt) if retryable(&halt) => {
-                    tracing::warn!("{halt}; tried again");
+                    tracing::warn!(service = %self.place.me.service, shard = self.place.me.shard, "{halt}; tried again");
                     self.trouble(halt.to_string());
                 }
                 Err(halt) => return Err(halt),
@@ -254,14 +263,28 @@ impl Shard {
     }
 
     async fn attempt(&self, proven: Option<&Position>) -> Result<Attempt, Halt> {
+        let begun = self.ports.clock.now();
         let mut shard = recover(&self.place, &self.ports, &self.limits).await?;
+        let (read, last) = (self.ports.clock.now(), shard.machine.head().time);
         let Self { place, ports, limits, confirm, .. } = self;
         Ok(match take(place, ports, limits, &**confirm, &mut shard, proven).await? {
-            Taken::Ours => Attempt::Ours(Box::new(shard)),
+            Taken::Ours => {
+                let quiet = begun.since(last);
+                if proven.is_none() && last > Micros::default() && quiet < QUIET {
+                    self.phase(Phase::Detect, quiet);
+                }
+                self.phase(Phase::Recover, read.since(begun));
+                self.phase(Phase::Claim, ports.clock.now().since(read));
+                Attempt::Ours(Box::new(shard))
+            }
             Taken::Lost => Attempt::Lost,
             Taken::NotYet(why) => Attempt::NotYet(why),
             Taken::Failed(why) => Attempt::Failed(why),
         })
+    }
+
+    fn phase(&self, phase: Phase, took: Duration) {
+        self.ports.telemetry.fact(&self.place.me.service, || Fact::TakenOver { phase, took });
     }
 
     async fn pause(&self, pause: &mut Pause) {

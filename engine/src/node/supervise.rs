@@ -9,10 +9,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::shard::{Ended, Pause, Shard};
+use super::{
+    levels::Board,
+    shard::{Ended, Pause, Shard},
+};
 use crate::{
     commit::Peer,
-    health::{Health, Source},
+    health::Source,
     log::{Advice, Assignment, Confirm, Membership},
     machine::Directory,
     owner::{Limits, Notice, Place, Ports, Pulse},
@@ -35,7 +38,7 @@ pub(super) struct Member {
     pub(super) ports: Ports,
     pub(super) limits: Limits,
     pub(super) inbox: bool,
-    pub(super) health: Arc<Health>,
+    pub(super) board: Arc<Board>,
     pub(super) stop: CancellationToken,
 }
 
@@ -147,14 +150,14 @@ impl Member {
                 change = membership.next() => change,
             };
             if !matches!(change, Some(Assignment::Hindered(_) | Assignment::Lost(_))) {
-                self.of_all(|shard| self.health.recovered(shard, Source::Group));
+                self.of_all(|shard| self.board.health.recovered(shard, Source::Group));
             }
             match change {
                 None => break Left::Expelled,
                 Some(Assignment::Hindered(why)) => {
                     tracing::error!(service = %self.service.name, "the group cannot be followed: {why}");
                     let what = format!("the group cannot be followed: {why}");
-                    self.of_all(|shard| self.health.trouble(shard, Source::Group, what.clone()));
+                    self.of_all(|shard| self.board.health.trouble(shard, Source::Group, what.clone()));
                 }
                 Some(Assignment::Assigned(shard)) => {
                     let before = served.remove(&shard);
@@ -174,7 +177,7 @@ impl Member {
                 // One that is told to leave stays in the table until the next of the same shard has waited for it.
                 Some(Assignment::Revoked { shard, done }) => {
                     if let Some(Served { notice, ended }) = served.get(&shard) {
-                        self.health.drain(&self.peer(shard));
+                        self.board.health.drain(&self.peer(shard));
                         notice.leave();
                         let leaves = Served { notice: notice.clone(), ended: ended.clone() };
                         tasks.spawn(async move {
@@ -188,16 +191,16 @@ impl Member {
                 Some(Assignment::Lost(shard)) => {
                     let what =
                         "the group took it away: this process, or the group, did not answer for a session";
-                    self.health.trouble(&self.peer(shard), Source::Group, what);
+                    self.board.health.trouble(&self.peer(shard), Source::Group, what);
                     if let Some(Served { notice, .. }) = served.get(&shard) {
-                        self.health.drain(&self.peer(shard));
+                        self.board.health.drain(&self.peer(shard));
                         notice.lose();
                     }
                 }
             }
         };
         for (shard, Served { notice, .. }) in &served {
-            self.health.drain(&self.peer(*shard));
+            self.board.health.drain(&self.peer(*shard));
             match left {
                 Left::Expelled => notice.lose(),
                 Left::Stopped | Left::Unable if self.inbox => notice.leave_when_idle(),
@@ -216,7 +219,7 @@ impl Member {
     /// Whether it has a shard that had to stop and was not taken from it since.
     fn holds_stopped(&self, served: &BTreeMap<u32, Served>) -> bool {
         let mut held = served.iter().filter(|(_, served)| !served.notice.is_given());
-        held.any(|(shard, _)| self.health.has_stopped(&self.peer(*shard)))
+        held.any(|(shard, _)| self.board.health.has_stopped(&self.peer(*shard)))
     }
 
     /// How much longer what has stopped is kept; not at all, when somebody else may have it.
@@ -254,8 +257,9 @@ impl Member {
                 kinds: self.service.kinds.clone(),
                 performers: self.service.performers.clone(),
                 directory: Arc::clone(&self.directory),
-                health: Arc::clone(&self.health),
+                health: Arc::clone(&self.board.health),
                 pulse: Pulse::default(),
+                gauges: self.board.gauges.get(&self.peer(shard)).cloned().unwrap_or_default(),
             },
             ports: self.ports.clone(),
             limits: self.limits,

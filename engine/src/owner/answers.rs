@@ -68,6 +68,7 @@ impl Owner<'_> {
                 tracing::warn!(shard = %self.shard(), ?from, "a message from more than a minute ahead is held back: check the clocks");
             }
             Quiet::Stray { from, missing } => {
+                self.fact(|| Fact::Violated { invariant: "channel" });
                 tracing::error!(
                     shard = %self.shard(), ?from, missing,
                     "a message bears the next number of its channel and does not follow the last one: it is forged, or one \

@@ -12,6 +12,7 @@ use crate::{
     commit::Claim,
     log::{Append, Confirm, Confirmed},
     position::Position,
+    telemetry::Fact,
 };
 
 /// What became of the attempt to take a shard.
@@ -71,6 +72,7 @@ pub(crate) async fn take(
         Append::Unknown(error) => Some(error),
         Append::Appended(_) => None,
     };
+    let told = |counts| ports.telemetry.fact(&place.me.service, || Fact::Claimed { counts });
     let (mut waited, pause) = (Duration::ZERO, limits.look / 50);
     loop {
         let claims = shard.read_on(place, ports).await?;
@@ -89,17 +91,20 @@ pub(crate) async fn take(
                         place.refused(format!("the log was truncated: {what}; bring the right log back"))
                     );
                 }
+                told(true);
                 shard.machine.claimed(claim.term, claim.claim_id);
                 return Ok(Taken::Ours);
             }
             Some(last) => {
                 sometimes!("claim beaten by another");
+                told(false);
                 return Ok(Taken::NotYet(format!("{} claimed it first", last.owner)));
             }
             None => {}
         }
         if waited >= limits.patience {
             sometimes!("claim lost");
+            told(false);
             let why = unknown.map(|error| format!(": {error}")).unwrap_or_default();
             return Ok(Taken::Failed(format!("its claim did not appear in the log{why}")));
         }

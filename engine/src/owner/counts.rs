@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::machine::fold::Dead;
-
 /// Sums over all shards of a node.
 #[derive(Debug, Default)]
 pub struct Counts {
@@ -31,12 +29,7 @@ impl Counts {
         self.snapshots.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn dead(&self, why: Dead) {
+    pub(super) fn dead(&self) {
         self.dead.fetch_add(1, Ordering::Relaxed);
-        if why == Dead::Unmarked {
-            tracing::warn!(
-                "a record without our mark lies in an events partition: another program writes there"
-            );
-        }
     }
 }

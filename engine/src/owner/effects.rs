@@ -136,7 +136,7 @@ impl Owner<'_> {
                             return Err(self.place.refused(what).into());
                         }
                     },
-                    Verdict::Dead(why) => self.ports.counts.dead(why),
+                    Verdict::Dead(why) => self.ports.dead(&self.place.me, why),
                     Verdict::Genesis(_) => {}
                 }
             }
@@ -154,6 +154,7 @@ impl Owner<'_> {
 
     /// The periodic look: at the end of the partition when idle, and at channels that do not move.
     pub(super) async fn look(&mut self) -> Result<(), Exit> {
+        self.gauge_channels();
         let now = self.ports.clock.now();
         self.next_look = now.plus(self.until_next_look());
         // One that leaves looks more often at the log, and not at the rest.

@@ -17,7 +17,7 @@ pub(crate) struct Intake {
     pub(crate) notes: mpsc::UnboundedReceiver<Note>,
     /// The records of the inbox, read for this owner from where it recovered; another owner must not take them, or its low
     /// mark would pass what this one had in flight.
-    pub(crate) inbox: mpsc::Receiver<Stored>,
+    pub(crate) inbox: mpsc::Receiver<(Stored, Micros)>,
     /// The last record that an owner of this process has proven: the next one must find it again.
     pub(crate) proven: Option<Position>,
 }
@@ -25,15 +25,26 @@ pub(crate) struct Intake {
 /// One thing that came in.
 pub(super) enum Came {
     Note(Note),
-    Inbox(Stored),
+    /// A record, and when it was read.
+    Inbox(Stored, Micros),
     Call(Call),
+}
+
+impl Came {
+    /// When it came; of what asks for nothing nobody wants to know.
+    fn at(&self) -> Option<Micros> {
+        match self {
+            Self::Note(Note::Message(_, at)) | Self::Inbox(_, at) | Self::Call(Call { at, .. }) => Some(*at),
+            Self::Note(Note::Control(_) | Note::Gap | Note::Watch { .. }) => None,
+        }
+    }
 }
 
 impl Intake {
     /// What waits already.
     fn waiting(&mut self) -> Option<Came> {
         let note = self.notes.try_recv().ok().map(Came::Note);
-        let inbox = || self.inbox.try_recv().ok().map(Came::Inbox);
+        let inbox = || self.inbox.try_recv().ok().map(|(stored, at)| Came::Inbox(stored, at));
         note.or_else(inbox).or_else(|| self.calls.try_recv().ok().map(Came::Call))
     }
 }
@@ -50,9 +61,10 @@ impl Owner<'_> {
         let mut passed = None;
         let mut next = Some(first);
         while let Some(came) = next {
+            self.tell_wait(came.at());
             match came {
                 Came::Note(note) => inputs.extend(self.note(note).await?),
-                Came::Inbox(stored) => {
+                Came::Inbox(stored, _) => {
                     if zoo!("low-mark-past-unanswered-client") {
                         self.machine.inbox_passed(stored.offset + intake.inbox.len() as u64);
                     }
@@ -76,7 +88,7 @@ impl Owner<'_> {
     /// A note as an input, unless it is dealt with at once.
     async fn note(&mut self, note: Note) -> Result<Option<Taking>, Exit> {
         match note {
-            Note::Message(message) => return Ok(Some((Input::Channel(Box::new(message.into())), None))),
+            Note::Message(message, _) => return Ok(Some((Input::Channel(Box::new(message.into())), None))),
             Note::Control(control) => self.control(control),
             Note::Gap => self.ask_all(),
             Note::Watch { entity, reply } => self.watch(entity, Watcher::Here(reply)).await?,

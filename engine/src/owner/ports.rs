@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::Pulse;
+use super::{Gauges, Pulse};
 use crate::{
     activity::Performers,
     clock::{Clock, Ids},
@@ -10,11 +10,11 @@ use crate::{
     entity::Kinds,
     health::Health,
     log::Log,
-    machine::{Directory, ids::WindowSize},
+    machine::{Directory, fold::Dead, ids::WindowSize},
     relay::Router,
     snapshots::SnapshotStore,
     tail::Tail,
-    telemetry::Telemetry,
+    telemetry::{Fact, Telemetry},
 };
 
 /// The shard, and what lives on it.
@@ -27,6 +27,7 @@ pub(crate) struct Place {
     pub(crate) directory: Arc<Directory>,
     pub(crate) health: Arc<Health>,
     pub(crate) pulse: Pulse,
+    pub(crate) gauges: Gauges,
 }
 
 /// The ports.
@@ -40,6 +41,20 @@ pub(crate) struct Ports {
     pub(crate) tail: Tail,
     pub(crate) counts: Arc<super::Counts>,
     pub(crate) telemetry: Telemetry,
+}
+
+impl Ports {
+    /// A record of this shard was met that does not count.
+    pub(super) fn dead(&self, shard: &Peer, why: Dead) {
+        self.counts.dead();
+        self.telemetry.fact(&shard.service, || Fact::Dead(why));
+        if why == Dead::Unmarked {
+            tracing::warn!(
+                service = %shard.service, shard = shard.shard,
+                "a record without our mark lies in an events partition: another program writes there"
+            );
+        }
+    }
 }
 
 /// The limits of an owner. Every one has a name here and an outcome where it is reached.

@@ -72,6 +72,17 @@ pub enum Halt {
 }
 
 impl Halt {
+    /// Which promise is broken, when one is: what a log of this engine, alone on its topic, never shows.
+    pub(crate) fn violates(&self) -> Option<&'static str> {
+        match self {
+            _ if self.is_for_others() => None,
+            Self::Violation(_) => Some("fold"),
+            Self::Misfit { .. } => Some("state"),
+            Self::Refused { .. } => Some("history"),
+            Self::Log { .. } | Self::Store { .. } => None,
+        }
+    }
+
     /// Whether somebody else may do better, and whoever cannot will notice as well: the reason stands in the log, in a record
     /// that this build cannot read or an entity that this process does not know. That a log was cut or replaced is known
     /// perhaps to this process alone.
@@ -201,7 +212,7 @@ impl Recovered {
                         let digest = self.fold.position().map_or(crate::digest::Digest::ZERO, |p| p.digest);
                         counted.push((stored.offset, digest, commit));
                     }
-                    Verdict::Dead(why) => ports.counts.dead(why),
+                    Verdict::Dead(why) => ports.dead(&place.me, why),
                 }
             }
             let needed = counted.iter().filter_map(|(_, _, commit)| self.machine.needs(commit));

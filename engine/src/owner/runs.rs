@@ -62,9 +62,11 @@ impl Running {
             begin_by,
             clock: Arc::clone(&ports.clock),
             cancel,
+            telemetry: ports.telemetry.clone(),
         };
         let work = std::panic::AssertUnwindSafe(performer(request, cx)).catch_unwind();
         let task = tokio::spawn(work);
+        let (service, ports, begun) = (Arc::clone(&place.me.service), ports.clone(), ports.clock.now());
         let abort = Abort(task.abort_handle());
         self.tasks.push(Box::pin(async move {
             let _abort = abort;
@@ -73,6 +75,11 @@ impl Running {
                 Ok(Err(panic)) => AttemptOutcome::Unknown(panicked("the activity", &*panic).into()),
                 Err(_) => AttemptOutcome::Unknown("the attempt was ended".into()),
             };
+            ports.telemetry.fact(&service, || Fact::Ran {
+                activity: &activity,
+                outcome: outcome.word(),
+                took: ports.clock.now().since(begun),
+            });
             (entity, result(outcome))
         }));
     }

@@ -53,7 +53,7 @@ impl Owner<'_> {
         }
         if !self.snapshot.wanted {
             let now = self.ports.clock.now();
-            let commits = self.machine.head().pseq.saturating_sub(self.snapshot.at);
+            let commits = self.unsaved();
             let old = commits > 0 && now >= self.snapshot.since.plus(self.limits.snapshot_after);
             self.snapshot.wanted = commits >= self.limits.snapshot_commits || old;
         }
@@ -120,9 +120,14 @@ impl Owner<'_> {
         }
     }
 
+    /// How many commits the last snapshot is behind.
+    pub(super) fn unsaved(&self) -> u64 {
+        self.machine.head().pseq.saturating_sub(self.snapshot.at)
+    }
+
     /// Takes one as soon as nothing is in flight, so that the next owner has little to read.
     pub(super) fn want_snapshot(&mut self) {
-        self.snapshot.wanted = self.machine.head().pseq > self.snapshot.at;
+        self.snapshot.wanted = self.unsaved() > 0;
     }
 
     /// Whether no snapshot is wanted, and none is being stored.
@@ -138,10 +143,7 @@ impl Owner<'_> {
 
     /// At an orderly end: what is being stored is waited for.
     pub(super) async fn finish_snapshot(&mut self) -> Result<(), Exit> {
-        if self.snapshot.saving.is_none()
-            && !self.snapshot.over
-            && self.machine.head().pseq > self.snapshot.at
-        {
+        if self.snapshot.saving.is_none() && !self.snapshot.over && self.unsaved() > 0 {
             self.capture()?;
         }
         if self.snapshot.saving.is_some() {

@@ -1,4 +1,4 @@
-//! What an owner tells of its work: facts, with the name of its service.
+//! What an owner tells of its work: facts, with the name of its service, and how full it is.
 
 use super::*;
 
@@ -20,6 +20,38 @@ impl Owner<'_> {
                 events: stepped.commit.events.len(),
                 bytes: stepped.value.len(),
             });
+        }
+    }
+
+    /// Tells how long something waited that is stepped through now.
+    pub(super) fn tell_wait(&self, came: Option<Micros>) {
+        if let Some(came) = came {
+            self.fact(|| Fact::Waited(self.ports.clock.now().since(came)));
+        }
+    }
+
+    /// When this timer was due, if somebody is to be told how late it fires.
+    pub(super) fn due(&self, input: &Input) -> Option<Micros> {
+        match input {
+            Input::Timer(id) if self.ports.telemetry.is_on() => self.machine.timers().due_at(id),
+            _ => None,
+        }
+    }
+
+    /// How full it is, at every turn of the loop.
+    pub(super) fn gauge(&self, intake: &Intake) {
+        if self.ports.telemetry.is_on() {
+            let waiting = intake.calls.len() + intake.notes.len() + intake.inbox.len();
+            self.place.gauges.turn(waiting, self.pipeline.len());
+        }
+    }
+
+    /// The same of what is counted at a look only.
+    pub(super) fn gauge_channels(&self) {
+        if self.ports.telemetry.is_on() {
+            let channels = self.machine.channels();
+            let open = channels.outgoing().map(|(_, last, acked)| last.saturating_sub(acked)).sum();
+            self.place.gauges.look(open, channels.held(), self.unsaved());
         }
     }
 }

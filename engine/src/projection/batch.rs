@@ -38,7 +38,7 @@ pub(super) struct Batch<B> {
     pub(super) time: Option<Micros>,
     /// Single events in pieces of their own, to find the one that cannot be taken.
     pub(super) single: bool,
-    events: usize,
+    pub(super) events: usize,
     bytes: usize,
 }
 

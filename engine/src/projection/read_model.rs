@@ -19,6 +19,7 @@ use crate::{
     clock::Clock,
     news::Hearer,
     position::Token,
+    tail::Tail,
     time::Micros,
 };
 
@@ -35,6 +36,8 @@ struct Shared {
     source: Source,
     shards: Vec<Shard>,
     desk: Arc<dyn Desk>,
+    /// When it was started.
+    since: Micros,
     stop: CancellationToken,
     _stop_when_dropped: DropGuard,
     tasks: TaskTracker,
@@ -88,8 +91,8 @@ impl ReadModel {
         stop: CancellationToken,
         tasks: TaskTracker,
     ) -> Self {
-        let _stop_when_dropped = stop.clone().drop_guard();
-        Self(Arc::new(Shared { name, version, source, shards, desk, stop, _stop_when_dropped, tasks }))
+        let (_stop_when_dropped, since) = (stop.clone().drop_guard(), source.clock.now());
+        Self(Arc::new(Shared { name, version, source, shards, desk, since, stop, _stop_when_dropped, tasks }))
     }
 
     /// The projection's name.
@@ -106,6 +109,20 @@ impl ReadModel {
 
     pub(super) fn desk(&self) -> &dyn Desk {
         &*self.0.desk
+    }
+
+    /// Whether it is the version that readers see.
+    pub(super) fn is_active(&self) -> bool {
+        self.0.desk.board().active(self.0.name, self.0.version).get() == self.0.version
+    }
+
+    pub(super) fn tail(&self) -> &Tail {
+        &self.0.source.tail
+    }
+
+    /// When it was started.
+    pub(super) fn since(&self) -> Micros {
+        self.0.since
     }
 
     pub(super) fn clock(&self) -> Arc<dyn Clock> {

@@ -254,7 +254,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
 
     /// The checkpoint first, then what is held back, then the rows, in one transaction.
     async fn write(&mut self, at: &mut Footing, batch: Batch<P::Batch>) -> Result<(), Halt> {
-        let Batch { pieces, parks, holds, to: Some(to), time, .. } = batch else { return Ok(()) };
+        let Batch { pieces, parks, holds, to: Some(to), time, events, .. } = batch else { return Ok(()) };
         self.may_park(&parks)?;
         self.may_write().await?;
         let time = time.unwrap_or(at.checkpoint.time);
@@ -269,6 +269,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         let abouts: Vec<Option<About>> = pieces.iter().map(|piece| piece.about.clone()).collect();
         let writing = Arc::new(AtomicUsize::new(usize::MAX));
         let (written, parked, held) = (Arc::clone(&writing), parks.clone(), holds.clone());
+        let begun = self.source.clock.now();
         let end = self.db.transact(Box::new(move |tx| {
             Box::pin(async move {
                 if !D::advance(tx, &key, &from, &to, time).await? && !zoo!("rows-without-checkpoint") {
@@ -288,7 +289,9 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                 Ok(())
             })
         }));
-        match end.await {
+        let end = end.await;
+        self.tell_batch(&end, events, begun);
+        match end {
             Transacted::Committed(()) => {
                 self.backoff = BACKOFF.0;
                 self.unwritten.retain(|(pseq, _), _| *pseq > next.position.pseq);

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::{
-    Projection,
+    Projection, Source,
     footing::Footing,
     runner::{BACKOFF, POLL, Runner},
 };
-use crate::checkpoint::{ApplyError, Class, ReadDb, State, Transacted};
+use crate::{
+    checkpoint::{ApplyError, Class, ReadDb, State, Transacted},
+    telemetry::Fact,
+    time::Micros,
+};
 
 impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     pub(super) async fn idle(&mut self) {
@@ -72,6 +76,18 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         });
     }
 
+    /// A batch of so many events was written, or not.
+    pub(super) fn tell_batch(&self, end: &Transacted<()>, events: usize, begun: Micros) {
+        let Source { telemetry, service, clock, .. } = &self.source;
+        let result = match end {
+            Transacted::Committed(()) => "written",
+            Transacted::RolledBack(_) => "refused",
+            Transacted::Unknown(_) => "unknown",
+        };
+        let (projection, took) = (&*self.key.projection, || clock.now().since(begun));
+        telemetry.fact(service, || Fact::Projected { projection, result, events, took: took() });
+    }
+
     /// It has seen the end of the log.
     pub(super) fn caught_up(&self) {
         let now = self.source.clock.now();
@@ -87,6 +103,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
             status.position = Some(at.checkpoint.position.clone());
             status.time = at.checkpoint.time;
             status.parked = at.parked.len();
+            status.read = at.last.offset.saturating_add(1);
             status.caught_up = seen_the_end.or(status.caught_up);
             if status.state != State::Live {
                 status.state = State::CatchingUp;

@@ -11,7 +11,7 @@ use crate::{log::Append, machine::fold::Dead};
 pub enum Fact<'a> {
     /// A client has the answer to a message.
     Answered {
-        /// The kind that was asked.
+        /// The kind that was asked; `_OTHER` until an owner has taken it for one.
         kind: &'a str,
         /// What the answer was.
         answer: AnswerKind,
@@ -63,12 +63,19 @@ pub enum Fact<'a> {
         /// How long it took.
         took: Duration,
     },
+    /// An attempt of an activity was not begun.
+    NotRun {
+        /// The activity.
+        activity: &'a str,
+        /// Which limit was reached: a word of few.
+        reason: &'static str,
+    },
     /// A projection has ended a batch.
     Projected {
         /// Its name.
         projection: &'a str,
-        /// Whether its rows are committed.
-        written: bool,
+        /// Whether its rows were: written, refused, unknown.
+        result: &'static str,
         /// How many events it holds.
         events: usize,
         /// How long it took to write.
@@ -89,8 +96,6 @@ pub enum AnswerKind {
     Conflict,
     /// The engine's own no.
     Invalid,
-    /// Of a kind or service that nobody serves: its name may be anything.
-    NotServed,
     /// The id is too old to be remembered.
     Expired,
     /// Too much waits.
@@ -145,7 +150,7 @@ pub struct Measure<'a> {
 }
 
 /// An instrument: what is measured, in OpenTelemetry's words.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub struct Instrument {
     /// Its name.
     pub name: &'static str,
@@ -155,6 +160,8 @@ pub struct Instrument {
     pub unit: &'static str,
     /// What it measures, for people.
     pub about: &'static str,
+    /// Of a histogram: the upper ends of its buckets.
+    pub buckets: &'static [f64],
 }
 
 /// What an instrument does with values.

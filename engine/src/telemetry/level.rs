@@ -2,23 +2,25 @@
 
 use std::time::Duration;
 
-use super::Measure;
+use super::{Instrument, Measure};
 
 /// A level of a service, over all its shards here when nothing else is said.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Level<'a> {
-    /// Shards owned.
-    Owned(usize),
+    /// Shards that there are, whoever owns them.
+    Shards(u64),
+    /// Shards owned here.
+    Owned(u64),
     /// Inputs that wait.
-    Queue(usize),
+    Queue(u64),
     /// Commits in flight.
-    Pipeline(usize),
+    Pipeline(u64),
     /// Messages that their receivers have not acknowledged.
     Relay(u64),
     /// Messages held back because something is missing before them.
-    Held(usize),
-    /// Commits that the oldest snapshot is behind.
+    Held(u64),
+    /// Commits that the snapshot is behind, of the shard where it is the most.
     Snapshot(u64),
     /// How far a projection is behind in a shard.
     Behind {
@@ -51,6 +53,11 @@ pub enum Level<'a> {
 
 /// Who has levels. Asked now and then, from any thread; must not block.
 pub trait Levels: Send + Sync {
+    /// The gauges that it tells [`Level::Measured`] of.
+    fn instruments(&self) -> &'static [&'static Instrument] {
+        &[]
+    }
+
     /// Tells each of its levels with its service.
     fn levels(&self, tell: &mut dyn FnMut(&str, &Level<'_>));
 }

@@ -35,6 +35,14 @@ pub(super) struct Pass {
     ending: Ending,
 }
 
+/// Why an attempt did not begin.
+pub(super) struct Refused {
+    /// For people.
+    pub(super) why: &'static str,
+    /// The limit that was reached, if it was one: for metrics.
+    pub(super) limit: Option<&'static str>,
+}
+
 /// Counts one that waits.
 struct Waits<'a>(&'a AtomicUsize);
 
@@ -65,26 +73,36 @@ impl Turnstile {
 
     /// Waits for its turn, as long as somebody waits for the attempt and its budget lasts. `Err` says why it did not
     /// begin: then it certainly did not happen.
-    pub(super) async fn enter(self: &Arc<Self>, attempt: &Attempt) -> Result<Pass, &'static str> {
+    pub(super) async fn enter(self: &Arc<Self>, attempt: &Attempt) -> Result<Pass, Refused> {
         let before = self.waiting.fetch_add(1, Ordering::AcqRel);
         let _waits = Waits(&self.waiting);
         if before >= self.limits.waiting {
-            return Err("too many attempts wait for this participant already");
+            let why = "too many attempts wait for this participant already";
+            return Err(Refused { why, limit: Some(self.limit(attempt)) });
         }
         let turn = std::pin::pin!(self.turn(attempt));
         let cancelled = std::pin::pin!(attempt.cancel.cancelled());
         let late = attempt.clock.wait_until(attempt.begin_by);
         match select(turn, select(cancelled, late)).await {
             Either::Left((pass, _)) => Ok(pass),
-            Either::Right((Either::Left(_), _)) => Err("nobody waits for it any more"),
-            Either::Right((Either::Right(_), _)) => Err(
-                "its turn did not come within the budget of its step: the participant is busy or out of order",
-            ),
+            Either::Right((Either::Left(_), _)) => {
+                Err(Refused { why: "nobody waits for it any more", limit: None })
+            }
+            Either::Right((Either::Right(_), _)) => Err(Refused {
+                why: "its turn did not come within the budget of its step: the participant is busy or out of order",
+                limit: Some(self.limit(attempt)),
+            }),
         }
     }
 
+    /// The limit that is in an attempt's way; that of those who wait before it, when it is none of its own.
+    fn limit(&self, attempt: &Attempt) -> &'static str {
+        let held = self.lock().held_by(attempt.clock.now(), is_retry(attempt));
+        held.map_or("bulkhead", |(_, limit)| limit)
+    }
+
     async fn turn(self: &Arc<Self>, attempt: &Attempt) -> Pass {
-        let retry = attempt.attempt > 1 || attempt.round > 1;
+        let retry = is_retry(attempt);
         let [first, again] = &self.lanes;
         let _in_front = if retry { again } else { first }.lock().await;
         loop {
@@ -112,6 +130,10 @@ impl Turnstile {
     fn lock(&self) -> MutexGuard<'_, Participant> {
         self.participant.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_retry(attempt: &Attempt) -> bool {
+    attempt.attempt > 1 || attempt.round > 1
 }
 
 impl Pass {

@@ -41,15 +41,8 @@ impl Participant {
 
     /// Begins a call, or says when it is worth asking again.
     pub(crate) fn begin(&mut self, now: Micros, retry: bool) -> Result<Ticket, Turn> {
-        let turn = [
-            if self.running < self.most { Turn::Now } else { Turn::Later },
-            self.pace.as_ref().map_or(Turn::Now, |pace| pace.turn(now)),
-            self.circuit.as_ref().map_or(Turn::Now, |circuit| circuit.turn(now)),
-            self.retries.as_ref().map_or(Turn::Now, |retries| retries.turn(now, retry)),
-        ];
-        match turn.into_iter().max() {
-            None | Some(Turn::Now) => {}
-            Some(turn) => return Err(turn),
+        if let Some((turn, _)) = self.held_by(now, retry) {
+            return Err(turn);
         }
         self.running += 1;
         if let Some(pace) = &mut self.pace {
@@ -59,6 +52,17 @@ impl Participant {
             retries.begin(now, retry);
         }
         Ok(Ticket { era: self.circuit.as_mut().map_or(0, Circuit::begin) })
+    }
+
+    /// Until when a call has to wait, and the limit that lets it wait the longest.
+    pub(crate) fn held_by(&self, now: Micros, retry: bool) -> Option<(Turn, &'static str)> {
+        let turns = [
+            (if self.running < self.most { Turn::Now } else { Turn::Later }, "bulkhead"),
+            (self.pace.as_ref().map_or(Turn::Now, |pace| pace.turn(now)), "rate"),
+            (self.circuit.as_ref().map_or(Turn::Now, |circuit| circuit.turn(now)), "breaker"),
+            (self.retries.as_ref().map_or(Turn::Now, |retries| retries.turn(now, retry)), "budget"),
+        ];
+        turns.into_iter().max_by_key(|(turn, _)| *turn).filter(|(turn, _)| *turn != Turn::Now)
     }
 
     /// A call has ended.

@@ -35,7 +35,7 @@ fn cx2_the_next_offset_is_no_proof_while_the_number_before_is_not_proven() {
     trace.counts(&[&claim(1, 0xa)]);
     let lost = commit(1, 0xa, 1, &genesis(id(1)), 1);
     let proven = trace.position();
-    assert_eq!(trace.land(&commit(1, 0xa, 2, &lost, 2)), Fate::Dead(Dead::OtherNumber));
+    assert_eq!(trace.land(&commit(1, 0xa, 2, &lost, 2)), Fate::Dead(Dead::Orphaned));
     assert_eq!(trace.position(), proven);
     // Landing late, the first counts; the second must be written again to count.
     trace.counts(&[&lost, &commit(1, 0xa, 2, &lost, 2)]);

@@ -1,0 +1,89 @@
+//! What a client tells of its calls. The kind of a message may be anything that somebody typed; it is told only once an
+//! owner has taken it for one, so that nobody can make up values.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use crate::{
+    address::Address,
+    clock::Clock,
+    commit::Outcome,
+    receipt::{Invalid, Told},
+    telemetry::{AnswerKind, Fact, Telemetry},
+    time::Micros,
+};
+
+/// What stands for names that nobody has confirmed.
+const OTHER: &str = "_OTHER";
+
+/// Whom the clones of a client tell, and the kinds they know.
+#[derive(Clone, Default)]
+pub(super) struct Telling(Option<Arc<Known>>);
+
+struct Known {
+    telemetry: Telemetry,
+    kinds: RwLock<BTreeSet<Kind>>,
+}
+
+/// Service and kind.
+type Kind = (Arc<str>, Arc<str>);
+
+/// A call under way.
+pub(super) struct Call {
+    of: Kind,
+    begun: Micros,
+}
+
+impl Telling {
+    pub(super) fn to(telemetry: Telemetry) -> Self {
+        let known = || Arc::new(Known { telemetry: telemetry.clone(), kinds: RwLock::default() });
+        Self(telemetry.is_on().then(known))
+    }
+
+    /// A call begins; nothing, when nobody is told.
+    pub(super) fn begin(&self, clock: &dyn Clock, to: &Address) -> Option<Call> {
+        let call = || Call { of: (Arc::clone(&to.service), Arc::clone(&to.kind)), begun: clock.now() };
+        self.0.is_some().then(call)
+    }
+
+    /// It was answered.
+    pub(super) fn end(&self, clock: &dyn Clock, call: Call, told: &Told) {
+        let Some(Known { telemetry, kinds }) = self.0.as_deref() else { return };
+        let Call { of, begun } = call;
+        let confirmed = match told {
+            Told::Recorded { outcome, .. } => *outcome != Outcome::Invalid,
+            Told::Parked(_) => true,
+            _ => false,
+        };
+        let known = kinds.read().unwrap_or_else(PoisonError::into_inner).contains(&of);
+        if confirmed && !known {
+            kinds.write().unwrap_or_else(PoisonError::into_inner).insert(of.clone());
+        }
+        let (service, kind) = match told {
+            _ if confirmed || known => (&*of.0, &*of.1),
+            // Not even the service need be one.
+            Told::Invalid(Invalid::Name(_)) => (OTHER, OTHER),
+            Told::Invalid(Invalid::NotServed { what, .. }) if **what == *"service" => (OTHER, OTHER),
+            _ => (&*of.0, OTHER),
+        };
+        let took = clock.now().since(begun);
+        telemetry.fact(service, || Fact::Answered { kind, answer: told.into(), took });
+    }
+}
+
+impl From<&Told> for AnswerKind {
+    fn from(told: &Told) -> Self {
+        match told {
+            Told::Recorded { outcome: Outcome::Accepted, .. } => Self::Accepted,
+            Told::Recorded { outcome: Outcome::Rejected, .. } => Self::Rejected,
+            Told::Recorded { outcome: Outcome::Conflict, .. } => Self::Conflict,
+            Told::Recorded { outcome: Outcome::Invalid, .. } | Told::Invalid(_) => Self::Invalid,
+            Told::Recorded { outcome: Outcome::Parked, .. } | Told::Parked(_) => Self::Parked,
+            Told::Expired => Self::Expired,
+            Told::Overloaded => Self::Overloaded,
+            Told::Unknown => Self::Unknown,
+        }
+    }
+}
