@@ -173,7 +173,7 @@ impl Setup {
         let tracers = spans.filter(|_| self.traces && !disabled).map(Tracers::start).transpose()?;
         let scrape = self.metrics.filter(|_| !disabled);
         let scrape = scrape.map(|address| Scrape::start(&name, address)).transpose()?;
-        let observer = observer::of(tracers.clone(), scrape.as_ref());
+        let observer = observer::of(tracers.as_ref(), scrape.as_ref());
         Ok(Telemetry { name, tracers, scrape, observer })
     }
 }

@@ -2,11 +2,19 @@
 
 use std::sync::Arc;
 
-use palinode::telemetry::Observe;
+use opentelemetry::metrics::MeterProvider as _;
+use palinode::telemetry::{Observe, otel::OpenTelemetry};
 
-use crate::{scrape::Scrape, tracers::Tracers};
+use crate::{SCOPE, scrape::Scrape, tracers::Tracers};
 
 /// Nobody when nothing was turned on.
-pub(crate) fn of(_tracers: Option<Arc<Tracers>>, _scrape: Option<&Scrape>) -> Option<Arc<dyn Observe>> {
-    None
+pub(crate) fn of(tracers: Option<&Arc<Tracers>>, scrape: Option<&Scrape>) -> Option<Arc<dyn Observe>> {
+    if tracers.is_none() && scrape.is_none() {
+        return None;
+    }
+    let mut observer = OpenTelemetry::new();
+    if let Some(scrape) = scrape {
+        observer = observer.metrics(&scrape.provider().meter(SCOPE));
+    }
+    Some(Arc::new(observer))
 }

@@ -82,7 +82,7 @@ impl Services {
     pub(crate) async fn start(place: &Place, hold: Duration, limits: Limits) -> anyhow::Result<Self> {
         match place.servers() {
             None => Self::embedded(place, hold, limits).await,
-            Some(servers) => Self::asked(servers, hold).await,
+            Some(servers) => Self::asked(place, servers, hold).await,
         }
     }
 
@@ -91,6 +91,9 @@ impl Services {
         let (folder, saga) = (place.folder(), book_trip(hold));
         let bank = place.payments().context("payments.db cannot be opened")?;
         let mut node = Node::embedded(folder).limits(limits);
+        if let Some(observer) = place.seen().observer() {
+            node = node.observe(observer);
+        }
         for name in Name::ALL {
             node = node.service(service(name, &saga, Some(&bank)));
         }
@@ -126,6 +129,9 @@ impl Services {
             None
         };
         let mut node = Node::kafka(servers.kafka.clone(), servers.postgres.clone()).limits(limits);
+        if let Some(observer) = place.seen().observer() {
+            node = node.observe(observer);
+        }
         for name in Name::ALL {
             node = if names.contains(&name) {
                 node.service(service(name, &saga, bank.as_ref()))
@@ -152,9 +158,12 @@ impl Services {
     }
 
     /// Runs none of them.
-    async fn asked(servers: &Servers, hold: Duration) -> anyhow::Result<Self> {
+    async fn asked(place: &Place, servers: &Servers, hold: Duration) -> anyhow::Result<Self> {
         let log = KafkaLog::connect(servers.kafka.clone(), Arc::new(SystemClock)).await?;
-        let client = Client::connect(Arc::new(log), Name::ALL.map(Name::as_str)).await?;
+        let mut client = Client::connect(Arc::new(log), Name::ALL.map(Name::as_str)).await?;
+        if let Some(observer) = place.seen().observer() {
+            client = client.observe(observer);
+        }
         let db = PgDb::connect(servers.postgres.clone()).await?;
         Ok(Self {
             trips_model: followed(None, &read::TRIPS, &db).await?,
