@@ -165,6 +165,9 @@ pub struct Attempt {
     pub clock: Arc<dyn Clock>,
     /// Ends when nobody waits for the outcome any more.
     pub cancel: tokio_util::sync::CancellationToken,
+    /// The [W3C Trace Context](https://www.w3.org/TR/trace-context/) of this attempt, when somebody observes: what a
+    /// participant is told as the header `traceparent`, so that what it does hangs below the attempt.
+    pub traceparent: Option<Arc<str>>,
     /// Who is told of it.
     pub telemetry: Telemetry,
 }

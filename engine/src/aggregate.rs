@@ -7,7 +7,7 @@ use std::{fmt::Display, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::{address::Address, codec::upcast::Upcasters, digest::Digest, time::Micros};
+use crate::{address::Address, codec::upcast::Upcasters, digest::Digest, time::Micros, trace::Scope};
 
 mod origin;
 pub use origin::Origin;
@@ -116,6 +116,8 @@ pub struct Context {
     pub version: u64,
     /// What the decision is the effect of: the root of derived ids.
     pub cause: Origin,
+    /// What traces it has to do with. Nothing that is decided may depend on it.
+    pub trace: Scope,
 }
 
 impl Context {

@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod connect;
+mod seen;
 mod telling;
 
 pub(crate) use connect::genesis;
@@ -47,12 +48,14 @@ pub struct Client {
     ids: Arc<dyn Ids>,
     patience: Duration,
     telling: Telling,
+    /// The service that calls.
+    name: Option<Arc<str>>,
 }
 
 impl Client {
     /// A client that goes through this gate.
     pub fn new(gate: Arc<dyn Gate>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { gate, clock, ids, patience: PATIENCE, telling: Telling::default() }
+        Self { gate, clock, ids, patience: PATIENCE, telling: Telling::default(), name: None }
     }
 
     /// Waits at most so long for an answer (30 seconds when not said); then it is [`Answer::Unknown`], and the message may
@@ -67,6 +70,13 @@ impl Client {
     #[must_use]
     pub fn observe(self, observer: Arc<dyn Observe>) -> Self {
         self.telling(Telemetry::to(observer))
+    }
+
+    /// Calls as this service: its calls are told as spans of this one, not of the service that is asked.
+    #[must_use]
+    pub fn of_service(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     pub(crate) fn telling(mut self, telemetry: Telemetry) -> Self {
@@ -87,8 +97,9 @@ impl Client {
 
     /// Sends an undecoded message; while the outcome is unknown it asks again with the same id, five times, as long as
     /// its patience lasts.
-    pub async fn tell(&self, message: ClientMessage) -> Told {
+    pub async fn tell(&self, mut message: ClientMessage) -> Told {
         let call = self.telling.begin(&*self.clock, &message.to);
+        let seen = self.see(&mut message);
         let told = match check_id(&message.to.id) {
             Err(bad) => Told::Invalid(bad.into()),
             Ok(()) => tokio::select! {
@@ -97,6 +108,9 @@ impl Client {
                 () = self.clock.pass(self.patience) => Told::Unknown,
             },
         };
+        if let Some(seen) = seen {
+            seen.answered(&told);
+        }
         if let Some(call) = call {
             self.telling.end(&*self.clock, call, &told);
         }

@@ -14,6 +14,7 @@ use crate::{
     aggregate::Context,
     commit::{EventRecord, Outcome, Peer, RunRef, TimerChanges},
     time::Micros,
+    trace::{Span, SpanContext},
 };
 
 mod aggregate;
@@ -49,11 +50,11 @@ pub trait Entity: Send {
     /// longer be trusted. The machine drops it, folds it again from the log, and refuses this input without asking.
     fn handle(&mut self, input: &EntityInput<'_>, cx: &Context) -> Result<Decision, Unfit>;
 
-    /// Takes a recorded event into the state (recovery).
+    /// Takes a recorded event of this commit into the state (recovery).
     ///
     /// # Errors
     /// When it cannot be read or user code panicked: the entity is parked.
-    fn apply(&mut self, event: &EventRecord) -> Result<(), Unfit>;
+    fn apply(&mut self, event: &EventRecord, commit: &Recorded<'_>) -> Result<(), Unfit>;
 
     /// The state, for a snapshot.
     ///
@@ -65,6 +66,17 @@ pub trait Entity: Send {
     fn ended(&self) -> Option<Box<RawValue>> {
         None
     }
+}
+
+/// What is known of the commit that a recorded event is in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Recorded<'a> {
+    /// Its time.
+    pub time: Micros,
+    /// The entity's version before the event.
+    pub version: u64,
+    /// The trace context it was recorded with.
+    pub traceparent: Option<&'a Arc<str>>,
 }
 
 /// A state that cannot be used any further, and why.
@@ -181,6 +193,11 @@ pub struct Decision {
     pub stops: Vec<RunRef>,
     /// The entity has come to its end with this.
     pub ended: bool,
+    /// The root of the entity's own trace, if it has one: what its commit is recorded with. Otherwise that is the context of
+    /// the message that was decided on.
+    pub trace: Option<SpanContext>,
+    /// What ends with this: told once the commit is effective. Not recorded. What also began with it, ends then.
+    pub spans: Vec<Span>,
 }
 
 impl Decision {
@@ -202,6 +219,8 @@ impl Decision {
             runs: Vec::new(),
             stops: Vec::new(),
             ended: false,
+            trace: None,
+            spans: Vec::new(),
         }
     }
 }
@@ -217,6 +236,8 @@ pub struct SendRequest {
     pub data: Box<RawValue>,
     /// When an answer is wanted: what it is about, returned unchanged in [`EntityInput::Reply`].
     pub re: Option<Arc<str>>,
+    /// The span it is sent for; if none is named, the handling of the message that is decided on.
+    pub parent: Option<SpanContext>,
 }
 
 /// An attempt of an activity to run.
@@ -234,6 +255,8 @@ pub struct RunRequest {
     pub request: Box<RawValue>,
     /// When the budget of what asks for it ends: an attempt that has not begun by then is not worth beginning.
     pub begin_by: Micros,
+    /// The span it is run for.
+    pub parent: Option<SpanContext>,
 }
 
 /// What an entity may ask something of.

@@ -138,6 +138,7 @@ pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;
+pub mod trace;
 
 pub use activity::{Activity, Attempt, Failure, NoUndo, Perform, Performers, Request};
 pub use address::{Address, EntityKey, Topic};

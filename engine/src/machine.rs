@@ -30,9 +30,11 @@ pub mod apply;
 mod build;
 mod refuse;
 mod step;
+mod traced;
 mod unpark;
 
-pub use input::{Directory, Encoded, Incoming, Input, Quiet, Sent, Step, Stepped};
+pub use input::{Directory, Encoded, Incoming, Input, Quiet, Seen, Sent, Step, Stepped};
+pub use traced::Handled;
 
 /// A shard's state, and the only place where it changes.
 pub struct Machine {
@@ -47,6 +49,8 @@ pub struct Machine {
     ids: ids::IdWindow,
     timers: timers::Timers,
     runs: runs::Runs,
+    /// The share of new traces that is wanted; none when nobody observes.
+    observed: Option<f64>,
 }
 
 /// Where the shard stands: what the next commit builds on.
@@ -97,7 +101,13 @@ impl Machine {
             ids: ids::IdWindow::new(window),
             timers: timers::Timers::default(),
             runs: runs::Runs::default(),
+            observed: None,
         }
+    }
+
+    /// Somebody observes, and wants this share of new traces; or nobody does.
+    pub fn observed(&mut self, ratio: Option<f64>) {
+        self.observed = ratio;
     }
 
     /// Which shard this is.

@@ -47,6 +47,7 @@ mod pulse;
 mod recover;
 mod runs;
 mod snapshots;
+mod spans;
 mod telling;
 mod waiter;
 
@@ -262,12 +263,16 @@ impl<'a> Owner<'a> {
         taking: Taking,
         records: &mut Vec<Record>,
     ) -> Result<(), Exit> {
-        let (_, waiter) = taking;
+        let (input, waiter) = taking;
         match step {
             Step::Commit(stepped) => {
                 let record = Record::ours(Arc::clone(&stepped.key), stepped.value.clone(), now);
                 let digest = self.machine.head().digest;
                 records.push(record);
+                let offset = match &input {
+                    Input::Channel(incoming) => incoming.offset,
+                    _ => waiter.as_ref().and_then(Waiter::offset),
+                };
                 let mut waiter = waiter;
                 let away = matches!(waiter, Some(Waiter::Away(_)));
                 let (anybody, those_away) =
@@ -279,7 +284,7 @@ impl<'a> Owner<'a> {
                 }
                 if zoo!("relayed-before-effective") {
                     for sent in &stepped.sends {
-                        self.links.effective(&sent.to, sent.message.message().seq);
+                        self.links.effective(&sent.to, sent.message.message().seq, None);
                         self.pump(&sent.to);
                     }
                 }
@@ -287,6 +292,7 @@ impl<'a> Owner<'a> {
                     sent: now,
                     stepped,
                     digest,
+                    offset,
                     waiters: waiter.into_iter().collect(),
                     behind: Vec::new(),
                 });

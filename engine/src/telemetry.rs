@@ -9,25 +9,24 @@ mod fact;
 mod level;
 #[cfg(feature = "otel")]
 pub mod otel;
-mod span;
 
+pub use crate::trace::{Attribute, BadTraceparent, Span, SpanContext, SpanId, SpanKind, Status, TraceId};
 pub use fact::{AnswerKind, Appending, Fact, Instrument, InstrumentKind, Measure, Phase};
 pub use level::{Level, Levels};
-pub use span::{Attribute, Span, SpanContext, SpanId, SpanKind, Status, TraceId};
 
 /// Who is told what happens in a node or a client.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
-/// use palinode::telemetry::{Fact, Observe, Span, TraceId};
+/// use palinode::telemetry::{Fact, Observe, Span};
 ///
 /// #[derive(Default)]
 /// struct DeadRecords(AtomicU64);
 ///
 /// impl Observe for DeadRecords {
 ///     fn span(&self, _service: &str, _span: Span) {}
-///     fn sampled(&self, _trace: TraceId) -> bool {
-///         false
+///     fn ratio(&self) -> Option<f64> {
+///         None
 ///     }
 ///     fn fact(&self, _service: &str, fact: &Fact<'_>) {
 ///         if matches!(fact, Fact::Dead(_)) {
@@ -40,8 +39,17 @@ pub trait Observe: Send + Sync + 'static {
     /// A span of this service has ended.
     fn span(&self, service: &str, span: Span);
 
-    /// Whether the spans of a new trace are wanted. The same answer for the same trace, in every process.
-    fn sampled(&self, trace: TraceId) -> bool;
+    /// The share of new traces whose spans are wanted, from 0 to 1: all of them when not said. Which ones is decided by
+    /// [`TraceId::sampled`], so that every process decides the same. None: no spans at all, not even of traces that
+    /// somebody else has decided to keep.
+    fn ratio(&self) -> Option<f64> {
+        Some(1.0)
+    }
+
+    /// The span inside which the caller runs, if the observer knows.
+    fn current(&self) -> Option<SpanContext> {
+        None
+    }
 
     /// Something happened in this service that metrics are counted from.
     fn fact(&self, service: &str, fact: &Fact<'_>);
@@ -74,10 +82,16 @@ impl Telemetry {
         }
     }
 
-    /// Whether the spans of a new trace are wanted.
+    /// The share of new traces that is wanted; none when nobody wants spans.
     #[must_use]
-    pub fn sampled(&self, trace: TraceId) -> bool {
-        self.0.as_ref().is_some_and(|observer| observer.sampled(trace))
+    pub fn ratio(&self) -> Option<f64> {
+        self.0.as_ref()?.ratio()
+    }
+
+    /// The span inside which the caller runs, if the observer knows.
+    #[must_use]
+    pub fn current(&self) -> Option<SpanContext> {
+        self.0.as_ref()?.current()
     }
 
     /// Tells a fact; it is put together only for somebody.

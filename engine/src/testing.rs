@@ -17,9 +17,10 @@ use crate::{
     address::Address,
     aggregate::{Aggregate, Context},
     commit::{EventRecord, Outcome},
-    entity::{AggregateKind, Decision, Entity, EntityInput, Kind, decode_event, encode_event},
+    entity::{AggregateKind, Decision, Entity, EntityInput, Kind, Recorded, decode_event, encode_event},
     message::Refusal,
     time::Micros,
+    trace::Scope,
 };
 
 /// Begins a test: what happened to the aggregate so far.
@@ -68,6 +69,7 @@ pub fn context<A: Aggregate>() -> Context {
         entity: Address::new(A::SERVICE, A::KIND, "test"),
         version: 0,
         cause: "test".into(),
+        trace: Scope::default(),
     }
 }
 
@@ -222,7 +224,7 @@ fn decide<A: Aggregate>(given: &Given<A>, command: &RawValue) -> Result<Decision
 fn fold<A: Aggregate>(kind: &AggregateKind<A>, events: &[EventRecord]) -> Result<Box<dyn Entity>, String> {
     let mut entity = kind.blank(&"test".into());
     for event in events {
-        entity.apply(event).map_err(|e| e.to_string())?;
+        entity.apply(event, &Recorded::default()).map_err(|e| e.to_string())?;
     }
     Ok(entity)
 }

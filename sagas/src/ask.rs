@@ -7,6 +7,7 @@ use palinode::{
     activity::{Outbound, To},
     commit::RunRef,
     entity::{RunRequest, SendRequest},
+    trace::SpanContext,
 };
 
 use crate::{
@@ -104,12 +105,14 @@ impl Work<'_> {
             Direction::Probe | Direction::Void => DOUBT,
         };
         let data = (**data).to_owned();
+        let parent = self.attempt(id, direction);
         match &node.to {
             Some(To::Entity(address)) => self.out.sends.push(SendRequest {
                 to: address.clone(),
                 name: Arc::clone(&address.kind),
                 data,
                 re: Some(format!("{key}/{}", tries.round).into()),
+                parent,
             }),
             Some(To::Activity(name)) => {
                 let undo = node.undo.as_ref().and_then(|plan| plan.activity.as_ref());
@@ -121,10 +124,16 @@ impl Work<'_> {
                     activity: Arc::clone(activity),
                     request: data,
                     begin_by: tries.at.unwrap_or(self.cx.time).plus(budget),
+                    parent,
                 });
             }
             None => {}
         }
+    }
+
+    /// The span of the open attempt, when somebody observes.
+    pub(crate) fn attempt(&self, id: NodeId, direction: Direction) -> Option<SpanContext> {
+        self.cx.trace.is_on().then(|| self.state.attempt(self.def, id, direction)).flatten()
     }
 
     /// Tells a running attempt that nobody waits for it any more.

@@ -40,6 +40,7 @@ use palinode::{
     Context, Micros,
     commit::RunRef,
     entity::{RunRequest, SendRequest, panicked},
+    trace::Span,
 };
 use serde_json::value::RawValue;
 
@@ -49,6 +50,7 @@ use crate::{
     outcome::{Answer, Raw, Refused, fits},
     situation::Situation,
     state::{DEADLINE, Phase, State, Status, digest_of},
+    trace::{self, At},
     verb::{No, Order},
 };
 
@@ -105,6 +107,7 @@ pub(crate) struct Out {
     pub(crate) sends: Vec<SendRequest>,
     pub(crate) runs: Vec<RunRequest>,
     pub(crate) stops: Vec<RunRef>,
+    pub(crate) spans: Vec<Span>,
 }
 
 /// The whole result of one input.
@@ -126,8 +129,9 @@ pub(crate) fn decide(
     let mut work = Work { def, cx, state: state.clone(), typed, draws: 0, out: Out::default() };
     let mut said = work.take(input)?;
     work.note_stuck()?;
-    let Work { state, typed, out, .. } = work;
+    let Work { state, typed, mut out, .. } = work;
     if let (Said::Obeyed(situation), Input::Order(order)) = (&mut said, input) {
+        out.spans.extend(trace::ordered(def, cx, &state, order));
         let node = order.node.as_deref().and_then(|path| def.find(path));
         **situation = Situation::of(def, &state, node);
     }
@@ -256,6 +260,13 @@ impl Work<'_> {
     /// Records an event and takes it into the state.
     pub(crate) fn emit(&mut self, event: Event) -> Result<(), Broken> {
         self.state.apply(self.def, &event).map_err(Broken)?;
+        let version = self.cx.version.saturating_add(self.out.events.len() as u64);
+        let at = At { time: self.cx.time, version };
+        if matches!(event, Event::Started { .. }) {
+            self.state.begin_trace(self.cx, at);
+        }
+        let ended = self.state.follow(self.def, &event, at);
+        trace::seen(self.def, self.cx, &self.state, &event, ended, &mut self.out.spans);
         self.out.events.push(event);
         Ok(())
     }

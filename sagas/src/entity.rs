@@ -6,7 +6,7 @@ use std::sync::Arc;
 use palinode::{
     Context,
     commit::{EventRecord, Outcome},
-    entity::{AttemptOutcome, Decision, Entity, EntityInput, Kind, TargetKind, Unfit},
+    entity::{AttemptOutcome, Decision, Entity, EntityInput, Kind, Recorded, TargetKind, Unfit},
     message::Refusal,
 };
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use crate::{
     event::{Event, Kept},
     outcome::{Answer, Raw, Refused, fits},
     state::{Phase, State},
+    trace::At,
     verb::{No, Order, Verb},
     wait::timer_changes,
 };
@@ -138,7 +139,7 @@ impl Entity for Instance {
             Ok(read) => read,
             Err(text) => return Ok(invalid(text)),
         };
-        if let Some(kept) = self.keep(&read, input) {
+        if let Some(kept) = self.keep(&read, input, cx) {
             return kept;
         }
         let cause = match input {
@@ -152,14 +153,21 @@ impl Entity for Instance {
                 palinode::sometimes!("saga set free in vain");
                 Ok(answer(Said::No(No::Parked { why: why.into() }), cx))
             }
-            Err(Broken(why)) => self.park(why, input),
+            Err(Broken(why)) => self.park(why, input, cx),
         }
     }
 
-    fn apply(&mut self, event: &EventRecord) -> Result<(), Unfit> {
+    fn apply(&mut self, event: &EventRecord, commit: &Recorded<'_>) -> Result<(), Unfit> {
         let event = Event::read(event).map_err(Unfit::new)?;
         self.typed = None;
-        self.state.apply(&self.definition, &event).map_err(Unfit::new)
+        self.state.apply(&self.definition, &event).map_err(Unfit::new)?;
+        let at = At { time: commit.time, version: commit.version };
+        if matches!(event, Event::Started { .. }) {
+            self.state.recall_trace(commit.traceparent, at);
+        }
+        // What ended was told by whoever decided it.
+        let _ = self.state.follow(&self.definition, &event, at);
+        Ok(())
     }
 
     fn save(&self) -> Result<Vec<u8>, Unfit> {
@@ -235,24 +243,31 @@ impl Instance {
         decision.sends = out.sends;
         decision.runs = out.runs;
         decision.stops = out.stops;
+        decision.spans = out.spans;
+        decision.trace = state.traced().filter(|_| cx.trace.is_on());
         self.state = state;
         self.typed = typed;
         Ok(decision)
     }
 
     /// The input that could not be taken is stored, and nothing of it is applied.
-    fn park(&mut self, why: String, input: &EntityInput<'_>) -> Result<Decision, Unfit> {
+    fn park(&mut self, why: String, input: &EntityInput<'_>, cx: &Context) -> Result<Decision, Unfit> {
         palinode::sometimes!("saga set aside");
         let why: Arc<str> = why.into();
-        self.store(&Event::Parked { why: Arc::clone(&why), input: kept(input) }, &why)
+        self.store(&Event::Parked { why: Arc::clone(&why), input: kept(input) }, &why, cx)
     }
 
     /// What is not taken now: everything but some verbs while it is set aside, answers while it stands still.
-    fn keep(&mut self, read: &Input<'_>, input: &EntityInput<'_>) -> Option<Result<Decision, Unfit>> {
+    fn keep(
+        &mut self,
+        read: &Input<'_>,
+        input: &EntityInput<'_>,
+        cx: &Context,
+    ) -> Option<Result<Decision, Unfit>> {
         let kept = || Event::Kept { input: kept(input) };
         if let Some(why) = self.state.parked.clone() {
             let acts = matches!(read, Input::Order(order) if order.verb != Verb::Cancel);
-            return (!acts).then(|| self.store(&kept(), &why));
+            return (!acts).then(|| self.store(&kept(), &why, cx));
         }
         let still = self.state.paused.is_some()
             && !palinode::zoo!("paused-saga-asks")
@@ -261,15 +276,17 @@ impl Instance {
             let event = kept();
             self.state.apply(&self.definition, &event).map_err(Unfit::new)?;
             let mut decision = Decision::accepted();
+            decision.trace = self.state.traced().filter(|_| cx.trace.is_on());
             decision.events = vec![event.record().map_err(Unfit::new)?];
             Ok(decision)
         })
     }
 
-    fn store(&mut self, event: &Event, why: &Arc<str>) -> Result<Decision, Unfit> {
+    fn store(&mut self, event: &Event, why: &Arc<str>, cx: &Context) -> Result<Decision, Unfit> {
         self.state.apply(&self.definition, event).map_err(Unfit::new)?;
         let refusal = Refusal { code: "parked".into(), text: Arc::clone(why), data: None };
         let mut decision = Decision::of(Outcome::Parked, to_raw_value(&refusal).ok());
+        decision.trace = self.state.traced().filter(|_| cx.trace.is_on());
         decision.events = vec![event.record().map_err(Unfit::new)?];
         Ok(decision)
     }

@@ -41,6 +41,7 @@ pub mod situation;
 pub mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod trace;
 mod undo;
 pub mod verb;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

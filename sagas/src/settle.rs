@@ -90,6 +90,7 @@ impl Work<'_> {
             activity: Arc::clone(&settle.activity),
             request: (*settle.request).to_owned(),
             begin_by: settle.tries.at.unwrap_or(self.cx.time).plus(retry(direction).within),
+            parent: self.attempt(id, direction),
         });
     }
 

@@ -18,6 +18,7 @@ use crate::{
     definition::{Definition, NodeId},
     event::{Kept, Left, Timer, Why},
     outcome::Raw,
+    trace::Trace,
 };
 
 pub use node::{NodeState, Settle, Status, Tries};
@@ -131,6 +132,9 @@ pub struct State {
     /// Inputs kept while it is set aside, or stands still.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Kept>,
+    /// Its trace, when somebody observed as it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Box<Trace>>,
 }
 
 /// What an instance is pinned to.
@@ -200,6 +204,7 @@ impl State {
             leaks: BTreeSet::new(),
             parked: None,
             kept: Vec::new(),
+            trace: None,
         }
     }
 

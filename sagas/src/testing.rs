@@ -12,6 +12,7 @@ use palinode::{
     Address, Context, Micros,
     commit::{EventRecord, Outcome},
     entity::{Decision, Entity, EntityInput, Kind, RunRequest, SendRequest},
+    trace::{Scope, Span, SpanContext},
 };
 
 use crate::{
@@ -25,17 +26,28 @@ mod inputs;
 mod line;
 mod rules;
 mod seen;
+mod traces;
 
 pub use inputs::Fate;
 pub use line::line;
 use rules::{blunt, must, saved};
+
+/// The log that an instance under test lives in.
+const LOG: uuid::Uuid = uuid::Uuid::nil();
+
+/// An event and what is known of its commit.
+struct Recorded {
+    event: EventRecord,
+    time: Micros,
+    traceparent: Option<Arc<str>>,
+}
 
 /// An instance under test.
 pub struct Script {
     kind: SagaKind,
     id: Arc<str>,
     entity: Box<dyn Entity>,
-    records: Vec<EventRecord>,
+    records: Vec<Recorded>,
     journal: Vec<Event>,
     last: Vec<Event>,
     now: Micros,
@@ -44,6 +56,9 @@ pub struct Script {
     runs: VecDeque<RunRequest>,
     timers: BTreeMap<(Arc<str>, u64), Micros>,
     bytes: BTreeMap<(Arc<str>, u32), (String, String)>,
+    asked_for: Vec<SpanContext>,
+    /// Everything that can be seen of it in a trace, in the order in which it ended.
+    pub spans: Vec<Span>,
     /// What the last decision told the sender of the input.
     pub told: Option<Decision>,
 }
@@ -74,6 +89,8 @@ impl Script {
             runs: VecDeque::new(),
             timers: BTreeMap::new(),
             bytes: BTreeMap::new(),
+            asked_for: Vec::new(),
+            spans: Vec::new(),
             told: None,
         }
     }
@@ -109,6 +126,7 @@ impl Script {
             entity: Address::new("test", self.kind.name(), Arc::clone(&self.id)),
             version: self.records.len() as u64,
             cause: format!("commit/{}", self.commits).into(),
+            trace: Scope::observed(LOG, 1.0, None),
         };
         let decision = match self.entity.handle(input, &cx) {
             Ok(decision) => decision,
@@ -125,7 +143,14 @@ impl Script {
         must(taken || empty, "an input that was refused changed something");
         self.last = decision.events.iter().map(|r| Event::read(r).unwrap_or_else(|e| blunt(e))).collect();
         self.journal.extend(self.last.iter().cloned());
-        self.records.extend(decision.events.iter().cloned());
+        let traceparent = decision.trace.map(|own| own.traceparent());
+        let time = self.now;
+        let recorded =
+            |event: &EventRecord| Recorded { event: event.clone(), time, traceparent: traceparent.clone() };
+        self.records.extend(decision.events.iter().map(recorded));
+        let asked = decision.sends.iter().map(|send| send.parent);
+        self.asked_for.extend(asked.chain(decision.runs.iter().map(|run| run.parent)).flatten());
+        self.check_spans(&decision);
         for timer in &decision.timers.clear {
             let cleared = self.timers.remove(&(Arc::clone(&timer.node), timer.serial));
             must(cleared.is_some(), &format!("{timer:?} was cleared and never set"));

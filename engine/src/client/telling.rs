@@ -42,6 +42,10 @@ impl Telling {
         Self(telemetry.is_on().then(known))
     }
 
+    pub(super) fn telemetry(&self) -> Option<&Telemetry> {
+        Some(&self.0.as_deref()?.telemetry)
+    }
+
     /// A call begins; nothing, when nobody is told.
     pub(super) fn begin(&self, clock: &dyn Clock, to: &Address) -> Option<Call> {
         let call = || Call { of: (Arc::clone(&to.service), Arc::clone(&to.kind)), begun: clock.now() };

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Decision, Entity, EntityInput, Kind, Unfit, tagged::tagged};
+use super::{Decision, Entity, EntityInput, Kind, Recorded, Unfit, tagged::tagged};
 use crate::{
     aggregate::{Aggregate, Context},
     codec::{MAX_EVENT, MAX_EVENTS, upcast::Upcasters},
@@ -87,7 +87,7 @@ impl<A: Aggregate> Entity for State<A> {
         Ok(decision)
     }
 
-    fn apply(&mut self, event: &EventRecord) -> Result<(), Unfit> {
+    fn apply(&mut self, event: &EventRecord, _commit: &Recorded<'_>) -> Result<(), Unfit> {
         let event: A::Event = decode_event(A::KIND, &self.upcasters, event).map_err(Unfit::new)?;
         catch_unwind(AssertUnwindSafe(|| self.state.evolve(&event)))
             .map_err(|panic| Unfit::new(panicked("evolve", &*panic)))

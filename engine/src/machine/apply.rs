@@ -62,13 +62,12 @@ impl Machine {
                         format!("{key} has version {}, the commit follows {}", slot.version, entity.version);
                     return Err(misfit(text));
                 }
-                let after = entity.version.saturating_add(commit.events.len() as u64);
                 if commit.outcome != Outcome::Parked {
                     self.entities.was_set_free(&key, commit.pseq);
                 }
-                self.entities.fold(&key, after, &commit.events, commit.pseq);
+                self.entities.fold(&key, entity.version, commit);
                 if zoo!("overlay-applied-twice") {
-                    self.entities.fold(&key, after, &commit.events, commit.pseq);
+                    self.entities.fold(&key, entity.version, commit);
                 }
             }
         }

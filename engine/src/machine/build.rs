@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Encoded, Machine, Sent, Stepped};
+use super::{Encoded, Machine, Seen, Sent, Stepped};
 use crate::{
     address::EntityKey,
     codec::{MAX_COMMIT, encode_commit},
@@ -15,6 +15,7 @@ use crate::{
     message::{Message, REPLY, Reply, ReplyTo, Target},
     position::Token,
     time::Micros,
+    trace::SpanContext,
 };
 
 /// What a commit is made from, besides the machine.
@@ -69,9 +70,24 @@ impl Machine {
         let pseq = self.head.pseq.saturating_add(1);
         let events = decision.events.len() as u64;
         let version = entity.map_or(0, |(_, version)| version.saturating_add(events));
-        let mut outbox = Outbox { machine: self, time, next: BTreeMap::new(), sends: Vec::new() };
+        let mut handled =
+            entity.and_then(|(key, version)| self.handled(&cause, key, version, traceparent.as_ref()));
+        if let Some(handled) = &mut handled {
+            let own = || decision.trace.and(entity).map(|(key, _)| Arc::clone(&key.id));
+            handled.conversation = answer_to.map(|(_, reply)| Arc::clone(&reply.id)).or_else(own);
+        }
+        let mut outbox = Outbox {
+            machine: self,
+            time,
+            next: BTreeMap::new(),
+            sends: Vec::new(),
+            version: entity.map_or(0, |(_, version)| version),
+            handled: handled.as_ref().map(|handled| handled.here),
+            passed_on: traceparent.as_ref(),
+            sent_for: Vec::new(),
+        };
         for send in std::mem::take(&mut decision.sends) {
-            outbox.request(send, entity.map(|(key, _)| key), traceparent.as_ref())?;
+            outbox.request(send, entity.map(|(key, _)| key))?;
         }
         let token = || Token {
             service: Arc::clone(&self.me.service),
@@ -82,14 +98,15 @@ impl Machine {
         for Owed { to, reply, outcome, answer, version } in owed {
             let answer = answer.unwrap_or_else(|| RawValue::NULL.to_owned());
             let data = Reply { outcome, answer, version, token: token() };
-            outbox.reply(&to, &reply, &data, traceparent.as_ref())?;
+            outbox.reply(&to, &reply, &data)?;
         }
         if let Some((to, reply)) = answer_to {
             let answer = decision.answer.clone().unwrap_or_else(|| RawValue::NULL.to_owned());
             let data = Reply { outcome: decision.outcome, answer, version, token: token() };
-            outbox.reply(to, reply, &data, traceparent.as_ref())?;
+            outbox.reply(to, reply, &data)?;
         }
-        let sends = outbox.sends;
+        let Outbox { sends, sent_for, .. } = outbox;
+        let own = decision.trace.or_else(|| handled.as_ref().map(|handled| handled.here));
         let low = self.inbox_low();
         let commit = Commit {
             term: self.head.term,
@@ -117,7 +134,7 @@ impl Machine {
                 .collect(),
             ended: decision.ended,
             parked,
-            traceparent,
+            traceparent: own.map_or(traceparent, |own| Some(own.traceparent())),
         };
         let value = encode_commit(&commit).map_err(CannotBuild::Json)?;
         if value.len() > MAX_COMMIT {
@@ -131,6 +148,7 @@ impl Machine {
             sends,
             runs: decision.runs,
             stops: decision.stops,
+            trace: Seen { handled, spans: decision.spans, sent_for },
         })
     }
 
@@ -146,15 +164,17 @@ struct Outbox<'a> {
     time: Micros,
     next: BTreeMap<Peer, (u64, Digest)>,
     sends: Vec<Sent>,
+    /// The entity's version before the commit.
+    version: u64,
+    /// The span of the message that is handled.
+    handled: Option<SpanContext>,
+    /// What that message said: passed on as it is when nobody here makes spans.
+    passed_on: Option<&'a Arc<str>>,
+    sent_for: Vec<Option<SpanContext>>,
 }
 
 impl Outbox<'_> {
-    fn request(
-        &mut self,
-        send: SendRequest,
-        from: Option<&EntityKey>,
-        trace: Option<&Arc<str>>,
-    ) -> Result<(), CannotBuild> {
+    fn request(&mut self, send: SendRequest, from: Option<&EntityKey>) -> Result<(), CannotBuild> {
         let nowhere = || CannotBuild::Nowhere(Arc::clone(&send.to.service));
         let peer = self.machine.directory.find(&send.to.service, &send.to.key()).ok_or_else(nowhere)?;
         let reply = send.re.zip(from).map(|(re, key)| ReplyTo {
@@ -168,16 +188,10 @@ impl Outbox<'_> {
             kind: send.to.kind,
             id: send.to.id,
         };
-        self.push(peer, to, send.name, send.data, reply, None, trace)
+        self.push(peer, to, send.parent, send.name, send.data, reply, None)
     }
 
-    fn reply(
-        &mut self,
-        to: &Peer,
-        reply: &ReplyTo,
-        data: &Reply,
-        trace: Option<&Arc<str>>,
-    ) -> Result<(), CannotBuild> {
+    fn reply(&mut self, to: &Peer, reply: &ReplyTo, data: &Reply) -> Result<(), CannotBuild> {
         let target = Target {
             service: Arc::clone(&to.service),
             log_id: to.log_id,
@@ -185,7 +199,7 @@ impl Outbox<'_> {
             id: Arc::clone(&reply.id),
         };
         let data = to_raw_value(data).map_err(CannotBuild::Json)?;
-        self.push(to.clone(), target, REPLY.into(), data, None, Some(Arc::clone(&reply.re)), trace)
+        self.push(to.clone(), target, None, REPLY.into(), data, None, Some(Arc::clone(&reply.re)))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of a message, once")]
@@ -193,16 +207,18 @@ impl Outbox<'_> {
         &mut self,
         peer: Peer,
         to: Target,
+        parent: Option<SpanContext>,
         name: Arc<str>,
         data: Box<RawValue>,
         reply: Option<ReplyTo>,
         re: Option<Arc<str>>,
-        trace: Option<&Arc<str>>,
     ) -> Result<(), CannotBuild> {
         let at = self.next.entry(peer.clone()).or_insert_with(|| self.machine.channels.next_to(&peer));
         let (seq, prev) = *at;
         let from = self.machine.me.clone();
-        let traceparent = trace.cloned();
+        let parent = parent.or(self.handled);
+        let context = parent.map(|parent| self.machine.sending(parent, self.version, &peer, seq));
+        let traceparent = context.map_or_else(|| self.passed_on.cloned(), |own| Some(own.traceparent()));
         let message = Message {
             from,
             seq,
@@ -218,6 +234,7 @@ impl Outbox<'_> {
         };
         let message = Encoded::encode(message).map_err(CannotBuild::Json)?;
         *at = (seq.saturating_add(1), message.digest());
+        self.sent_for.push(parent.filter(|parent| parent.sampled));
         self.sends.push(Sent { to: peer, message });
         Ok(())
     }

@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     address::EntityKey,
-    commit::EventRecord,
-    entity::{Entity, Kinds, Unfit},
+    commit::Commit,
+    entity::{Entity, Kinds, Recorded, Unfit},
     machine::{
         known::Known,
         rows::{Row, Section},
@@ -157,18 +157,22 @@ impl Entities {
     }
 
     /// Folds recorded events into an entity; one that cannot take them is parked.
-    pub fn fold(&mut self, key: &EntityKey, version: u64, events: &[EventRecord], pseq: u64) {
+    pub fn fold(&mut self, key: &EntityKey, version: u64, commit: &Commit) {
+        let Commit { events, pseq, time, traceparent, .. } = commit;
+        let (after, pseq) = (version.saturating_add(events.len() as u64), *pseq);
         let Some(slot) = self.slots.get_mut(&Hashed::of(key)).filter(|_| !events.is_empty()) else { return };
         if let State::Live(state) = &mut slot.state
-            && let Err(e) = events.iter().try_for_each(|event| state.apply(event))
+            && let Err(e) = (version..).zip(events).try_for_each(|(version, event)| {
+                state.apply(event, &Recorded { time: *time, version, traceparent: traceparent.as_ref() })
+            })
         {
             slot.state = Aside::unreadable(e.0);
         }
         if zoo!("only-own-changes-written") {
-            (slot.version, slot.pseq) = (version, pseq);
+            (slot.version, slot.pseq) = (after, pseq);
             return;
         }
-        self.advance(key, version, pseq);
+        self.advance(key, after, pseq);
     }
 
     /// Sets an entity aside: a commit stored an input of it unapplied, and nothing may be applied before that.

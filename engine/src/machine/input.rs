@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
-use super::{runs::RunId, timers::TimerId};
+use super::{runs::RunId, timers::TimerId, traced::Handled};
 use crate::{
     address::{Address, EntityKey},
     commit::{Commit, Peer, RunRef},
@@ -14,6 +14,7 @@ use crate::{
     entity::{ActivityResult, RunRequest},
     message::{ClientMessage, Message},
     receipt::{Invalid, Told},
+    trace::{Span, SpanContext},
 };
 
 /// One input of a shard.
@@ -138,6 +139,19 @@ pub struct Stepped {
     pub runs: Vec<RunRequest>,
     /// Attempts to stop.
     pub stops: Vec<RunRef>,
+    /// What is to be seen of it.
+    pub trace: Seen,
+}
+
+/// What is to be seen of a commit once it is effective.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The message it handles, when that belongs to a trace that is kept.
+    pub handled: Option<Handled>,
+    /// What ended with it.
+    pub spans: Vec<Span>,
+    /// For each of its messages the span it is sent for, when that is kept.
+    pub sent_for: Vec<Option<SpanContext>>,
 }
 
 /// A message of a commit.

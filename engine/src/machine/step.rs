@@ -218,6 +218,7 @@ impl Machine {
     /// Lets the entity decide, and commits what it decided.
     fn ask(&mut self, now: Micros, asked: Asked<'_>) -> Step {
         let time = hybrid(now, self.head.time, asked.cause_time);
+        let trace = self.scope(asked.traceparent.as_ref());
         let Some(slot) = self.entities.get(asked.key) else { return Step::Missing(asked.key.clone()) };
         let version = slot.version;
         let cx = Context {
@@ -229,6 +230,7 @@ impl Machine {
             ),
             version,
             cause: Origin::of(asked.cause.clone(), asked.key.clone()),
+            trace,
         };
         let (decision, parked) = match &mut slot.state {
             State::Live(state) => match state.handle(&asked.input, &cx) {

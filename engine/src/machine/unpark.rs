@@ -36,6 +36,7 @@ impl Machine {
     pub(super) fn unpark(&mut self, now: Micros, message: &ClientMessage, key: &EntityKey) -> Step {
         let told = |why: Arc<str>| Step::Quiet(Quiet::Told(Told::Parked(why)));
         let time = hybrid(now, self.head.time, message.born());
+        let trace = self.scope(message.traceparent.as_ref());
         let Some(slot) = self.entities.get(key) else { return Step::Missing(key.clone()) };
         let version = slot.version;
         let State::Parked(aside) = &slot.state else { return told("it is not set aside".into()) };
@@ -50,6 +51,7 @@ impl Machine {
             entity: Address::new(Arc::clone(&self.me.service), Arc::clone(&key.kind), Arc::clone(&key.id)),
             version,
             cause: format!("{}/{n}", message.id).into(),
+            trace,
         };
         let (mut whole, owed) = match take_all(&mut *entity, &aside.kept, version, context) {
             Ok(taken) => taken,
@@ -112,6 +114,8 @@ fn add(whole: &mut Decision, next: Decision) {
     whole.runs.extend(next.runs);
     whole.stops.extend(next.stops);
     whole.ended |= next.ended;
+    whole.trace = next.trace.or(whole.trace);
+    whole.spans.extend(next.spans);
     let TimerChanges { set, clear } = next.timers;
     for timer in clear {
         let before = whole.timers.set.len();

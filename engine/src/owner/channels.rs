@@ -1,9 +1,12 @@
 //! The sending and receiving ends of an owner's channels: what is handed over when, acknowledged, advertised, sent again.
 
+use std::collections::VecDeque;
+
 use super::*;
 use crate::{
     machine::channels::Channels,
     message::{Control, Says},
+    trace::SpanContext,
 };
 
 /// How far each outgoing channel has come.
@@ -17,23 +20,37 @@ struct Link {
     relayed: u64,
     /// The highest number acknowledged at the last look.
     acked_then: u64,
+    /// What was sent under this claim for a span and is not handed over yet: number and span. Whatever an earlier owner
+    /// may have handed over is not in it.
+    unseen: VecDeque<(u64, SpanContext)>,
 }
 
 impl Links {
     /// Everything folded is effective, nothing is handed over yet.
     pub(super) fn new(channels: &Channels) -> Self {
         let link = |(to, last, acked): (&Peer, u64, u64)| {
-            (to.clone(), Link { effective: last, relayed: acked, acked_then: acked })
+            (to.clone(), Link { effective: last, relayed: acked, acked_then: acked, ..Link::default() })
         };
         Self(channels.outgoing().map(link).collect())
     }
 
     /// The commit that sent this number is effective.
-    pub(super) fn effective(&mut self, to: &Peer, seq: u64) {
-        match self.0.get_mut(to) {
-            Some(link) => link.effective = seq,
-            None => drop(self.0.insert(to.clone(), Link { effective: seq, ..Link::default() })),
+    pub(super) fn effective(&mut self, to: &Peer, seq: u64, sent_for: Option<SpanContext>) {
+        if !self.0.contains_key(to) {
+            self.0.insert(to.clone(), Link::default());
         }
+        if let Some(link) = self.0.get_mut(to) {
+            link.effective = seq;
+            link.unseen.extend(sent_for.map(|span| (seq, span)));
+        }
+    }
+}
+
+impl Link {
+    /// The span that this number is sent for, the first time it is handed over.
+    fn seen(&mut self, seq: u64) -> Option<SpanContext> {
+        while self.unseen.pop_front_if(|(unseen, _)| *unseen < seq).is_some() {}
+        self.unseen.pop_front_if(|(unseen, _)| *unseen == seq).map(|(_, span)| span)
     }
 }
 
@@ -44,19 +61,24 @@ impl Owner<'_> {
         let acked = self.machine.channels().outgoing_to(to).map_or(0, |(_, acked)| acked);
         let most = link.effective.min(acked.saturating_add(self.limits.window));
         let ready = self.machine.channels().open_after(to, link.relayed).take_while(|(seq, _)| *seq <= most);
-        let mut batch = Vec::new();
+        let (mut batch, mut seen) = (Vec::new(), Vec::new());
         for (seq, message) in ready {
             link.relayed = seq;
+            seen.extend(link.seen(seq).map(|span| (message.clone(), span)));
             batch.push(message.clone());
+        }
+        let relayed = link.relayed;
+        if !seen.is_empty() {
+            self.tell_sent(to, seen);
         }
         if let Some(last) = batch.last().map(|message| message.digest()) {
             let produced = zoo!("closed-by-inbox-produce") && self.ports.router.owner(to).is_none();
             self.ports.router.messages(to, batch);
             if produced {
-                self.machine.channels_mut().ack(to, link.relayed, last);
+                self.machine.channels_mut().ack(to, relayed, last);
             }
             if zoo!("closed-at-hand-over") {
-                self.machine.channels_mut().ack(to, link.relayed, last);
+                self.machine.channels_mut().ack(to, relayed, last);
             }
         }
     }

@@ -20,8 +20,9 @@ impl Owner<'_> {
         let mut acks: BTreeMap<Peer, (u64, Digest)> = BTreeMap::new();
         let mut touched: BTreeMap<Peer, ()> = BTreeMap::new();
         for (flight, offset) in proven {
-            let Flight { stepped, waiters, behind, .. } = flight;
+            let Flight { mut stepped, waiters, behind, offset: came_at, .. } = flight;
             behind.into_iter().for_each(|(waiter, told)| waiter.tell(told));
+            self.tell_spans(&stepped.commit, &mut stepped.trace, came_at);
             let commit = &stepped.commit;
             match &commit.cause {
                 Cause::Client { id, .. } => self.machine.located(*id, offset),
@@ -38,8 +39,8 @@ impl Owner<'_> {
             if let Some(low) = commit.low {
                 self.refusals.passed(low);
             }
-            for sent in &stepped.sends {
-                self.links.effective(&sent.to, sent.message.message().seq);
+            for (sent, parent) in stepped.sends.iter().zip(stepped.trace.sent_for) {
+                self.links.effective(&sent.to, sent.message.message().seq, parent);
                 touched.insert(sent.to.clone(), ());
             }
             if let Some(entity) = &commit.entity {
@@ -47,12 +48,12 @@ impl Owner<'_> {
                 if commit.ended {
                     self.tell_watchers(&key);
                 }
-                let time = commit.time;
+                let (time, version) = (commit.time, entity.version);
                 for stop in &stepped.stops {
                     self.runs.stop(&key, stop);
                 }
                 for run in stepped.runs {
-                    self.runs.start(self.place, self.ports, key.clone(), run, time);
+                    self.runs.start(self.place, self.ports, key.clone(), run, (time, version));
                 }
             }
         }

@@ -19,6 +19,8 @@ pub(crate) struct Flight {
     pub(crate) sent: Micros,
     pub(crate) stepped: Box<Stepped>,
     pub(crate) digest: Digest,
+    /// Where its input lies in the inbox, when it came that way.
+    pub(crate) offset: Option<u64>,
     pub(crate) waiters: Vec<Waiter>,
     /// Answers of other inputs that are true only if this commit is effective.
     pub(crate) behind: Vec<(Waiter, Told)>,

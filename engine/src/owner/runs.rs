@@ -4,7 +4,10 @@
 use futures_util::{FutureExt, stream::FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
-use super::*;
+use super::{
+    spans::{Run, running},
+    *,
+};
 use crate::{
     activity::Attempt,
     address::Address,
@@ -37,9 +40,9 @@ impl Running {
         ports: &Ports,
         entity: EntityKey,
         run: RunRequest,
-        time: Micros,
+        (time, version): (Micros, u64),
     ) {
-        let RunRequest { key, round, attempt, activity, request, begin_by } = run;
+        let RunRequest { key, round, attempt, activity, request, begin_by, parent } = run;
         let cancel = CancellationToken::new();
         let id = run_id(&entity, &RunRef { key: Arc::clone(&key), round, attempt });
         self.cancels.insert(id, cancel.clone());
@@ -53,6 +56,7 @@ impl Running {
         };
         let address =
             Address::new(Arc::clone(&place.me.service), Arc::clone(&entity.kind), Arc::clone(&entity.id));
+        let own = parent.map(|parent| running(parent, version, &key, round, attempt));
         let cx = Attempt {
             entity: address,
             key: Arc::clone(&key),
@@ -62,8 +66,17 @@ impl Running {
             begin_by,
             clock: Arc::clone(&ports.clock),
             cancel,
+            traceparent: own.map(|own| own.traceparent()),
             telemetry: ports.telemetry.clone(),
         };
+        let seen = parent.zip(own).map(|(parent, context)| Run {
+            service: Arc::clone(&place.me.service),
+            activity: Arc::clone(&activity),
+            entity: entity.clone(),
+            context,
+            parent,
+            start: ports.clock.now(),
+        });
         let work = std::panic::AssertUnwindSafe(performer(request, cx)).catch_unwind();
         let task = tokio::spawn(work);
         let (service, ports, begun) = (Arc::clone(&place.me.service), ports.clone(), ports.clock.now());
@@ -80,7 +93,11 @@ impl Running {
                 outcome: outcome.word(),
                 took: ports.clock.now().since(begun),
             });
-            (entity, result(outcome))
+            let result = result(outcome);
+            if let Some(run) = seen {
+                run.ended(&ports.telemetry, ports.clock.now(), &result);
+            }
+            (entity, result)
         }));
     }
 

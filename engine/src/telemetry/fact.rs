@@ -106,6 +106,23 @@ pub enum AnswerKind {
     Unknown,
 }
 
+impl AnswerKind {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Conflict => "conflict",
+            Self::Invalid => "invalid",
+            Self::Expired => "expired",
+            Self::Overloaded => "overloaded",
+            Self::Parked => "parked",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What the log said of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Appending {

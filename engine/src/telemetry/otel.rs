@@ -3,14 +3,18 @@
 
 use std::sync::{Arc, Weak};
 
-use ::opentelemetry::metrics::Meter;
+use ::opentelemetry::{metrics::Meter, trace::TracerProvider};
 
-use super::{Fact, Levels, Observe, Span, TraceId};
+use super::{Fact, Levels, Observe, Span, SpanContext};
 
 pub mod instruments;
 mod metrics;
+mod spans;
+
+pub use spans::given_ids;
 
 use metrics::Metrics;
+use spans::{Sink, Tracers};
 
 /// Tells OpenTelemetry what happens in nodes and clients.
 ///
@@ -27,6 +31,8 @@ use metrics::Metrics;
 #[derive(Default)]
 pub struct OpenTelemetry {
     metrics: Option<Arc<Metrics>>,
+    /// The share of new traces that is kept, and where their spans go.
+    spans: Option<(f64, Box<dyn Sink>)>,
 }
 
 impl OpenTelemetry {
@@ -34,6 +40,25 @@ impl OpenTelemetry {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Records spans with the provider of their service, which has its own `service.name`: one of each service, also when
+    /// several live in one process. Of new traces this share is kept, by [`TraceId::sampled`](super::TraceId::sampled); the
+    /// provider has to keep whatever comes, and its ids have to be those of [`given_ids`].
+    ///
+    /// ```
+    /// use opentelemetry::trace::noop::NoopTracerProvider;
+    /// use palinode::telemetry::{Observe, otel::OpenTelemetry};
+    /// let observer = OpenTelemetry::new().traces(0.1, |_service| NoopTracerProvider::new());
+    /// assert_eq!(observer.ratio(), Some(0.1));
+    /// ```
+    #[must_use]
+    pub fn traces<P>(mut self, ratio: f64, of: impl Fn(&str) -> P + Send + Sync + 'static) -> Self
+    where
+        P: TracerProvider<Tracer: Send + Sync> + 'static,
+    {
+        self.spans = Some((ratio, Box::new(Tracers::new(of))));
+        self
     }
 
     /// Records metrics with this meter.
@@ -45,10 +70,18 @@ impl OpenTelemetry {
 }
 
 impl Observe for OpenTelemetry {
-    fn span(&self, _service: &str, _span: Span) {}
+    fn span(&self, service: &str, span: Span) {
+        if let Some((_, spans)) = &self.spans {
+            spans.span(service, span);
+        }
+    }
 
-    fn sampled(&self, _trace: TraceId) -> bool {
-        false
+    fn ratio(&self) -> Option<f64> {
+        self.spans.as_ref().map(|(ratio, _)| *ratio)
+    }
+
+    fn current(&self) -> Option<SpanContext> {
+        spans::current().filter(|_| self.spans.is_some())
     }
 
     fn fact(&self, service: &str, fact: &Fact<'_>) {

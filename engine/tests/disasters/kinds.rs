@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use palinode::{
     Address, Aggregate, Context, Service,
     commit::EventRecord,
-    entity::{Decision, Entity, EntityInput, Kind, SendRequest, Unfit},
+    entity::{Decision, Entity, EntityInput, Kind, Recorded, SendRequest, Unfit},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
@@ -111,6 +111,7 @@ impl Entity for Desk {
                     name: "counter".into(),
                     data: add(),
                     re: Some(n.to_string().into()),
+                    parent: None,
                 }));
             }
             EntityInput::Reply { data, .. } => {
@@ -123,7 +124,7 @@ impl Entity for Desk {
         Ok(decision)
     }
 
-    fn apply(&mut self, _event: &EventRecord) -> Result<(), Unfit> {
+    fn apply(&mut self, _event: &EventRecord, _commit: &Recorded<'_>) -> Result<(), Unfit> {
         self.answers += 1;
         Ok(())
     }

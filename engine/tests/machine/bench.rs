@@ -7,7 +7,7 @@ use palinode::{
     address::{Address, EntityKey},
     commit::{EventRecord, Peer, TimerSet},
     digest::Digest,
-    entity::{AggregateKind, Decision, Entity, EntityInput, Kind, Kinds, SendRequest, Unfit},
+    entity::{AggregateKind, Decision, Entity, EntityInput, Kind, Kinds, Recorded, SendRequest, Unfit},
     machine::{Directory, Encoded, Incoming, Input, Machine, Quiet, Step, Stepped, ids::WindowSize},
     message::ClientMessage,
 };
@@ -132,6 +132,7 @@ impl Entity for Sender {
                     name: "counter".into(),
                     data: to_raw_value(&Command::Add(1)).unwrap(),
                     re: Some(cx.version.to_string().into()),
+                    parent: None,
                 });
             }
             EntityInput::Reply { .. } if self.fragile => return Err(Unfit::new("broken by the answer")),
@@ -144,7 +145,7 @@ impl Entity for Sender {
         }
         Ok(decision)
     }
-    fn apply(&mut self, _event: &EventRecord) -> Result<(), Unfit> {
+    fn apply(&mut self, _event: &EventRecord, _commit: &Recorded<'_>) -> Result<(), Unfit> {
         self.answers += 1;
         Ok(())
     }

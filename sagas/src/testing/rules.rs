@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use palinode::{
     activity::To,
-    entity::{Decision, Entity, Kind},
+    entity::{Decision, Entity, Kind, Recorded},
     message::Refusal,
 };
 use serde::Serialize;
@@ -50,8 +50,9 @@ impl Script {
     pub(super) fn check_refold(&mut self) {
         let live = saved(&*self.entity);
         let mut folded = self.kind.blank(&self.id);
-        for record in &self.records {
-            if let Err(unfit) = folded.apply(record) {
+        for (version, record) in (0..).zip(&self.records) {
+            let of = Recorded { time: record.time, version, traceparent: record.traceparent.as_ref() };
+            if let Err(unfit) = folded.apply(&record.event, &of) {
                 blunt(format!("the journal cannot be folded: {unfit}"));
             }
         }

@@ -61,6 +61,7 @@ impl World {
             begin_by: Micros(120_000_000),
             clock: Arc::new(self.clock.clone()),
             cancel: tokio_util::sync::CancellationToken::new(),
+            traceparent: None,
             telemetry: palinode::telemetry::Telemetry::default(),
         };
         (self.performer)(to_raw_value(&Pay { trip: "one".into() }).unwrap(), attempt)

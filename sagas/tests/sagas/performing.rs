@@ -35,6 +35,7 @@ fn attempt(clock: &ManualClock) -> Attempt {
         begin_by: Micros(i64::MAX),
         clock: Arc::new(clock.clone()),
         cancel: tokio_util::sync::CancellationToken::new(),
+        traceparent: None,
         telemetry: palinode::telemetry::Telemetry::default(),
     }
 }

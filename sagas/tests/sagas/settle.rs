@@ -62,6 +62,7 @@ fn cx27_a_probe_that_knows_nothing_is_no_way_to_the_undo() {
         activity: "pay".into(),
         request: serde_json::value::RawValue::NULL.to_owned(),
         begin_by: palinode::Micros(0),
+        parent: None,
     };
     script.attempt(&run, &done("\"r1\"")).then(["passed pay", "cancel too late", "asked voucher 1.1"]);
 }
@@ -101,6 +102,7 @@ fn an_answer_of_the_pivot_decides_while_its_participant_is_asked() {
         activity: "pay".into(),
         request: serde_json::value::RawValue::NULL.to_owned(),
         begin_by: palinode::Micros(0),
+        parent: None,
     };
     let script = voiding().attempt(&run, &done("\"r1\"")).then(["passed pay", "asked voucher 1.1"]);
     script.answer("pay/void", &done(r#"{"done":"r1"}"#)).then(["late pay/void/1 not_needed"]);

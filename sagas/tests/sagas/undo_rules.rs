@@ -263,6 +263,7 @@ fn u8_an_answer_to_a_pivot_in_doubt_decides_it() {
             activity: "pay".into(),
             request: serde_json::value::RawValue::NULL.to_owned(),
             begin_by: palinode::Micros(0),
+            parent: None,
         };
         in_doubt().attempt(&run, fate)
     };

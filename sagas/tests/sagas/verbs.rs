@@ -115,6 +115,7 @@ pub(crate) fn run(key: &str) -> palinode::entity::RunRequest {
         activity: "any".into(),
         request: serde_json::value::RawValue::NULL.to_owned(),
         begin_by: palinode::Micros(0),
+        parent: None,
     }
 }
 

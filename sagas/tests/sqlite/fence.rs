@@ -39,6 +39,7 @@ fn attempt(key: &str, round: u32) -> Attempt {
         begin_by: Micros(i64::MAX),
         clock: Arc::new(ManualClock::at(Micros(1))),
         cancel: tokio_util::sync::CancellationToken::new(),
+        traceparent: None,
         telemetry: palinode::telemetry::Telemetry::default(),
     }
 }

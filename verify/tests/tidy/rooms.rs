@@ -3,7 +3,7 @@
 
 use crate::{Breach, code::Code, tree::Tree};
 
-const ENGINE: [&str; 15] = [
+const ENGINE: [&str; 16] = [
     "aggregate",
     "entity",
     "event",
@@ -19,8 +19,9 @@ const ENGINE: [&str; 15] = [
     "sealed",
     "machine",
     "retry",
+    "trace",
 ];
-const SAGAS: [&str; 13] = [
+const SAGAS: [&str; 14] = [
     "define",
     "definition",
     "event",
@@ -34,6 +35,7 @@ const SAGAS: [&str; 13] = [
     "outcome",
     "entity",
     "limit",
+    "trace",
 ];
 /// Words that name what a pure room must not have.
 const IMPURE: [&str; 22] = [

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use palinode::{Address, Aggregate, Context, Micros};
+use palinode::{Address, Aggregate, Context, Micros, trace::Scope};
 
 /// An aggregate with a history, and what the last command came to.
 pub(crate) struct Given<A: Aggregate> {
@@ -27,7 +27,8 @@ where
     /// Decides the command and takes its events into the state.
     pub(crate) fn when(mut self, command: &A::Command) -> Self {
         let entity = Address::new(A::SERVICE, A::KIND, self.id);
-        let cx = Context { time: Micros(0), entity, version: 0, cause: "test".into() };
+        let cx =
+            Context { time: Micros(0), entity, version: 0, cause: "test".into(), trace: Scope::default() };
         let outcome = self.state.decide(command, &cx);
         outcome.iter().flatten().for_each(|event| self.state.evolve(event));
         self.outcome = Some(outcome);

@@ -88,6 +88,7 @@ mod tests {
             begin_by: Micros(i64::MAX),
             clock: Arc::new(ManualClock::at(Micros(0))),
             cancel: CancellationToken::new(),
+            traceparent: None,
             telemetry: palinode::telemetry::Telemetry::default(),
         }
     }

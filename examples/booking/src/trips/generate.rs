@@ -93,7 +93,7 @@ impl Dice {
 mod tests {
     use std::collections::BTreeMap;
 
-    use palinode::{Address, Aggregate, Context, Micros};
+    use palinode::{Address, Aggregate, Context, Micros, trace::Scope};
 
     use super::*;
     use crate::domain::{RoomCommand, RoomType};
@@ -127,7 +127,13 @@ mod tests {
             let Plan { trip, guest } = generated(1, n);
             let rooms = hotels.entry(trip.room.clone()).or_default();
             let entity = Address::new("hotel", "room-type", trip.room.clone());
-            let cx = Context { time: Micros(0), entity, version: 0, cause: "test".into() };
+            let cx = Context {
+                time: Micros(0),
+                entity,
+                version: 0,
+                cause: "test".into(),
+                trace: Scope::default(),
+            };
             let hold =
                 RoomCommand::Hold { trip: trip.id, first: trip.first, nights: trip.nights, rate: trip.rate };
             match rooms.decide(&hold, &cx) {

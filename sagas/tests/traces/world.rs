@@ -1,0 +1,247 @@
+//! A small travel business: rooms and seats that may be full, a bank that may be busy, vouchers that may be broken; trips
+//! as sagas over them. On one node, or on two that share a log.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use palinode::{
+    Activity, Aggregate, Answer, Attempt, Client, Clock, Context, CountedIds, Failure, Log, Micros, NoUndo,
+    Node, NodeBuilder, Perform, Service, log::memory::MemoryCluster, node::Parts, store::memory::MemoryStore,
+};
+use palinode_sagas::{Finished, GoOn, Retry, Saga, SagaClient, SagaService, Signal, client::Instance};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::forest::Recorder;
+
+/// The runtime's paused time as a time of day.
+#[derive(Clone)]
+pub(crate) struct Virtual(Instant);
+
+#[async_trait]
+impl Clock for Virtual {
+    fn now(&self) -> Micros {
+        Micros(1_700_000_000_000_000).plus(self.0.elapsed())
+    }
+
+    async fn wait_until(&self, until: Micros) {
+        tokio::time::sleep(until.since(self.now())).await;
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Command {
+    Hold,
+    Release,
+    Confirm,
+}
+
+macro_rules! thing {
+    ($name:ident, $service:literal, $kind:literal) => {
+        #[derive(Default, Serialize, Deserialize)]
+        pub(crate) struct $name(u32);
+
+        impl Aggregate for $name {
+            const SERVICE: &'static str = $service;
+            const KIND: &'static str = $kind;
+            type Command = Command;
+            type Event = u32;
+            type Reply = u32;
+            type Rejection = String;
+            fn decide(&self, command: &Command, cx: &Context) -> Result<Vec<u32>, String> {
+                match command {
+                    Command::Hold if &*cx.entity.id == "full" => Err("full".into()),
+                    Command::Hold | Command::Release | Command::Confirm => Ok(Vec::new()),
+                }
+            }
+            fn evolve(&mut self, _: &u32) {}
+            fn reply(&self, _: &Command) -> u32 {
+                self.0
+            }
+        }
+    };
+}
+thing!(Room, "hotel", "room");
+thing!(Seat, "flight", "seat");
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Pay {}
+impl Activity for Pay {
+    const NAME: &'static str = "pay";
+    type Reply = ();
+    type Undo = NoUndo;
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Voucher {}
+impl Activity for Voucher {
+    const NAME: &'static str = "voucher";
+    type Reply = ();
+    type Undo = NoUndo;
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Confirmed {}
+impl Signal for Confirmed {
+    const NAME: &'static str = "confirmed";
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Trip {
+    pub(crate) seat: String,
+}
+
+/// The participants outside: how often each fails first, and what they were told of the trace.
+#[derive(Clone, Default)]
+pub(crate) struct Outside {
+    pub(crate) busy: Arc<AtomicU32>,
+    pub(crate) broken: Arc<AtomicU32>,
+    pub(crate) told: Arc<Mutex<Vec<Option<Arc<str>>>>>,
+}
+
+fn fails(left: &AtomicU32) -> bool {
+    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
+}
+
+impl Perform<Pay> for Outside {
+    async fn perform(&self, _: &Pay, cx: &Attempt) -> Result<(), Failure> {
+        self.told.lock().unwrap().push(cx.traceparent.clone());
+        cx.clock.pass(Duration::from_millis(7)).await;
+        if fails(&self.busy) { Err(Failure::Transient("busy".into())) } else { Ok(()) }
+    }
+}
+
+impl Perform<Voucher> for Outside {
+    async fn perform(&self, _: &Voucher, _: &Attempt) -> Result<(), Failure> {
+        if fails(&self.broken) { Err(Failure::Fatal("broken".into())) } else { Ok(()) }
+    }
+}
+
+/// A room, a seat, a payment, and what follows it.
+pub(crate) fn book() -> Saga<Trip> {
+    Saga::define("book-trip", 1)
+        .step("room", |_: &Trip| Room::at("12").ask(Command::Hold))
+        .undo(|_, _| Command::Release)
+        .step("seat", |t| Seat::at(&*t.seat).ask(Command::Hold))
+        .undo(|_, _| Command::Release)
+        .pivot("pay", |_| Pay {})
+        .retry(Retry::step())
+        .retriable("confirm", |_| Room::at("12").ask(Command::Confirm))
+        .retriable("voucher", |_| Voucher {})
+        .finish()
+}
+
+/// A room, some time to think, the guest's word if it comes, and the payment.
+pub(crate) fn patient() -> Saga<Trip> {
+    Saga::define("patient-trip", 1)
+        .step("room", |_: &Trip| Room::at("12").ask(Command::Hold))
+        .undo(|_, _| Command::Release)
+        .timer("think", Duration::from_secs(30))
+        .wait::<Confirmed>("guest", Duration::from_secs(60))
+        .on_timeout(GoOn)
+        .pivot("pay", |_| Pay {})
+        .finish()
+}
+
+pub(crate) struct World {
+    pub(crate) cluster: MemoryCluster,
+    pub(crate) store: MemoryStore,
+    pub(crate) clock: Virtual,
+    pub(crate) ids: Arc<CountedIds>,
+    pub(crate) recorder: Recorder,
+    pub(crate) outside: Outside,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::observed_by(Recorder::default())
+    }
+
+    pub(crate) fn observed_by(recorder: Recorder) -> Self {
+        Self {
+            cluster: MemoryCluster::new(3),
+            store: MemoryStore::default(),
+            clock: Virtual(Instant::now()),
+            ids: Arc::default(),
+            recorder,
+            outside: Outside::default(),
+        }
+    }
+
+    pub(crate) fn parts(&self, log: Arc<dyn Log>) -> Parts {
+        Parts {
+            log,
+            store: Arc::new(self.store.clone()),
+            clock: Arc::new(self.clock.clone()),
+            ids: Arc::clone(&self.ids) as _,
+        }
+    }
+
+    fn stays() -> [Service; 2] {
+        [Service::new("hotel").aggregate::<Room>(), Service::new("flight").aggregate::<Seat>()]
+    }
+
+    fn trips(&self) -> Service {
+        Service::new("trip")
+            .saga(&book())
+            .saga(&patient())
+            .perform::<Pay>(self.outside.clone())
+            .perform::<Voucher>(self.outside.clone())
+    }
+
+    fn node(&self, name: &str) -> NodeBuilder {
+        NodeBuilder::new(name).partitions(1).observe(Arc::new(self.recorder.clone()))
+    }
+
+    /// Everything on one node, over this log.
+    pub(crate) async fn whole(&self, log: Arc<dyn Log>) -> Node {
+        let [hotel, flight] = Self::stays();
+        let node = self.node("whole").inbox().service(hotel).service(flight).service(self.trips());
+        node.start(self.parts(log)).await.unwrap()
+    }
+
+    /// Rooms and seats on a node of their own.
+    pub(crate) async fn stay_node(&self, name: &str) -> Node {
+        let [hotel, flight] = Self::stays();
+        let node = self.node(name).inbox().service(hotel).service(flight);
+        node.start(self.parts(self.cluster.member(name))).await.unwrap()
+    }
+
+    /// Trips on a node of their own.
+    pub(crate) async fn trip_node(&self, name: &str) -> Node {
+        let node = self.node(name).service(self.trips()).peer("hotel").peer("flight");
+        node.start(self.parts(self.cluster.member(name))).await.unwrap()
+    }
+
+    /// A client in a process of its own.
+    pub(crate) async fn client(&self) -> Client {
+        let parts = self.parts(self.cluster.member("client"));
+        let services = ["hotel", "flight", "trip"];
+        let client = Client::connect_with(parts.log, parts.clock, parts.ids, services).await.unwrap();
+        client.of_service("desk").observe(Arc::new(self.recorder.clone()))
+    }
+}
+
+/// Starts a trip, however often that takes.
+pub(crate) async fn start(client: &Client, saga: &Saga<Trip>, id: &str, seat: &str) -> Instance<Trip> {
+    loop {
+        match client.sagas("trip", saga).start(id, Trip { seat: seat.into() }).await {
+            Answer::Accepted(receipt) => return receipt.reply,
+            Answer::Unknown { .. } | Answer::Overloaded => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Waits for its end, and until whatever follows from it is told.
+pub(crate) async fn end(trip: &Instance<Trip>) -> Finished<Trip> {
+    let end = trip.finished().await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    end
+}
