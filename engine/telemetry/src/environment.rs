@@ -31,7 +31,10 @@ pub(crate) struct Spans {
     /// The whole URL.
     pub(crate) endpoint: String,
     pub(crate) timeout: Duration,
+    /// Of the program's own spans.
     pub(crate) sampler: Sampler,
+    /// Which share of new traces the sampler keeps.
+    pub(crate) ratio: f64,
     pub(crate) batch: Batch,
 }
 
@@ -73,10 +76,10 @@ impl Spans {
             .into_iter()
             .flatten()
             .next();
-        let sampler = given.sampler();
+        let (sampler, ratio) = given.sampler();
         let batch = Batch::read(given);
         let timeout = timeout.map_or(TIMEOUT, Duration::from_millis);
-        endpoint.filter(|_| wanted).map(|endpoint| Self { endpoint, timeout, sampler, batch })
+        endpoint.filter(|_| wanted).map(|endpoint| Self { endpoint, timeout, sampler, ratio, batch })
     }
 }
 
@@ -143,7 +146,8 @@ impl Given<'_> {
         None
     }
 
-    fn sampler(&mut self) -> Sampler {
+    /// The sampler, and the share of new traces that it keeps.
+    fn sampler(&mut self) -> (Sampler, f64) {
         const ARGUMENT: &str = "OTEL_TRACES_SAMPLER_ARG";
         const ALL: [(&str, (bool, Rate)); 6] = [
             ("always_on", (false, Rate::All)),
@@ -156,16 +160,16 @@ impl Given<'_> {
         let (by_parent, rate) = self.choice("OTEL_TRACES_SAMPLER", &ALL).unwrap_or((true, Rate::All));
         let argument = self.text(ARGUMENT);
         let part = argument.as_ref().map_or(Ok(1.0), |text| text.parse::<f64>());
-        let root = match (rate, part) {
-            (Rate::All, _) => Sampler::AlwaysOn,
-            (Rate::None, _) => Sampler::AlwaysOff,
-            (Rate::Part, Ok(part)) if (0.0..=1.0).contains(&part) => Sampler::TraceIdRatioBased(part),
+        let (root, ratio) = match (rate, part) {
+            (Rate::All, _) => (Sampler::AlwaysOn, 1.0),
+            (Rate::None, _) => (Sampler::AlwaysOff, 0.0),
+            (Rate::Part, Ok(part)) if (0.0..=1.0).contains(&part) => (Sampler::TraceIdRatioBased(part), part),
             (Rate::Part, _) => {
                 self.wrong(ARGUMENT, argument.unwrap_or_default(), "a number from 0 to 1");
-                Sampler::AlwaysOff
+                (Sampler::AlwaysOff, 0.0)
             }
         };
-        if by_parent { Sampler::ParentBased(Box::new(root)) } else { root }
+        (if by_parent { Sampler::ParentBased(Box::new(root)) } else { root }, ratio)
     }
 }
 
@@ -219,11 +223,13 @@ mod tests {
     fn samplers_are_those_of_the_specification() {
         let sampler = |name, arg| {
             let given = [ENDPOINT, ("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", arg)];
-            format!("{:?}", spans(&given).sampler)
+            let spans = spans(&given);
+            (format!("{:?}", spans.sampler), spans.ratio)
         };
-        assert_eq!(sampler("always_off", ""), "AlwaysOff");
-        assert_eq!(sampler("traceidratio", "0.25"), "TraceIdRatioBased(0.25)");
-        assert_eq!(sampler("parentbased_traceidratio", ""), "ParentBased(TraceIdRatioBased(1.0))");
+        assert_eq!(sampler("always_off", ""), ("AlwaysOff".into(), 0.0));
+        assert_eq!(sampler("traceidratio", "0.25"), ("TraceIdRatioBased(0.25)".into(), 0.25));
+        let all = ("ParentBased(TraceIdRatioBased(1.0))".into(), 1.0);
+        assert_eq!(sampler("parentbased_traceidratio", ""), all);
     }
 
     #[test]

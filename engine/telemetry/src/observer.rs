@@ -13,6 +13,10 @@ pub(crate) fn of(tracers: Option<&Arc<Tracers>>, scrape: Option<&Scrape>) -> Opt
         return None;
     }
     let mut observer = OpenTelemetry::new();
+    if let Some(tracers) = tracers {
+        let (ratio, of) = (tracers.ratio(), Arc::clone(tracers));
+        observer = observer.traces(ratio, move |service| of.of_service(service));
+    }
     if let Some(scrape) = scrape {
         observer = observer.metrics(&scrape.provider().meter(SCOPE));
     }

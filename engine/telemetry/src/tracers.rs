@@ -22,7 +22,16 @@ use crate::{SetupError, environment::Spans, ids::GivenIds};
 pub(crate) struct Tracers {
     spans: Spans,
     client: reqwest::blocking::Client,
-    providers: Mutex<BTreeMap<Box<str>, SdkTracerProvider>>,
+    providers: Mutex<BTreeMap<(Whose, Box<str>), SdkTracerProvider>>,
+}
+
+/// Whose spans they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Whose {
+    /// Of a service of a log: it was decided before whether they are kept.
+    Service,
+    /// Of the program: the sampler decides.
+    Program,
 }
 
 impl Tracers {
@@ -36,33 +45,31 @@ impl Tracers {
         Ok(Arc::new(tracers))
     }
 
-    /// How a program decides about its own traces.
-    pub(crate) fn sampler(&self) -> &Sampler {
-        &self.spans.sampler
+    /// The share of new traces that is kept.
+    pub(crate) fn ratio(&self) -> f64 {
+        self.spans.ratio
     }
 
-    /// The provider of a service. What comes to it is kept: it was decided upon before.
+    /// The provider of a service.
     pub(crate) fn of_service(&self, service: &str) -> SdkTracerProvider {
-        self.of(service, |provider| provider.with_sampler(Sampler::AlwaysOn))
+        self.of(Whose::Service, service)
     }
 
     /// The provider of a program for spans that belong to no service.
     pub(crate) fn of_program(&self, name: &str) -> SdkTracerProvider {
-        self.of(name, |provider| provider.with_sampler(self.spans.sampler.clone()))
+        self.of(Whose::Program, name)
     }
 
-    fn of(
-        &self,
-        name: &str,
-        decided: impl FnOnce(TracerProviderBuilder) -> TracerProviderBuilder,
-    ) -> SdkTracerProvider {
+    fn of(&self, whose: Whose, name: &str) -> SdkTracerProvider {
         let mut providers = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(provider) = providers.get(name) {
-            return provider.clone();
-        }
-        let provider = decided(self.builder(name)).build();
-        providers.insert(name.into(), provider.clone());
-        provider
+        let provider = providers.entry((whose, name.into())).or_insert_with(|| {
+            let sampler = match whose {
+                Whose::Service => Sampler::AlwaysOn,
+                Whose::Program => self.spans.sampler.clone(),
+            };
+            self.builder(name).with_sampler(sampler).build()
+        });
+        provider.clone()
     }
 
     fn builder(&self, name: &str) -> TracerProviderBuilder {
@@ -102,7 +109,7 @@ impl Tracers {
         thread::scope(|all| {
             let ending: Vec<_> = providers
                 .iter()
-                .map(|(name, provider)| {
+                .map(|((_, name), provider)| {
                     all.spawn(move || match provider.shutdown_with_timeout(budget) {
                         Ok(()) => true,
                         Err(why) => {

@@ -20,6 +20,7 @@ use crate::{
     place::{Payments, Place, Servers},
     read::{self, model::Model, tables::Tables, versions::Followed},
     saga::book_trip,
+    telemetry::{PROGRAM, Seen},
     trips::Trip,
 };
 
@@ -70,6 +71,7 @@ pub(crate) struct Services {
     tables: Tables,
     /// Where the read models of several processes are.
     shared: Option<PgDb>,
+    seen: Seen,
 }
 
 impl Services {
@@ -103,10 +105,11 @@ impl Services {
             rooms_model: Model::Here(seen(read::ROOMS.start(&node).await?)?),
             seats_model: Model::Here(seen(read::SEATS.start(&node).await?)?),
             cars_model: Model::Here(seen(read::CARS.start(&node).await?)?),
-            trips: node.client().sagas("trip", &saga),
+            trips: node.client().of_service(PROGRAM).sagas("trip", &saga),
             tables: Tables::Sqlite(node.read_db()?.readers().clone()),
             node: Some(node),
             shared: None,
+            seen: place.seen().clone(),
         })
     }
 
@@ -150,17 +153,19 @@ impl Services {
             rooms_model: followed(here(Name::Hotel), &read::ROOMS, &db).await?,
             seats_model: followed(here(Name::Flight), &read::SEATS, &db).await?,
             cars_model: followed(here(Name::Car), &read::CARS, &db).await?,
-            trips: node.client().sagas("trip", &saga),
+            trips: node.client().of_service(PROGRAM).sagas("trip", &saga),
             tables: Tables::Postgres(db.readers().clone()),
             node: Some(node),
             shared: Some(db),
+            seen: place.seen().clone(),
         })
     }
 
     /// Runs none of them.
     async fn asked(place: &Place, servers: &Servers, hold: Duration) -> anyhow::Result<Self> {
         let log = KafkaLog::connect(servers.kafka.clone(), Arc::new(SystemClock)).await?;
-        let mut client = Client::connect(Arc::new(log), Name::ALL.map(Name::as_str)).await?;
+        let client = Client::connect(Arc::new(log), Name::ALL.map(Name::as_str)).await?;
+        let mut client = client.of_service(PROGRAM);
         if let Some(observer) = place.seen().observer() {
             client = client.observe(observer);
         }
@@ -174,6 +179,7 @@ impl Services {
             tables: Tables::Postgres(db.readers().clone()),
             node: None,
             shared: Some(db),
+            seen: place.seen().clone(),
         })
     }
 
@@ -192,6 +198,11 @@ impl Services {
     /// The node that runs services here.
     pub(crate) fn node(&self) -> Option<&Node> {
         self.node.as_ref()
+    }
+
+    /// Who is told what happens, and where it is looked at.
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.seen
     }
 
     /// The tables of the read models.

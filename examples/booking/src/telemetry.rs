@@ -4,11 +4,12 @@
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use clap::Args;
+use opentelemetry::global::BoxedTracer;
 use palinode::telemetry::Observe;
 use palinode_telemetry::{Setup, Style, Telemetry};
 
 /// The name of what belongs to no service of the log.
-const PROGRAM: &str = "booking";
+pub(crate) const PROGRAM: &str = "booking";
 /// How long what was told last may take to leave.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -27,6 +28,7 @@ pub(crate) struct TelemetryArgs {
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
     observer: Option<Arc<dyn Observe>>,
+    tracer: Option<Arc<BoxedTracer>>,
     jaeger: Option<Arc<str>>,
 }
 
@@ -49,7 +51,8 @@ impl TelemetryArgs {
         let variable = || std::env::var("PALINODE_JAEGER").ok().filter(|address| !address.is_empty());
         let jaeger = self.jaeger.clone().or_else(variable);
         let jaeger = jaeger.map(|address| address.trim_end_matches('/').into());
-        let seen = Seen { observer: telemetry.observer(), jaeger };
+        let tracer = telemetry.sends_spans().then(|| Arc::new(telemetry.tracer()));
+        let seen = Seen { observer: telemetry.observer(), tracer, jaeger };
         Ok((telemetry, seen))
     }
 }
@@ -58,6 +61,11 @@ impl Seen {
     /// Who is told.
     pub(crate) fn observer(&self) -> Option<Arc<dyn Observe>> {
         self.observer.clone()
+    }
+
+    /// For spans of the program itself, when anybody wants them.
+    pub(crate) fn tracer(&self) -> Option<&BoxedTracer> {
+        self.tracer.as_deref()
     }
 
     /// Where a person sees this trace; nothing when nobody said where traces are looked at.
