@@ -20,6 +20,7 @@ use crate::{
     place::{Payments, Place, Servers},
     read::{self, model::Model, tables::Tables, versions::Followed},
     saga::book_trip,
+    telemetry::{PROGRAM, Seen},
     trips::Trip,
 };
 
@@ -70,6 +71,7 @@ pub(crate) struct Services {
     tables: Tables,
     /// Where the read models of several processes are.
     shared: Option<PgDb>,
+    seen: Seen,
 }
 
 impl Services {
@@ -82,7 +84,7 @@ impl Services {
     pub(crate) async fn start(place: &Place, hold: Duration, limits: Limits) -> anyhow::Result<Self> {
         match place.servers() {
             None => Self::embedded(place, hold, limits).await,
-            Some(servers) => Self::asked(servers, hold).await,
+            Some(servers) => Self::asked(place, servers, hold).await,
         }
     }
 
@@ -91,6 +93,9 @@ impl Services {
         let (folder, saga) = (place.folder(), book_trip(hold));
         let bank = place.payments().context("payments.db cannot be opened")?;
         let mut node = Node::embedded(folder).limits(limits);
+        if let Some(observer) = place.seen().observer() {
+            node = node.observe(observer);
+        }
         for name in Name::ALL {
             node = node.service(service(name, &saga, Some(&bank)));
         }
@@ -100,10 +105,11 @@ impl Services {
             rooms_model: Model::Here(seen(read::ROOMS.start(&node).await?)?),
             seats_model: Model::Here(seen(read::SEATS.start(&node).await?)?),
             cars_model: Model::Here(seen(read::CARS.start(&node).await?)?),
-            trips: node.client().sagas("trip", &saga),
+            trips: node.client().of_service(PROGRAM).sagas("trip", &saga),
             tables: Tables::Sqlite(node.read_db()?.readers().clone()),
             node: Some(node),
             shared: None,
+            seen: place.seen().clone(),
         })
     }
 
@@ -126,6 +132,9 @@ impl Services {
             None
         };
         let mut node = Node::kafka(servers.kafka.clone(), servers.postgres.clone()).limits(limits);
+        if let Some(observer) = place.seen().observer() {
+            node = node.observe(observer);
+        }
         for name in Name::ALL {
             node = if names.contains(&name) {
                 node.service(service(name, &saga, bank.as_ref()))
@@ -144,17 +153,22 @@ impl Services {
             rooms_model: followed(here(Name::Hotel), &read::ROOMS, &db).await?,
             seats_model: followed(here(Name::Flight), &read::SEATS, &db).await?,
             cars_model: followed(here(Name::Car), &read::CARS, &db).await?,
-            trips: node.client().sagas("trip", &saga),
+            trips: node.client().of_service(PROGRAM).sagas("trip", &saga),
             tables: Tables::Postgres(db.readers().clone()),
             node: Some(node),
             shared: Some(db),
+            seen: place.seen().clone(),
         })
     }
 
     /// Runs none of them.
-    async fn asked(servers: &Servers, hold: Duration) -> anyhow::Result<Self> {
+    async fn asked(place: &Place, servers: &Servers, hold: Duration) -> anyhow::Result<Self> {
         let log = KafkaLog::connect(servers.kafka.clone(), Arc::new(SystemClock)).await?;
         let client = Client::connect(Arc::new(log), Name::ALL.map(Name::as_str)).await?;
+        let mut client = client.of_service(PROGRAM);
+        if let Some(observer) = place.seen().observer() {
+            client = client.observe(observer);
+        }
         let db = PgDb::connect(servers.postgres.clone()).await?;
         Ok(Self {
             trips_model: followed(None, &read::TRIPS, &db).await?,
@@ -165,6 +179,7 @@ impl Services {
             tables: Tables::Postgres(db.readers().clone()),
             node: None,
             shared: Some(db),
+            seen: place.seen().clone(),
         })
     }
 
@@ -183,6 +198,11 @@ impl Services {
     /// The node that runs services here.
     pub(crate) fn node(&self) -> Option<&Node> {
         self.node.as_ref()
+    }
+
+    /// Who is told what happens, and where it is looked at.
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.seen
     }
 
     /// The tables of the read models.
