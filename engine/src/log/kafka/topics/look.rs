@@ -60,7 +60,8 @@ pub(super) fn answers(settings: &KafkaSettings) -> Result<usize, LogError> {
     let made = settings.client(&Role::Idle).create_with_context(Told::to("first look"));
     let client: BaseConsumer<Told> = made.map_err(|e| passing("a client", &e))?;
     if client.client().fetch_cluster_id(METADATA).is_some() {
-        let metadata = client.fetch_metadata(None, METADATA).map_err(|e| passing("the list of brokers", &e))?;
+        let metadata =
+            client.fetch_metadata(None, METADATA).map_err(|e| passing("the list of brokers", &e))?;
         return Ok(metadata.brokers().len());
     }
     for _ in 0..NEWS {
