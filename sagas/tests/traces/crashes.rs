@@ -124,7 +124,7 @@ async fn dies_at(nth: usize, saga: &Saga<Trip>, seat: &str) -> Option<(Forest, B
 }
 
 /// Every span but those of the commits of these times must be there, and every one of those of the whole tree.
-fn compare(nth: usize, whole: &Forest, told: &Forest, unheard: &BTreeSet<Micros>) {
+fn compare(nth: usize, whole: &Forest, told: &Forest, unheard: &BTreeSet<Micros>) -> usize {
     let (whole_paths, told_paths) = (whole.paths(), told.paths());
     let missing: Vec<&Span> = whole
         .0
@@ -148,6 +148,7 @@ fn compare(nth: usize, whole: &Forest, told: &Forest, unheard: &BTreeSet<Micros>
     for orphan in told.orphans() {
         assert!(orphan.parent.is_some_and(|parent| lost.contains(&parent.span)), "{orphan:?}");
     }
+    missing.len()
 }
 
 async fn dies_at_each(saga: &Saga<Trip>, seat: &str) {
@@ -160,12 +161,12 @@ async fn dies_at_each(saga: &Saga<Trip>, seat: &str) {
         let told = world.recorder.forest();
         (told.of(told.trace_of("t1")), ())
     };
-    let mut deaths = 0;
+    let (mut deaths, mut lost) = (0, 0);
     while let Some((told, unheard)) = dies_at(deaths + 1, saga, seat).await {
         deaths += 1;
-        compare(deaths, &whole, &told, &unheard);
+        lost += compare(deaths, &whole, &told, &unheard);
     }
-    assert!(deaths >= 5, "{deaths}");
+    assert!(deaths >= 5 && lost >= deaths, "{deaths} deaths, {lost} spans lost");
 }
 
 #[tokio::test(start_paused = true)]
