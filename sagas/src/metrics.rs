@@ -98,7 +98,7 @@ impl State {
 
 /// What an entry adds to the metrics; `passed` is how long what ended with it had lasted.
 pub(crate) fn count(def: &Definition, event: &Event, passed: Option<&Passed>, to: &mut Vec<Measured>) {
-    let saga: Arc<str> = def.name().into();
+    let saga = Arc::clone(def.name());
     let seconds = passed.map(|Passed(lasted)| lasted.as_secs_f64());
     if let Event::Started { version, .. } = event {
         to.push(STARTED.of(1.0, [("saga", saga), ("version", version.to_string().into())]));

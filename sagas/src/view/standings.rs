@@ -37,14 +37,14 @@ static OLDEST: Instrument =
 
 /// Instances of a definition that stand alike, in one shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Group {
-    pub(super) definition: Arc<str>,
-    pub(super) status: Arc<str>,
-    pub(super) shard: u32,
-    pub(super) sagas: u32,
-    pub(super) parked: u32,
+pub struct Group {
+    pub definition: Arc<str>,
+    pub status: Arc<str>,
+    pub shard: u32,
+    pub sagas: u32,
+    pub parked: u32,
     /// Since when the oldest of them waits.
-    pub(super) since: Option<Micros>,
+    pub since: Option<Micros>,
 }
 
 /// The gauges of the sagas of one service.
