@@ -166,6 +166,7 @@ impl Entity for Instance {
             self.state.recall_trace(commit.traceparent, at);
         }
         // What ended was told by whoever decided it.
+        let _ = self.state.pass(&self.definition, &event, at.time);
         let _ = self.state.follow(&self.definition, &event, at);
         Ok(())
     }
@@ -244,6 +245,7 @@ impl Instance {
         decision.runs = out.runs;
         decision.stops = out.stops;
         decision.spans = out.spans;
+        decision.measured = out.measured;
         decision.trace = state.traced().filter(|_| cx.trace.is_on());
         self.state = state;
         self.typed = typed;

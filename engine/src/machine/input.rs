@@ -12,6 +12,7 @@ use crate::{
     commit::{Commit, Peer, RunRef},
     digest::Digest,
     entity::{ActivityResult, RunRequest},
+    measure::Measured,
     message::{ClientMessage, Message},
     receipt::{Invalid, Told},
     trace::{Span, SpanContext},
@@ -150,6 +151,8 @@ pub struct Seen {
     pub handled: Option<Handled>,
     /// What ended with it.
     pub spans: Vec<Span>,
+    /// What is counted of it.
+    pub measured: Vec<Measured>,
     /// For each of its messages the span it is sent for, when that is kept.
     pub sent_for: Vec<Option<SpanContext>>,
 }

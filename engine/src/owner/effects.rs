@@ -23,6 +23,7 @@ impl Owner<'_> {
             let Flight { mut stepped, waiters, behind, offset: came_at, .. } = flight;
             behind.into_iter().for_each(|(waiter, told)| waiter.tell(told));
             self.tell_spans(&stepped.commit, &mut stepped.trace, came_at);
+            stepped.trace.measured.iter().for_each(|measured| self.fact(|| Fact::Measured(measured)));
             let commit = &stepped.commit;
             match &commit.cause {
                 Cause::Client { id, .. } => self.machine.located(*id, offset),

@@ -75,7 +75,7 @@ impl Running {
             entity: entity.clone(),
             context,
             parent,
-            start: ports.clock.now(),
+            start: ports.clock.now().max(time),
         });
         let work = std::panic::AssertUnwindSafe(performer(request, cx)).catch_unwind();
         let task = tokio::spawn(work);

@@ -17,10 +17,13 @@ use crate::{
     machine::fold::{Fold, Verdict},
     position::Position,
     time::Micros,
+    trace::SpanContext,
 };
 
 /// The most events of one batch, unless one commit has more.
 const MAX_EVENTS: usize = 500;
+/// The most commits that the span of a batch is linked to.
+const MAX_SEEN: usize = 32;
 /// The most bytes of records of one batch, unless one record has more.
 const MAX_BYTES: usize = 1024 * 1024;
 
@@ -39,6 +42,8 @@ pub(super) struct Batch<B> {
     /// Single events in pieces of their own, to find the one that cannot be taken.
     pub(super) single: bool,
     pub(super) events: usize,
+    /// Where its commits stand in traces that are kept: the first of them, each once.
+    pub(super) seen: Vec<SpanContext>,
     bytes: usize,
 }
 
@@ -79,6 +84,8 @@ pub(super) struct Reading<'a, P> {
     pub(super) unwritten: &'a BTreeMap<(u64, u32), Poison>,
     pub(super) meter: &'a mut Meter,
     pub(super) now: Micros,
+    /// Somebody wants to see what is written.
+    pub(super) traced: bool,
 }
 
 impl<B: Default> Batch<B> {
@@ -91,6 +98,7 @@ impl<B: Default> Batch<B> {
             time: None,
             single,
             events: 0,
+            seen: Vec::new(),
             bytes: 0,
         }
     }
@@ -125,12 +133,26 @@ impl<B: Default> Batch<B> {
             }
             Verdict::Genesis(_) | Verdict::Claim(_) => {}
             Verdict::Commit(commit) => {
+                let before = self.events;
                 self.commit(reading, stored.offset, &commit)?;
+                if reading.traced && self.events > before {
+                    self.see(&commit);
+                }
                 self.time = Some(commit.time);
             }
         }
         self.to = fold.position().cloned();
         Ok(())
+    }
+
+    fn see(&mut self, commit: &Commit) {
+        let context = SpanContext::read(commit.traceparent.as_ref()).filter(|context| context.sampled);
+        if let Some(context) = context
+            && self.seen.len() < MAX_SEEN
+            && !self.seen.contains(&context)
+        {
+            self.seen.push(context);
+        }
     }
 
     fn commit<D: Db, P: Projection<D, Batch = B>>(

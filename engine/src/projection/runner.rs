@@ -209,6 +209,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                     unwritten: &self.unwritten,
                     meter: &mut self.meter,
                     now: self.source.clock.now(),
+                    traced: self.source.telemetry.ratio().is_some(),
                 };
                 match batch.take(&mut reading, &mut at.fold, &stored) {
                     Ok(()) => {}
@@ -254,7 +255,9 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
 
     /// The checkpoint first, then what is held back, then the rows, in one transaction.
     async fn write(&mut self, at: &mut Footing, batch: Batch<P::Batch>) -> Result<(), Halt> {
-        let Batch { pieces, parks, holds, to: Some(to), time, events, .. } = batch else { return Ok(()) };
+        let Batch { pieces, parks, holds, to: Some(to), time, events, seen, .. } = batch else {
+            return Ok(());
+        };
         self.may_park(&parks)?;
         self.may_write().await?;
         let time = time.unwrap_or(at.checkpoint.time);
@@ -295,6 +298,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
             Transacted::Committed(()) => {
                 self.backoff = BACKOFF.0;
                 self.unwritten.retain(|(pseq, _), _| *pseq > next.position.pseq);
+                self.tell_span(seen, &at.checkpoint.position, &next, events, begun);
                 at.checkpoint = next;
                 self.db.ring(checkpoint::About::one(&self.key));
                 self.held_back(at, parks, holds);

@@ -10,9 +10,15 @@ use super::{
     runner::{BACKOFF, POLL, Runner},
 };
 use crate::{
-    checkpoint::{ApplyError, Class, ReadDb, State, Transacted},
+    address::Topic,
+    checkpoint::{self, ApplyError, Checkpoint, Class, ReadDb, State, Transacted},
+    position::Position,
     telemetry::Fact,
     time::Micros,
+    trace::{
+        Span, SpanContext, SpanId, SpanKind, Status, TraceId,
+        names::{key, role, span, value},
+    },
 };
 
 impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
@@ -86,6 +92,53 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         };
         let (projection, took) = (&*self.key.projection, || clock.now().since(begun));
         telemetry.fact(service, || Fact::Projected { projection, result, events, took: took() });
+    }
+
+    /// A batch that holds commits of traces that are kept was written: a trace of its own, linked to them.
+    pub(super) fn tell_span(
+        &self,
+        seen: Vec<SpanContext>,
+        from: &Position,
+        to: &Checkpoint,
+        events: usize,
+        begun: Micros,
+    ) {
+        if seen.is_empty() {
+            return;
+        }
+        let Source { telemetry, service, clock, .. } = &self.source;
+        let checkpoint::Key { projection, version, shard, .. } = &self.key;
+        let (log_id, first, last) = (to.position.log_id, from.pseq, to.position.pseq);
+        let name = format!(
+            "{}\n{projection}\n{version}\n{service}\n{log_id}\n{shard}\n{first}\n{last}\n{}",
+            role::PROJECT,
+            to.epoch
+        );
+        let trace = TraceId::derived(name);
+        let span = SpanId::derived(trace, last, role::PROJECT, "");
+        telemetry.span(service, || Span {
+            name: span::project(service).into(),
+            kind: SpanKind::Consumer,
+            context: SpanContext { trace, span, sampled: true },
+            parent: None,
+            links: seen,
+            start: begun,
+            end: clock.now().max(begun),
+            attributes: vec![
+                (key::MESSAGING_SYSTEM, value::PALINODE.into()),
+                (key::MESSAGING_OPERATION, value::PROCESS.into()),
+                (key::MESSAGING_OPERATION_TYPE, value::PROCESS.into()),
+                (key::MESSAGING_DESTINATION, Topic::events(Arc::clone(service)).to_string().as_str().into()),
+                (key::MESSAGING_PARTITION, shard.to_string().as_str().into()),
+                (key::MESSAGING_BATCH, i64::try_from(events).unwrap_or(i64::MAX).into()),
+                (key::SERVICE, Arc::clone(service).into()),
+                (key::SHARD, i64::from(*shard).into()),
+                (key::PSEQ, i64::try_from(last).unwrap_or(i64::MAX).into()),
+                (key::PROJECTION, Arc::clone(projection).into()),
+                (key::PROJECTION_VERSION, i64::from(*version).into()),
+            ],
+            status: Status::Unset,
+        });
     }
 
     /// It has seen the end of the log.
