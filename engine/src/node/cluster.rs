@@ -17,6 +17,7 @@ use crate::{
     service::Service,
     store::postgres::{PgDb, PgSettings, PgStore},
     telemetry::Observe,
+    trace::names::value,
 };
 
 /// A node on Kafka and PostgreSQL to be.
@@ -43,7 +44,10 @@ impl Node {
     /// # Ok(()) }
     /// ```
     pub fn kafka(kafka: KafkaSettings, postgres: PgSettings) -> KafkaBuilder {
-        let node = NodeBuilder::new(format!("pid {}", std::process::id())).inbox().existing();
+        let node = NodeBuilder::new(format!("pid {}", std::process::id()))
+            .inbox()
+            .existing()
+            .carried_by(value::KAFKA);
         KafkaBuilder { kafka, postgres, node }
     }
 

@@ -125,7 +125,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
             start: begun,
             end: clock.now().max(begun),
             attributes: vec![
-                (key::MESSAGING_SYSTEM, value::PALINODE.into()),
+                (key::MESSAGING_SYSTEM, telemetry.carrier().into()),
                 (key::MESSAGING_OPERATION, value::PROCESS.into()),
                 (key::MESSAGING_OPERATION_TYPE, value::PROCESS.into()),
                 (key::MESSAGING_DESTINATION, Topic::events(Arc::clone(service)).to_string().as_str().into()),
