@@ -40,6 +40,10 @@ pub(super) fn add(script: &mut Script) {
         cancelled_pivot(chance, script);
     }
     roads(chance, script);
+    if !script.faults.is_empty() && chance.hits(60) {
+        short_memory(chance, script);
+        script.faults.sort_by_key(|fault| fault.at_ms);
+    }
 }
 
 /// Clients that are in no node, and those who write to an inbox by hand.
@@ -105,6 +109,28 @@ fn cancelled_pivot(chance: &mut Chance, script: &mut Script) {
     let act = |at_ms| Act { at_ms, what: what.clone(), patience_ms: 300_000, doubled: false };
     let acts = (1..=10).map(|n| act(started + 200 + n * 800 + chance.below(600))).collect();
     script.clients.push(acts);
+}
+
+/// Owners that remember a few ids only, and calls that ask twice while appends are lost: what makes an id expired may never
+/// count.
+fn short_memory(chance: &mut Chance, script: &mut Script) {
+    script.ids = pick(chance, &[1, 2, 4]);
+    script.remotes = 0;
+    let from = chance.below(script.safety_ms * 8 / 10);
+    let account = u8::try_from(chance.below(3)).unwrap_or(0);
+    for _ in 0..3 + chance.below(3) {
+        let what = Deed::Deposit { account, amount: 3 };
+        let act = |n: u64| Act {
+            at_ms: from + n * 400 + chance.below(400),
+            what: what.clone(),
+            patience_ms: 300_000,
+            doubled: true,
+        };
+        script.clients.push((0..6).map(act).collect());
+    }
+    for (what, rate) in [(Weather::Lost, 300), (Weather::LostReply, 150), (Weather::Latency, 500)] {
+        script.faults.push(Fault { at_ms: from, for_ms: 3_000, what: Wrong::Weather(what, rate) });
+    }
 }
 
 fn fault(chance: &mut Chance, kind: u64, script: &Script) -> Fault {
