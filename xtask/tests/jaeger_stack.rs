@@ -71,3 +71,14 @@ fn jaeger_and_prometheus_come_beside_the_others_and_go_with_them() {
     assert!(good && said.contains("jaeger has ended") && said.contains("prometheus has ended"), "{said}");
     assert!(TcpStream::connect(questions.strip_prefix("http://").unwrap()).is_err());
 }
+
+#[test]
+#[ignore = "needs Jaeger: cargo xtask test builds it"]
+fn the_jaeger_of_the_compose_files_would_start() {
+    let program = std::env::var("PALINODE_JAEGER_PROGRAM").unwrap_or_else(|_| {
+        panic!("PALINODE_JAEGER_PROGRAM is not set: `cargo xtask test` says where Jaeger is")
+    });
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../compose/jaeger/jaeger.yaml");
+    let output = Command::new(program).args(["validate", "--config"]).arg(file).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -87,6 +87,10 @@ impl Server for Jaeger {
         vec![("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{spans}"))]
     }
 
+    fn programs(&self, cache: &Path) -> Option<(&'static str, PathBuf)> {
+        Some(("PALINODE_JAEGER_PROGRAM", PROGRAM.place(cache))).filter(|(_, program)| program.is_file())
+    }
+
     fn farewell(&self) -> Signal {
         Signal::TERM
     }
