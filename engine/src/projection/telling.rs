@@ -109,7 +109,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
             return;
         }
         let Source { telemetry, service, clock, .. } = &self.source;
-        let checkpoint::Key { projection, version, shard, .. } = &self.key;
+        let Key { projection, version, shard, .. } = &self.key;
         let (log_id, first, last) = (to.position.log_id, from.pseq, to.position.pseq);
         let name = format!(
             "{}\n{projection}\n{version}\n{service}\n{log_id}\n{shard}\n{first}\n{last}\n{}",
