@@ -12,6 +12,7 @@ use crate::{
     commit::{Claim, Commit, FORMAT, Genesis},
     record::Record,
     time::Micros,
+    trace::SpanContext,
 };
 
 /// The largest encoded commit.
@@ -98,6 +99,17 @@ pub(crate) fn tagged<T: Serialize>(t: &'static str, body: &T) -> Result<Vec<u8>,
     Ok(out)
 }
 
+/// The trace context of a record of ours, from its bytes and without reading them: it is the last field of a commit, of a
+/// message and of a call. For headers that people and brokers may look at; what counts stands in the value.
+#[must_use]
+pub fn traceparent(value: &[u8]) -> Option<&str> {
+    const LENGTH: usize = 55;
+    let text = value.strip_suffix(b"\"}")?;
+    let (before, text) = text.split_at_checked(text.len().checked_sub(LENGTH)?)?;
+    let text = before.ends_with(b",\"traceparent\":\"").then(|| std::str::from_utf8(text).ok()).flatten()?;
+    text.parse::<SpanContext>().is_ok().then_some(text)
+}
+
 /// Reads a record; `None` for one without our mark.
 ///
 /// # Errors
@@ -122,4 +134,53 @@ pub fn decode(record: &Record) -> Result<Option<Entry>, Unreadable> {
     }
     .map(Some)
     .map_err(shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{message::Message, remote::CallRecord};
+
+    const CONTEXT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const LOG: &str = "01a1fe9b-8ff2-764e-91cc-90676a7ca7f2";
+
+    fn written<T: Serialize + serde::de::DeserializeOwned>(
+        text: &str,
+        write: impl Fn(&T) -> Vec<u8>,
+    ) -> Vec<u8> {
+        let text = text.replace("LOG", LOG).replace("CONTEXT", CONTEXT);
+        write(&serde_json::from_str(&text).unwrap())
+    }
+
+    #[test]
+    fn the_trace_context_is_found_where_every_record_has_it() {
+        let commit = r#"{"term":1,"claim":"LOG","pseq":1,"prev":"0000000000000000","time":1,"cause":{"control":{"act":"barrier"}},
+            "outcome":"accepted","parked":{"traceparent":"CONTEXT"},"traceparent":"CONTEXT"}"#;
+        let message = r#"{"from":{"service":"a","log_id":"LOG","shard":0},"seq":1,"prev":"0000000000000000","time":1,
+            "to":{"service":"b","log_id":"LOG","kind":"k","id":"i"},"shard":0,"type":"k","data":null,"re":"x","traceparent":"CONTEXT"}"#;
+        let call = r#"{"id":"LOG","to":{"service":"b","log_id":"LOG","kind":"k","id":"i"},"type":"k","data":null,
+            "answer":{"partition":0,"client":"LOG","question":1},"traceparent":"CONTEXT"}"#;
+        let records = [
+            written::<Commit>(commit, |commit| encode_commit(commit).unwrap()),
+            written::<Message>(message, |message| serde_json::to_vec(message).unwrap()),
+            written::<CallRecord>(call, |call| call.encode().unwrap()),
+        ];
+        for record in records {
+            assert_eq!(traceparent(&record), Some(CONTEXT), "{}", String::from_utf8_lossy(&record));
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_one_is_none() {
+        for text in [
+            "",
+            "\"}",
+            r#"{"t":"commit","parked":{"x":1,"traceparent":"CONTEXT"}}"#,
+            r#"{"traceparent":"CONTEXT"}"#,
+            r#"{"x":1,"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-zz"}"#,
+            r#"{"x":",\"traceparent\":\"CONTEXT"}"#,
+        ] {
+            assert_eq!(traceparent(text.replace("CONTEXT", CONTEXT).as_bytes()), None, "{text}");
+        }
+    }
 }

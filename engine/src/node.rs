@@ -27,6 +27,7 @@ use crate::{
     snapshots::SnapshotStore,
     tail::Tail,
     telemetry::{Observe, Telemetry},
+    trace::names::value,
 };
 
 mod activities;
@@ -92,6 +93,7 @@ pub struct NodeBuilder {
     peers: Vec<Arc<str>>,
     existing: bool,
     telemetry: Telemetry,
+    carrier: &'static str,
 }
 
 /// A running node.
@@ -142,6 +144,7 @@ impl NodeBuilder {
             peers: Vec::new(),
             existing: false,
             telemetry: Telemetry::default(),
+            carrier: value::PALINODE,
         }
     }
 
@@ -180,7 +183,7 @@ impl NodeBuilder {
 
     /// Tells this observer what happens: spans that have ended, and what metrics are counted from.
     pub fn observe(mut self, observer: Arc<dyn Observe>) -> Self {
-        self.telemetry = Telemetry::to(observer);
+        self.telemetry = Telemetry::to(observer).carried_by(self.carrier);
         self
     }
 

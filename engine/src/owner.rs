@@ -269,7 +269,7 @@ impl<'a> Owner<'a> {
     ) -> Result<(), Exit> {
         let (input, waiter) = taking;
         match step {
-            Step::Commit(stepped) => {
+            Step::Commit(mut stepped) => {
                 let record = Record::ours(Arc::clone(&stepped.key), stepped.value.clone(), now);
                 let digest = self.machine.head().digest;
                 records.push(record);
@@ -285,6 +285,9 @@ impl<'a> Owner<'a> {
                     && let Some(waiter) = waiter.take()
                 {
                     waiter.tell(answers::told(&self.place.me, &stepped.commit));
+                }
+                if zoo!("span-before-effective") {
+                    self.tell_spans(&stepped.commit, &mut stepped.trace, offset);
                 }
                 if zoo!("relayed-before-effective") {
                     for sent in &stepped.sends {

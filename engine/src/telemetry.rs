@@ -11,6 +11,7 @@ mod level;
 pub mod otel;
 
 pub use crate::measure::{Instrument, InstrumentKind, Measured};
+use crate::trace::names::value;
 pub use crate::trace::{Attribute, BadTraceparent, Span, SpanContext, SpanId, SpanKind, Status, TraceId};
 pub use fact::{AnswerKind, Appending, Fact, Phase};
 pub use level::{Level, Levels};
@@ -61,13 +62,38 @@ pub trait Observe: Send + Sync + 'static {
 
 /// An observer, or none: what everything that tells something holds. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Telemetry(Option<Arc<dyn Observe>>);
+pub struct Telemetry(Option<Told>);
+
+#[derive(Clone)]
+struct Told {
+    observer: Arc<dyn Observe>,
+    carrier: &'static str,
+}
 
 impl Telemetry {
     /// Tells this observer.
     #[must_use]
     pub fn to(observer: Arc<dyn Observe>) -> Self {
-        Self(Some(observer))
+        Self(Some(Told { observer, carrier: value::PALINODE }))
+    }
+
+    /// The log is carried by this system: the `messaging.system` of whatever goes through it.
+    #[must_use]
+    pub fn carried_by(mut self, carrier: &'static str) -> Self {
+        if let Some(told) = &mut self.0 {
+            told.carrier = carrier;
+        }
+        self
+    }
+
+    /// What carries the log.
+    #[must_use]
+    pub fn carrier(&self) -> &'static str {
+        self.0.as_ref().map_or(value::PALINODE, |told| told.carrier)
+    }
+
+    fn observer(&self) -> Option<&dyn Observe> {
+        Some(&*self.0.as_ref()?.observer)
     }
 
     /// Whether anybody is told anything.
@@ -78,7 +104,7 @@ impl Telemetry {
 
     /// Tells of a span; it is built only for somebody.
     pub fn span(&self, service: &str, span: impl FnOnce() -> Span) {
-        if let Some(observer) = &self.0 {
+        if let Some(observer) = self.observer() {
             observer.span(service, span());
         }
     }
@@ -86,25 +112,25 @@ impl Telemetry {
     /// The share of new traces that is wanted; none when nobody wants spans.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
-        self.0.as_ref()?.ratio()
+        self.observer()?.ratio()
     }
 
     /// The span inside which the caller runs, if the observer knows.
     #[must_use]
     pub fn current(&self) -> Option<SpanContext> {
-        self.0.as_ref()?.current()
+        self.observer()?.current()
     }
 
     /// Tells a fact; it is put together only for somebody.
     pub fn fact<'f>(&self, service: &str, fact: impl FnOnce() -> Fact<'f>) {
-        if let Some(observer) = &self.0 {
+        if let Some(observer) = self.observer() {
             observer.fact(service, &fact());
         }
     }
 
     /// Offers something that has levels.
     pub fn levels(&self, of: Weak<dyn Levels>) {
-        if let Some(observer) = &self.0 {
+        if let Some(observer) = self.observer() {
             observer.levels(of);
         }
     }

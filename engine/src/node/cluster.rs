@@ -17,6 +17,7 @@ use crate::{
     service::Service,
     store::postgres::{PgDb, PgSettings, PgStore},
     telemetry::Observe,
+    trace::names::value,
 };
 
 /// A node on Kafka and PostgreSQL to be.
@@ -43,7 +44,10 @@ impl Node {
     /// # Ok(()) }
     /// ```
     pub fn kafka(kafka: KafkaSettings, postgres: PgSettings) -> KafkaBuilder {
-        let node = NodeBuilder::new(format!("pid {}", std::process::id())).inbox().existing();
+        let node = NodeBuilder::new(format!("pid {}", std::process::id()))
+            .inbox()
+            .existing()
+            .carried_by(value::KAFKA);
         KafkaBuilder { kafka, postgres, node }
     }
 
@@ -54,6 +58,15 @@ impl Node {
     pub fn postgres(&self) -> Result<&PgDb, ApplyError> {
         let none = || ApplyError::broken("this node has no PostgreSQL of its own: use project_into");
         self.database.as_ref().ok_or_else(none)
+    }
+}
+
+impl NodeBuilder {
+    /// Its log is carried by this system.
+    fn carried_by(mut self, carrier: &'static str) -> Self {
+        self.carrier = carrier;
+        self.telemetry = self.telemetry.carried_by(carrier);
+        self
     }
 }
 

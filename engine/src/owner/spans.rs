@@ -24,14 +24,21 @@ impl Owner<'_> {
             }
             self.ports.telemetry.span(service, || span);
         }
-        if let Some(handled) = &seen.handled {
-            self.ports.telemetry.span(service, || process(&self.place.me, commit, handled, offset, now));
+        if let Some(handled) = &seen.handled.take() {
+            let carrier = self.ports.telemetry.carrier();
+            let span = || process(&self.place.me, commit, handled, (offset, carrier), now);
+            self.ports.telemetry.span(service, span);
         }
     }
 
     /// Tells of messages that are handed over for the first time.
     pub(super) fn tell_sent(&self, to: &Peer, sent: Vec<(Encoded, SpanContext)>) {
-        let road = if self.ports.router.owner(to).is_some() { value::LOCAL } else { value::INBOX };
+        let here = self.ports.router.owner(to).is_some();
+        let road = if here {
+            (value::LOCAL, value::PALINODE)
+        } else {
+            (value::INBOX, self.ports.telemetry.carrier())
+        };
         let now = self.ports.clock.now();
         for (message, parent) in sent {
             if let Some(context) = SpanContext::read(message.message().traceparent.as_ref()) {
@@ -42,9 +49,14 @@ impl Owner<'_> {
     }
 }
 
-fn messaging(operation: &'static str, to: &Peer, attributes: &mut Vec<(&'static str, Attribute)>) {
+fn messaging(
+    operation: &'static str,
+    carrier: &'static str,
+    to: &Peer,
+    attributes: &mut Vec<(&'static str, Attribute)>,
+) {
     attributes.extend([
-        (key::MESSAGING_SYSTEM, value::PALINODE.into()),
+        (key::MESSAGING_SYSTEM, carrier.into()),
         (key::MESSAGING_OPERATION, operation.into()),
         (key::MESSAGING_OPERATION_TYPE, operation.into()),
         (key::MESSAGING_DESTINATION, Topic::inbox(Arc::clone(&to.service)).to_string().as_str().into()),
@@ -61,9 +73,16 @@ fn number(n: u64) -> Attribute {
     i64::try_from(n).unwrap_or(i64::MAX).into()
 }
 
-fn process(me: &Peer, commit: &Commit, handled: &Handled, offset: Option<u64>, now: Micros) -> Span {
+fn process(
+    me: &Peer,
+    commit: &Commit,
+    handled: &Handled,
+    (offset, carrier): (Option<u64>, &'static str),
+    now: Micros,
+) -> Span {
     let mut attributes = Vec::with_capacity(16);
-    messaging(value::PROCESS, me, &mut attributes);
+    let carrier = if offset.is_some() { carrier } else { value::PALINODE };
+    messaging(value::PROCESS, carrier, me, &mut attributes);
     let id = match &commit.cause {
         Cause::Client { id, .. } => id.to_string(),
         Cause::Channel { from, seq, .. } => message_id(from, *seq),
@@ -73,7 +92,7 @@ fn process(me: &Peer, commit: &Commit, handled: &Handled, offset: Option<u64>, n
     if let Some(conversation) = &handled.conversation {
         attributes.push((key::MESSAGING_CONVERSATION, Arc::clone(conversation).into()));
     }
-    if let Some(offset) = offset {
+    if let Some(offset) = offset.filter(|_| carrier == value::KAFKA) {
         attributes.push((key::MESSAGING_OFFSET, number(offset)));
     }
     if let Some(entity) = &commit.entity {
@@ -115,11 +134,11 @@ fn send(
     to: &Peer,
     message: &crate::message::Message,
     (context, parent): (SpanContext, SpanContext),
-    road: &'static str,
+    (road, carrier): (&'static str, &'static str),
     now: Micros,
 ) -> Span {
     let mut attributes = Vec::with_capacity(12);
-    messaging(value::SEND, to, &mut attributes);
+    messaging(value::SEND, carrier, to, &mut attributes);
     let asker = message.reply.as_ref().map(|reply| &reply.id);
     let asker = asker.or_else(|| message.re.is_some().then_some(&message.to.id));
     if let Some(asker) = asker {

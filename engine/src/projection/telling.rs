@@ -109,7 +109,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
             return;
         }
         let Source { telemetry, service, clock, .. } = &self.source;
-        let checkpoint::Key { projection, version, shard, .. } = &self.key;
+        let Key { projection, version, shard, .. } = &self.key;
         let (log_id, first, last) = (to.position.log_id, from.pseq, to.position.pseq);
         let name = format!(
             "{}\n{projection}\n{version}\n{service}\n{log_id}\n{shard}\n{first}\n{last}\n{}",
@@ -127,7 +127,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
             start: begun,
             end: clock.now().max(begun),
             attributes: vec![
-                (key::MESSAGING_SYSTEM, value::PALINODE.into()),
+                (key::MESSAGING_SYSTEM, telemetry.carrier().into()),
                 (key::MESSAGING_OPERATION, value::PROCESS.into()),
                 (key::MESSAGING_OPERATION_TYPE, value::PROCESS.into()),
                 (key::MESSAGING_DESTINATION, Topic::events(Arc::clone(service)).to_string().as_str().into()),

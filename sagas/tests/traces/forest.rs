@@ -16,6 +16,7 @@ use palinode::{
 pub(crate) struct Recorder {
     told: Arc<Mutex<Vec<(String, Span)>>>,
     ratio: Option<f64>,
+    current: Option<SpanContext>,
 }
 
 impl Observe for Recorder {
@@ -27,12 +28,21 @@ impl Observe for Recorder {
         Some(self.ratio.unwrap_or(1.0))
     }
 
+    fn current(&self) -> Option<SpanContext> {
+        self.current
+    }
+
     fn fact(&self, _service: &str, _fact: &Fact<'_>) {}
 }
 
 impl Recorder {
     pub(crate) fn with_ratio(ratio: f64) -> Self {
         Self { ratio: Some(ratio), ..Self::default() }
+    }
+
+    /// Callers run inside this span.
+    pub(crate) fn inside(current: SpanContext) -> Self {
+        Self { current: Some(current), ..Self::default() }
     }
 
     pub(crate) fn forest(&self) -> Forest {
@@ -49,6 +59,11 @@ impl Forest {
     pub(crate) fn trace_of(&self, id: &str) -> TraceId {
         let of = |span: &Span| text(span, "saga.id").as_deref() == Some(id);
         self.0.iter().find(|(_, span)| of(span)).map(|(_, span)| span.context.trace).unwrap()
+    }
+
+    /// The spans of this name.
+    pub(crate) fn named(&self, name: &str) -> Vec<&Span> {
+        self.0.iter().map(|(_, span)| span).filter(|span| span.name == name).collect()
     }
 
     /// The spans of one trace.
@@ -120,7 +135,7 @@ impl Forest {
         line
     }
 
-    /// Every span with its way from the root: what can be compared when some are missing.
+    /// What every span is: to compare by its id when some are missing.
     pub(crate) fn paths(&self) -> BTreeMap<SpanId, String> {
         self.0
             .iter()

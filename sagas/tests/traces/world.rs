@@ -12,7 +12,11 @@ use std::{
 use async_trait::async_trait;
 use palinode::{
     Activity, Aggregate, Answer, Attempt, Client, Clock, Context, CountedIds, Failure, Log, Micros, NoUndo,
-    Node, NodeBuilder, Perform, Service, log::memory::MemoryCluster, node::Parts, store::memory::MemoryStore,
+    Node, NodeBuilder, Perform, Service, Topic,
+    codec::{Entry, decode},
+    log::memory::MemoryCluster,
+    node::Parts,
+    store::memory::MemoryStore,
 };
 use palinode_sagas::{Finished, GoOn, Retry, Saga, SagaClient, SagaService, Signal, client::Instance};
 use serde::{Deserialize, Serialize};
@@ -137,6 +141,16 @@ pub(crate) fn book() -> Saga<Trip> {
         .finish()
 }
 
+/// A room and a seat, and nothing outside the log.
+pub(crate) fn inside() -> Saga<Trip> {
+    Saga::define("inside-trip", 1)
+        .step("room", |_: &Trip| Room::at("12").ask(Command::Hold))
+        .undo(|_, _| Command::Release)
+        .step("seat", |t| Seat::at(&*t.seat).ask(Command::Hold))
+        .undo(|_, _| Command::Release)
+        .finish()
+}
+
 /// A room, some time to think, the guest's word if it comes, and the payment.
 pub(crate) fn patient() -> Saga<Trip> {
     Saga::define("patient-trip", 1)
@@ -191,12 +205,20 @@ impl World {
         Service::new("trip")
             .saga(&book())
             .saga(&patient())
+            .saga(&inside())
             .perform::<Pay>(self.outside.clone())
             .perform::<Voucher>(self.outside.clone())
     }
 
     fn node(&self, name: &str) -> NodeBuilder {
         NodeBuilder::new(name).partitions(1).observe(Arc::new(self.recorder.clone()))
+    }
+
+    /// Rooms and seats on a node that nobody observes.
+    pub(crate) async fn unseen_stay_node(&self) -> Node {
+        let [hotel, flight] = Self::stays();
+        let node = NodeBuilder::new("unseen").partitions(1).inbox().service(hotel).service(flight);
+        node.start(self.parts(self.cluster.member("unseen"))).await.unwrap()
     }
 
     /// Everything on one node, over this log.
@@ -217,6 +239,15 @@ impl World {
     pub(crate) async fn trip_node(&self, name: &str) -> Node {
         let node = self.node(name).service(self.trips()).peer("hotel").peer("flight");
         node.start(self.parts(self.cluster.member(name))).await.unwrap()
+    }
+
+    /// The identity of the log of trips.
+    pub(crate) fn log_id(&self) -> uuid::Uuid {
+        let records = self.cluster.records(&Topic::events("trip"), 0);
+        match decode(&records[0]) {
+            Ok(Some(Entry::Genesis(genesis))) => genesis.log_id,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// A client in a process of its own.

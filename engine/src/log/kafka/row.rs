@@ -13,7 +13,7 @@ use rdkafka::{
 };
 
 use super::settings::MAX_RECORD;
-use crate::{record::Record, time::Micros};
+use crate::{codec::traceparent, record::Record, time::Micros};
 
 /// The format number.
 const MARK: &str = "palinode";
@@ -21,6 +21,8 @@ const MARK: &str = "palinode";
 const CRC: &str = "crc";
 /// Microseconds since 1970.
 const TIME: &str = "time";
+/// W3C Trace Context, where the value says one: for whoever looks at headers only. Nobody here reads it back.
+const TRACEPARENT: &str = "traceparent";
 /// What a record needs beside its key and value.
 const OVERHEAD: usize = 256;
 
@@ -38,10 +40,14 @@ pub(super) fn headers(record: &Record) -> OwnedHeaders {
     let number = |n: Option<u32>| n.unwrap_or(0);
     let (mark, crc) = (number(record.mark).to_string(), format!("{:08x}", number(record.crc)));
     let time = record.wall.0.to_string();
-    OwnedHeaders::new_with_capacity(3)
+    let ours = OwnedHeaders::new_with_capacity(4)
         .insert(Header { key: MARK, value: Some(&mark) })
         .insert(Header { key: CRC, value: Some(&crc) })
-        .insert(Header { key: TIME, value: Some(&time) })
+        .insert(Header { key: TIME, value: Some(&time) });
+    match traceparent(&record.value) {
+        Some(context) => ours.insert(Header { key: TRACEPARENT, value: Some(context) }),
+        None => ours,
+    }
 }
 
 /// The timestamp of a record: its wall time. Zero would mean the broker client's own clock.
@@ -109,6 +115,17 @@ mod tests {
             let found = read(&headers(&record));
             assert_eq!(found, Ours { mark: record.mark, crc: record.crc, time: Some(wall.0) });
         }
+    }
+
+    #[test]
+    fn a_trace_context_is_a_header_too() {
+        let context = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let value = format!("{{\"t\":\"call\",\"data\":null,\"traceparent\":\"{context}\"}}");
+        let record = Record::ours("room/1".into(), value, Micros(1));
+        let headers = headers(&record);
+        let found = headers.iter().find(|h| h.key == TRACEPARENT).and_then(|h| h.value);
+        assert_eq!(found, Some(context.as_bytes()));
+        assert_eq!(read(&headers), Ours { mark: record.mark, crc: record.crc, time: Some(1) });
     }
 
     #[test]
