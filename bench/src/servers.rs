@@ -21,6 +21,8 @@ pub(crate) const NAMES: [&str; 6] = ["W1", "W2", "W4", "W10", "W11", "W12"];
 
 /// Shards of a service, where nothing else is said.
 const SHARDS: u32 = 8;
+/// Shards of each of a saga's four services, so that there are eight in all.
+const QUARTER: u32 = SHARDS / 4;
 /// Callers that keep 32 in flight on every one of them.
 const FULL: usize = 256;
 
@@ -29,7 +31,7 @@ pub(crate) fn about(name: &str) -> &'static str {
     match name {
         "W1" => "on Kafka, 8 partitions: one command to one of 1 000 aggregates, an event of 200 bytes",
         "W2" => {
-            "on Kafka, 8 partitions a service: a saga of three steps on three services, seven commits in sequence"
+            "on Kafka, 8 partitions in all: a saga of three steps on three services, seven commits in sequence"
         }
         "W4" => "a read model rebuilt from Kafka into PostgreSQL",
         "W10" => "one of two processes is killed; when the last of its shards answers again",

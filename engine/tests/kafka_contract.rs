@@ -43,7 +43,7 @@ fn offsets(append: Append) -> Vec<u64> {
 async fn offsets_of_events_are_dense_under_load() {
     const PARTITIONS: u32 = 8;
     let mut cluster = Cluster::new();
-    cluster.settings.producers = 4;
+    cluster.settings.producers = Some(4);
     let log = service(&cluster, PARTITIONS).await;
     let events = Topic::events(SERVICE);
 

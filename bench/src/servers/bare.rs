@@ -51,7 +51,7 @@ impl Bare {
         let mut config = ClientConfig::new();
         let kafka = place.kafka()?;
         config.extend(kafka.producer());
-        let producers = (0..kafka.producers).map(|_| config.create_with_context(Reports));
+        let producers = (0..kafka.producers_on(1)).map(|_| config.create_with_context(Reports));
         let topic = |service| format!("{}{service}.events", kafka.prefix);
         let rows = place.sample().await?.into_iter();
         let rows = rows.map(|(service, record)| Row { topic: topic(service), record }).collect();

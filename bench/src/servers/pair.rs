@@ -1,6 +1,6 @@
 //! W1 and W2 on Kafka: the engine in one process, in turns with bare producers of the same records.
 
-use super::{FULL, SHARDS, bare::Bare, place::Place, work::Work};
+use super::{FULL, QUARTER, SHARDS, bare::Bare, place::Place, work::Work};
 use crate::{
     figure::{Figure, Mark},
     load::Run,
@@ -59,24 +59,30 @@ impl Pairs {
 
 /// W1: alone, and with 32 in flight on every partition.
 pub(super) async fn commands(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
-    measure("W1", Work::Commands, "commands/s", Mark::RatioAtLeast(0.4), setting).await
+    let mark = Mark::RatioAtLeast(0.4);
+    measure("W1", (Work::Commands, SHARDS), "commands/s", mark, setting).await
 }
 
-/// W2: the same of sagas.
+/// W2: the same of sagas; and over four times as many partitions.
 pub(super) async fn sagas(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
-    measure("W2", Work::Sagas, "sagas/s", Mark::AtLeast(6_000.0), setting).await
+    let mark = Mark::AtLeast(6_000.0);
+    let mut figures = measure("W2", (Work::Sagas, QUARTER), "sagas/s", mark, setting).await?;
+    let pairs = Pairs::run(Work::Sagas, SHARDS, FULL, setting).await?;
+    let name = format!("{FULL} in flight, {SHARDS} partitions a service");
+    figures.extend([pairs.rate("W2", &name, "sagas/s"), pairs.cpu("W2", &name)]);
+    Ok(figures)
 }
 
 async fn measure(
     workload: &'static str,
-    work: Work,
+    (work, shards): (Work, u32),
     unit: &'static str,
     mark: Mark,
     setting: &Setting,
 ) -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for in_flight in [1, FULL] {
-        let pairs = Pairs::run(work, SHARDS, in_flight, setting).await?;
+        let pairs = Pairs::run(work, shards, in_flight, setting).await?;
         let (name, full) = (format!("{in_flight} in flight"), in_flight == FULL);
         let rate = pairs.rate(workload, &name, unit);
         figures.push(if full { rate.mark(mark) } else { rate });

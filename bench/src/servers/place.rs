@@ -56,7 +56,7 @@ impl Place {
     /// How Kafka is used here.
     pub(super) fn kafka(&self) -> anyhow::Result<KafkaSettings> {
         let mut kafka = KafkaSettings::new(address("PALINODE_KAFKA")?);
-        kafka.producers = self.producers.unwrap_or(kafka.producers);
+        kafka.producers = self.producers;
         kafka.prefix = format!("{}.", self.name);
         kafka.topics = TopicSettings { replication: 1, min_in_sync: 1, ..TopicSettings::default() };
         Ok(kafka)

@@ -111,7 +111,8 @@ impl KafkaLog {
         settings.check()?;
         let (_, librdkafka) = rdkafka::util::get_rdkafka_version();
         tracing::info!(rdkafka = CRATE, librdkafka, ?settings, "connecting to Kafka");
-        let (reader, pool) = (Reader::start(&settings)?, Pool::start(&settings)?);
+        let brokers = topics::answers(&settings).await?;
+        let (reader, pool) = (Reader::start(&settings)?, Pool::start(&settings, brokers)?);
         let shared = Arc::new_cyclic(|me| Shared {
             creates,
             known: Known::default(),
@@ -123,7 +124,6 @@ impl KafkaLog {
             watches: Mutex::default(),
             me: Weak::clone(me),
         });
-        topics::answers(&shared.settings).await?;
         Ok(Self { shared })
     }
 

@@ -21,8 +21,8 @@ pub struct Kafka {
     pub group_protocol: GroupProtocol,
     /// After how long in silence a process loses its shards.
     pub session_timeout: Duration,
-    /// Connections that commits are spread over.
-    pub producers: usize,
+    /// Connections that commits are spread over, if that was said.
+    pub producers: Option<usize>,
     security: BTreeMap<&'static str, SecretString>,
 }
 
@@ -82,7 +82,7 @@ impl Kafka {
             insecure,
             group_protocol: if classic { GroupProtocol::Classic } else { GroupProtocol::Consumer },
             session_timeout: given.duration("kafka.session_timeout"),
-            producers: given.number::<u16>("kafka.producers").into(),
+            producers: given.any(&["kafka.producers"]).map(|key| given.number::<u16>(key).into()),
             security: PROPERTIES.into_iter().filter_map(said).collect(),
             bootstrap,
         })

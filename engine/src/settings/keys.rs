@@ -93,7 +93,12 @@ pub const KEYS: &[Key] = &[
         "6s",
         "after how long in silence a process loses its shards (classic)",
     ),
-    key("kafka.producers", number(1, 64), "8", "connections that commits are spread over"),
+    key(
+        "kafka.producers",
+        number(1, 64),
+        "",
+        "connections that commits are spread over; when nothing is said: 1 for a single broker, 8 for a cluster",
+    ),
     key("postgres.url", Kind::Url, "", "postgres://user@host:port/database, instead of the four parts"),
     key(
         "postgres.host",

@@ -62,7 +62,7 @@ impl Broker {
     pub(crate) fn settings(&self) -> KafkaSettings {
         let mut settings = KafkaSettings::new(format!("127.0.0.1:{}", self.port));
         settings.prefix = format!("t{}-", Uuid::now_v7().simple());
-        settings.producers = 2;
+        settings.producers = Some(2);
         settings.session = std::time::Duration::from_secs(3);
         settings.topics = TopicSettings { replication: 1, min_in_sync: 1, ..TopicSettings::default() };
         settings

@@ -34,7 +34,7 @@ impl Cluster {
             .expect("PALINODE_KAFKA is not set: `cargo xtask test` starts a broker and runs these tests");
         let mut settings = KafkaSettings::new(address);
         settings.prefix = prefix;
-        settings.producers = 2;
+        settings.producers = Some(2);
         settings.topics = TopicSettings { replication: 1, min_in_sync: 1, ..TopicSettings::default() };
         Self { settings }
     }

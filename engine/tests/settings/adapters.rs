@@ -31,7 +31,7 @@ fn kafka_hears_everything() {
     ] {
         expected.passed.insert(key.into(), value.into());
     }
-    (expected.session, expected.producers) = (std::time::Duration::from_secs(10), 2);
+    (expected.session, expected.producers) = (std::time::Duration::from_secs(10), Some(2));
     (expected.topics.replication, expected.topics.min_in_sync) = (5, 3);
     let kafka = settings.kafka_settings().unwrap();
     assert!(kafka == expected, "{kafka:?}");

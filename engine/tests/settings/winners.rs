@@ -21,7 +21,7 @@ fn the_defaults_of_both_servers() {
         ("PALINODE_POSTGRES_HOST", "localhost"),
     ]));
     let kafka = settings.kafka.unwrap();
-    assert_eq!((kafka.prefix.as_str(), kafka.insecure, kafka.producers), ("", false, 8));
+    assert_eq!((kafka.prefix.as_str(), kafka.insecure, kafka.producers), ("", false, None));
     assert_eq!(
         (kafka.group_protocol, kafka.session_timeout),
         (GroupProtocol::Classic, Duration::from_secs(6))
@@ -54,7 +54,7 @@ fn later_sources_win_key_by_key() {
     let settings = sound(sources.flag("--shards", "create.shards", "8"));
     let kafka = settings.kafka.unwrap();
     assert_eq!(kafka.bootstrap, "127.0.0.1:1,[::1]:2");
-    assert_eq!((kafka.prefix.as_str(), kafka.producers), ("env.", 4));
+    assert_eq!((kafka.prefix.as_str(), kafka.producers), ("env.", Some(4)));
     assert_eq!(kafka.session_timeout, Duration::from_secs(20));
     assert_eq!(settings.node.as_deref(), Some("from-flag"));
     assert_eq!((settings.create.shards, settings.create.replication), (8, 1));

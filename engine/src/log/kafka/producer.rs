@@ -60,10 +60,10 @@ struct Shared {
 
 impl Pool {
     /// Starts all of them: a fresh producer needs a second before its first record is taken.
-    pub(super) fn start(settings: &KafkaSettings) -> Result<Self, LogError> {
+    pub(super) fn start(settings: &KafkaSettings, brokers: usize) -> Result<Self, LogError> {
         let (jobs, to_do) = channel();
         let start = |role| Instance::start(settings, role, &jobs);
-        let commits = (0..settings.producers).map(|_| Ok(RwLock::new(start(Role::Commits)?)));
+        let commits = (0..settings.producers_on(brokers)).map(|_| Ok(RwLock::new(start(Role::Commits)?)));
         let shared = Arc::new(Shared {
             commits: commits.collect::<Result<_, LogError>>()?,
             inbox: RwLock::new(start(Role::Post)?),

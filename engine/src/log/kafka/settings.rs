@@ -47,9 +47,11 @@ pub struct KafkaSettings {
     /// After how long without a sign of life a member's shards are given away (classic protocol only; the broker has a
     /// floor, 6 s when it was not changed).
     pub session: Duration,
-    /// Producers of commits; shards are spread over them. A broker works on one request of a connection at a time, so
-    /// more of them commit more, at about three threads each.
-    pub producers: usize,
+    /// Producers of commits; shards are spread over them, at about three threads each. A request holds one partition, and a
+    /// broker answers those of a connection one after the other, when the followers have them: with more connections they
+    /// wait side by side. When nothing is said: one for a single broker, which waits for nobody and works less when
+    /// requests are few and full; eight for a cluster.
+    pub producers: Option<usize>,
     /// How long an append waits for its outcome before that is unknown. Longer than librdkafka itself tries (10 s).
     pub deadline: Duration,
     /// How long a rebalance waits for the owners of the shards that are taken away to end. Zero: not at all, so an owner
@@ -102,7 +104,7 @@ impl KafkaSettings {
             clear_text: false,
             protocol: GroupProtocol::Classic,
             session: Duration::from_secs(6),
-            producers: 8,
+            producers: None,
             deadline: DELIVERY + Duration::from_secs(2),
             hand_over: Duration::ZERO,
             topics: TopicSettings::default(),
@@ -131,7 +133,7 @@ impl KafkaSettings {
                 "{key} cannot be passed through: only properties of security and the network are"
             ));
         }
-        if self.deadline <= DELIVERY || self.producers == 0 {
+        if self.deadline <= DELIVERY || self.producers == Some(0) {
             return stop(format!("use at least one producer, and a deadline above {} s", DELIVERY.as_secs()));
         }
         if self.session < Duration::from_secs(1) {
@@ -165,6 +167,20 @@ impl KafkaSettings {
     pub fn producer(&self) -> BTreeMap<String, String> {
         let config = self.client(&Role::Commits);
         config.config_map().iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    /// How many producers of commits there are on a cluster of so many brokers.
+    ///
+    /// ```
+    /// use palinode::log::kafka::KafkaSettings;
+    /// let mut settings = KafkaSettings::new("localhost:9092");
+    /// assert_eq!((settings.producers_on(1), settings.producers_on(3)), (1, 8));
+    /// settings.producers = Some(4);
+    /// assert_eq!((settings.producers_on(1), settings.producers_on(3)), (4, 4));
+    /// ```
+    #[must_use]
+    pub fn producers_on(&self, brokers: usize) -> usize {
+        self.producers.unwrap_or(if brokers > 1 { 8 } else { 1 })
     }
 
     /// The name of a topic or group on the cluster.

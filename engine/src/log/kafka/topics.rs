@@ -29,8 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// What topics take at most: more than any record of ours.
 const TOPIC_MAX_BYTES: &str = "2097152";
 
-/// Whether the cluster answers at all.
-pub(super) async fn answers(settings: &KafkaSettings) -> Result<(), LogError> {
+/// Whether the cluster answers at all, and with how many brokers.
+pub(super) async fn answers(settings: &KafkaSettings) -> Result<usize, LogError> {
     let settings = settings.clone();
     let asked = tokio::task::spawn_blocking(move || look::answers(&settings)).await;
     asked.unwrap_or_else(|_| Err(LogError::retry("the look at the cluster was interrupted")))

@@ -40,6 +40,10 @@ pub(super) fn add(script: &mut Script) {
         cancelled_pivot(chance, script);
     }
     roads(chance, script);
+    if !script.faults.is_empty() && chance.hits(60) {
+        an_hour_ahead(chance, script);
+        script.faults.sort_by_key(|fault| fault.at_ms);
+    }
 }
 
 /// Clients that are in no node, and those who write to an inbox by hand.
@@ -105,6 +109,25 @@ fn cancelled_pivot(chance: &mut Chance, script: &mut Script) {
     let act = |at_ms| Act { at_ms, what: what.clone(), patience_ms: 300_000, doubled: false };
     let acts = (1..=10).map(|n| act(started + 200 + n * 800 + chance.below(600))).collect();
     script.clients.push(acts);
+}
+
+/// A clock an hour ahead, a slow log, and calls close together: what the log will not take must not let an id expire.
+fn an_hour_ahead(chance: &mut Chance, script: &mut Script) {
+    (script.ids, script.remotes) = (100_000, 0);
+    let from = chance.below(script.safety_ms * 8 / 10);
+    let account = u8::try_from(chance.below(3)).unwrap_or(0);
+    for _ in 0..4 {
+        let mut act = |n: u64| Act {
+            at_ms: from + n * 300 + chance.below(20),
+            what: Deed::Deposit { account, amount: 3 },
+            patience_ms: 300_000,
+            doubled: false,
+        };
+        script.clients.push((0..4).map(&mut act).collect());
+    }
+    let mut add = |what| script.faults.push(Fault { at_ms: from, for_ms: 1_500, what });
+    add(Wrong::Weather(Weather::Latency, 1_000));
+    (0..script.nodes).for_each(|node| add(Wrong::Skew { node, by_ms: 3_700_000 }));
 }
 
 fn fault(chance: &mut Chance, kind: u64, script: &Script) -> Fault {

@@ -23,12 +23,12 @@ impl World {
         let cluster = MockCluster::new(1).unwrap();
         cluster.create_topic(TOPIC, 2, 1).unwrap();
         let mut settings = KafkaSettings::new(cluster.bootstrap_servers());
-        settings.producers = 1;
+        settings.producers = Some(1);
         let genesis =
             Genesis { log_id: uuid::Uuid::nil(), service: "hotel".into(), partitions: 2, format: 1 };
         let served = super::super::lane::Served::new(&settings, genesis);
         let lane = served.lane(Stream::Events, 0).unwrap().unwrap();
-        Self { cluster, pool: Pool::start(&settings).unwrap(), lane }
+        Self { cluster, pool: Pool::start(&settings, 1).unwrap(), lane }
     }
 
     fn produce_fails(&self, faults: &[Fault]) {

@@ -44,7 +44,7 @@ fn settings_that_cannot_work_are_refused() {
     };
     assert!(with(|s| s.bootstrap = " ".into()).is_err());
     assert!(with(|s| s.prefix = "a/b".into()).is_err());
-    assert!(with(|s| s.producers = 0).is_err());
+    assert!(with(|s| s.producers = Some(0)).is_err());
     assert!(with(|s| s.deadline = DELIVERY).is_err());
     assert!(with(|s| s.session = Duration::from_millis(10)).is_err());
     assert!(with(|_| ()).is_ok());

@@ -55,12 +55,14 @@ impl Topics {
     }
 }
 
-/// Whether the cluster answers; if not, the reason. Only a consumer hears why it could not connect.
-pub(super) fn answers(settings: &KafkaSettings) -> Result<(), LogError> {
+/// How many brokers the cluster has, if it answers; if not, the reason. Only a consumer hears why it could not connect.
+pub(super) fn answers(settings: &KafkaSettings) -> Result<usize, LogError> {
     let made = settings.client(&Role::Idle).create_with_context(Told::to("first look"));
     let client: BaseConsumer<Told> = made.map_err(|e| passing("a client", &e))?;
     if client.client().fetch_cluster_id(METADATA).is_some() {
-        return Ok(());
+        let metadata =
+            client.fetch_metadata(None, METADATA).map_err(|e| passing("the list of brokers", &e))?;
+        return Ok(metadata.brokers().len());
     }
     for _ in 0..NEWS {
         drop(client.poll(Duration::ZERO));
