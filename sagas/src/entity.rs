@@ -160,8 +160,7 @@ impl Entity for Instance {
         let event = Event::read(event).map_err(Unfit::new)?;
         self.typed = None;
         self.state.apply(&self.definition, &event).map_err(Unfit::new)?;
-        // What ended was told by whoever decided it.
-        let _ = self.state.pass(&self.definition, &event, commit.time);
+        self.state.pass(&self.definition, &event, commit.time);
         self.state.follow_recorded(&self.definition, &event, commit);
         Ok(())
     }
