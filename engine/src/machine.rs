@@ -180,13 +180,7 @@ impl Machine {
     /// The entity an input is for, when it is not in memory.
     #[must_use]
     pub fn missing(&self, input: &Input) -> Option<EntityKey> {
-        let key = match input {
-            Input::Client(message) => message.to.key(),
-            Input::Channel(incoming) => incoming.message.to.key(),
-            Input::Timer(id) => id.entity.clone(),
-            Input::Activity { entity, .. } => entity.clone(),
-            Input::Barrier => return None,
-        };
+        let key = input.entity()?;
         (!self.entities.has(&key) && self.kinds.get(&key.kind).is_some()).then_some(key)
     }
 

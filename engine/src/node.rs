@@ -187,14 +187,6 @@ impl NodeBuilder {
         self
     }
 
-    /// Its log is carried by this system.
-    #[cfg(all(feature = "kafka", feature = "postgres"))]
-    fn carried_by(mut self, carrier: &'static str) -> Self {
-        self.carrier = carrier;
-        self.telemetry = self.telemetry.carried_by(carrier);
-        self
-    }
-
     /// Creates nothing: the logs of its services must be there, and have as many shards as they have.
     pub fn existing(mut self) -> Self {
         self.existing = true;

@@ -18,7 +18,6 @@ use crate::{
     event::{Event, Kept},
     outcome::{Answer, Raw, Refused, fits},
     state::{Phase, State},
-    trace::At,
     verb::{No, Order, Verb},
     wait::timer_changes,
 };
@@ -161,13 +160,8 @@ impl Entity for Instance {
         let event = Event::read(event).map_err(Unfit::new)?;
         self.typed = None;
         self.state.apply(&self.definition, &event).map_err(Unfit::new)?;
-        let at = At { time: commit.time, version: commit.version };
-        if matches!(event, Event::Started { .. }) {
-            self.state.recall_trace(commit.traceparent, at);
-        }
-        // What ended was told by whoever decided it.
-        let _ = self.state.pass(&self.definition, &event, at.time);
-        let _ = self.state.follow(&self.definition, &event, at);
+        self.state.pass(&self.definition, &event, commit.time);
+        self.state.follow_recorded(&self.definition, &event, commit);
         Ok(())
     }
 
@@ -246,7 +240,7 @@ impl Instance {
         decision.stops = out.stops;
         decision.spans = out.spans;
         decision.measured = out.measured;
-        decision.trace = state.traced().filter(|_| cx.trace.is_on());
+        decision.trace = state.traced(cx);
         self.state = state;
         self.typed = typed;
         Ok(decision)
@@ -278,7 +272,7 @@ impl Instance {
             let event = kept();
             self.state.apply(&self.definition, &event).map_err(Unfit::new)?;
             let mut decision = Decision::accepted();
-            decision.trace = self.state.traced().filter(|_| cx.trace.is_on());
+            decision.trace = self.state.traced(cx);
             decision.events = vec![event.record().map_err(Unfit::new)?];
             Ok(decision)
         })
@@ -288,7 +282,7 @@ impl Instance {
         self.state.apply(&self.definition, event).map_err(Unfit::new)?;
         let refusal = Refusal { code: "parked".into(), text: Arc::clone(why), data: None };
         let mut decision = Decision::of(Outcome::Parked, to_raw_value(&refusal).ok());
-        decision.trace = self.state.traced().filter(|_| cx.trace.is_on());
+        decision.trace = self.state.traced(cx);
         decision.events = vec![event.record().map_err(Unfit::new)?];
         Ok(decision)
     }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use palinode::{
     Context, Micros,
+    entity::Recorded,
     trace::{Span, SpanContext, SpanId},
 };
 use serde::{Deserialize, Serialize};
@@ -96,7 +97,7 @@ impl State {
     }
 
     /// The same from what was recorded with the commit, unless that is the context of somebody else.
-    pub(crate) fn recall_trace(&mut self, recorded: Option<&Arc<str>>, at: At) {
+    fn recall_trace(&mut self, recorded: Option<&Arc<str>>, at: At) {
         let own = |context: &SpanContext| {
             context.span == SpanId::derived(context.trace, at.version, role::START, "")
         };
@@ -112,9 +113,18 @@ impl State {
         ended
     }
 
-    /// The root of its trace.
-    pub(crate) fn traced(&self) -> Option<SpanContext> {
-        Some(self.trace.as_ref()?.root)
+    /// Follows an entry that was recorded. What ended with it was told by whoever decided it.
+    pub(crate) fn follow_recorded(&mut self, def: &Definition, event: &Event, commit: &Recorded<'_>) {
+        let at = At { time: commit.time, version: commit.version };
+        if matches!(event, Event::Started { .. }) {
+            self.recall_trace(commit.traceparent, at);
+        }
+        let _ = self.follow(def, event, at);
+    }
+
+    /// The root of its trace, when somebody observes.
+    pub(crate) fn traced(&self, cx: &Context) -> Option<SpanContext> {
+        self.trace.as_ref().filter(|_| cx.trace.is_on()).map(|trace| trace.root)
     }
 
     /// The span of the open attempt of a node: what it asks is asked for this.

@@ -270,6 +270,8 @@ pub struct Message {
     pub reply: Option<ReplyTo>,
     /// For an answer: what the question said there.
     pub re: Option<String>,
+    /// Trace context.
+    pub traceparent: Option<String>,
 }
 
 /// The entity that wants an answer.

@@ -38,6 +38,30 @@ pub enum Input {
     Barrier,
 }
 
+impl Input {
+    /// The entity it is for.
+    #[must_use]
+    pub fn entity(&self) -> Option<EntityKey> {
+        match self {
+            Self::Client(message) => Some(message.to.key()),
+            Self::Channel(incoming) => Some(incoming.message.to.key()),
+            Self::Timer(id) => Some(id.entity.clone()),
+            Self::Activity { entity, .. } => Some(entity.clone()),
+            Self::Barrier => None,
+        }
+    }
+
+    /// The trace that it belongs to.
+    #[must_use]
+    pub fn trace(&self) -> Option<SpanContext> {
+        match self {
+            Self::Client(message) => SpanContext::read(message.traceparent.as_ref()),
+            Self::Channel(incoming) => SpanContext::read(incoming.message.traceparent.as_ref()),
+            Self::Timer(_) | Self::Activity { .. } | Self::Barrier => None,
+        }
+    }
+}
+
 /// A message of a channel as it arrived.
 #[derive(Debug, Clone)]
 pub struct Incoming {

@@ -61,6 +61,15 @@ impl Node {
     }
 }
 
+impl NodeBuilder {
+    /// Its log is carried by this system.
+    fn carried_by(mut self, carrier: &'static str) -> Self {
+        self.carrier = carrier;
+        self.telemetry = self.telemetry.carried_by(carrier);
+        self
+    }
+}
+
 impl KafkaBuilder {
     /// Names the process, for people: in its claims and in the sessions of the database.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {

@@ -64,7 +64,11 @@ impl Owner<'_> {
         let (mut batch, mut seen) = (Vec::new(), Vec::new());
         for (seq, message) in ready {
             link.relayed = seq;
-            seen.extend(link.seen(seq).map(|span| (message.clone(), span)));
+            let again = || {
+                let said = || SpanContext::read(message.message().traceparent.as_ref());
+                zoo!("send-seen-again").then(said).flatten()
+            };
+            seen.extend(link.seen(seq).or_else(again).map(|span| (message.clone(), span)));
             batch.push(message.clone());
         }
         let relayed = link.relayed;
@@ -151,7 +155,7 @@ impl Owner<'_> {
     /// What the other end of a channel says.
     pub(super) fn control(&mut self, control: Control) {
         if control.to != self.place.me {
-            tracing::warn!(shard = %self.shard(), ?control, "a control message for another shard or another log is dropped");
+            say!(warn, self, ?control, "a control message for another shard or another log is dropped");
             return;
         }
         match control.says {

@@ -24,7 +24,7 @@ impl Owner<'_> {
             }
             self.ports.telemetry.span(service, || span);
         }
-        if let Some(handled) = &seen.handled {
+        if let Some(handled) = &seen.handled.take() {
             let carrier = self.ports.telemetry.carrier();
             let span = || process(&self.place.me, commit, handled, (offset, carrier), now);
             self.ports.telemetry.span(service, span);

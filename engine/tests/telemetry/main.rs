@@ -22,4 +22,5 @@ mod facts;
 mod levels;
 #[cfg(feature = "otel")]
 mod otel;
+mod page;
 mod rows;

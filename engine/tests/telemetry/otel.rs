@@ -198,6 +198,11 @@ fn names_types_units_and_attributes_are_those_of_the_page() {
     assert_eq!(found, wanted);
     // And none is made that is not told
     assert_eq!(instruments::ALL.len(), wanted.len());
+    // And each has its line on the page
+    let page = include_str!("../../../docs/metrics.md");
+    for name in now.keys() {
+        assert!(page.contains(&format!("\n| `{name}` |")), "{name}");
+    }
     // And durations are counted from a tenth of a millisecond to a minute
     for (name, shown) in now.iter().filter(|(_, shown)| shown.what == "histogram s") {
         assert_eq!(shown.buckets, instruments::DURATIONS, "{name}");

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use palinode::{
     Client, Limits, Node, Service, SystemClock,
-    health::Stage,
+    health::{ShardHealth, Stage},
     log::kafka::KafkaLog,
     projection::ReadModel,
     store::{postgres::PgDb, sqlite::SqliteDb},
@@ -215,7 +215,8 @@ impl Services {
         self.shared.as_ref()
     }
 
-    /// Why a shard does not take commands here. What other processes have is their business.
+    /// Why a shard does not take commands here, or what goes wrong with it: its log or its inbox cannot be read, its group not be
+    /// followed. What other processes have is their business.
     pub(crate) fn trouble(&self) -> Option<String> {
         let alone = self.shared.is_none();
         let waits = |stage: &Stage| match stage {
@@ -224,7 +225,8 @@ impl Services {
             _ => true,
         };
         let shards = self.node.iter().flat_map(Node::health);
-        shards.into_iter().find(|shard| waits(&shard.stage)).map(|shard| format!("shard {shard}"))
+        let ill = |shard: &ShardHealth| waits(&shard.stage) || shard.trouble.is_some();
+        shards.into_iter().find(ill).map(|shard| format!("shard {shard}"))
     }
 
     /// Stops in order. True when everything ended within its time.

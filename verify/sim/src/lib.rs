@@ -48,6 +48,7 @@ mod ruin;
 mod run;
 mod script;
 mod shrink;
+mod spans;
 mod store;
 mod trace;
 mod world;

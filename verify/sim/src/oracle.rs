@@ -20,6 +20,7 @@ mod model;
 mod rows;
 mod saved;
 mod snapshots;
+mod spans;
 mod tables;
 mod timers;
 mod verbs;
@@ -89,5 +90,6 @@ pub(crate) fn judge(world: &World, truth: &Truth) -> Vec<String> {
     desk::judge(world, &mut wrong);
     timers::judge(world, truth, &mut wrong);
     verbs::judge(world, truth, &mut wrong);
+    spans::judge(world, truth, &mut wrong);
     wrong
 }

@@ -26,6 +26,7 @@ use crate::{
     post::Post,
     readers::{self, Readers},
     script::Script,
+    spans::{Spans, observed},
     store::SharedStore,
 };
 
@@ -55,6 +56,7 @@ pub(crate) struct Shared {
     pub(crate) history: History,
     pub(crate) readers: Readers,
     pub(crate) ids: Arc<CountedIds>,
+    pub(crate) spans: Spans,
     places: Mutex<Vec<Place>>,
     /// The clients that are in no node.
     remotes: Mutex<Vec<Client>>,
@@ -123,6 +125,7 @@ impl World {
             history: History::default(),
             readers: Readers::new(script.desk.mistake),
             ids: Arc::default(),
+            spans: Spans::default(),
             places: Mutex::new((0..script.nodes).map(place).collect()),
             remotes: Mutex::default(),
             counts: Mutex::default(),
@@ -285,6 +288,9 @@ impl World {
                 NodeBuilder::new(name.as_str()).partitions(self.script.shards).limits(self.limits()).inbox();
             for service in self.services() {
                 builder = builder.service(service);
+            }
+            if observed(self.script.seed) {
+                builder = builder.observe(Arc::new(self.spans.clone()));
             }
             match builder.start(parts.clone()).await {
                 Ok(node) => return node,

@@ -1,7 +1,7 @@
 //! The bug zoo: planted bugs by name. Each must be found by a seed; without the feature `zoo` none can be planted.
 
 /// All of them.
-pub(crate) const BUGS: [&str; 84] = [
+pub(crate) const BUGS: [&str; 86] = [
     "acknowledgement-not-compared",
     "act-not-recorded",
     "answered-before-the-report",
@@ -64,8 +64,10 @@ pub(crate) const BUGS: [&str; 84] = [
     "room-released-twice",
     "rows-without-checkpoint",
     "saga-saved-without-its-tries",
+    "send-seen-again",
     "serial-ignored",
     "skip-runs-the-undo",
+    "span-before-effective",
     "spans-by-the-wall-clock",
     "speculative-snapshot",
     "swap-without-position",

@@ -41,7 +41,7 @@ pub(super) fn add(script: &mut Script) {
     }
     roads(chance, script);
     if !script.faults.is_empty() && chance.hits(60) {
-        short_memory(chance, script);
+        an_hour_ahead(chance, script);
         script.faults.sort_by_key(|fault| fault.at_ms);
     }
 }
@@ -111,26 +111,23 @@ fn cancelled_pivot(chance: &mut Chance, script: &mut Script) {
     script.clients.push(acts);
 }
 
-/// Owners that remember a few ids only, and calls that ask twice while appends are lost: what makes an id expired may never
-/// count.
-fn short_memory(chance: &mut Chance, script: &mut Script) {
-    script.ids = pick(chance, &[1, 2, 4]);
-    script.remotes = 0;
+/// A clock an hour ahead, a slow log, and calls close together: what the log will not take must not let an id expire.
+fn an_hour_ahead(chance: &mut Chance, script: &mut Script) {
+    (script.ids, script.remotes) = (100_000, 0);
     let from = chance.below(script.safety_ms * 8 / 10);
     let account = u8::try_from(chance.below(3)).unwrap_or(0);
-    for _ in 0..3 + chance.below(3) {
-        let what = Deed::Deposit { account, amount: 3 };
-        let act = |n: u64| Act {
-            at_ms: from + n * 400 + chance.below(400),
-            what: what.clone(),
+    for _ in 0..4 {
+        let mut act = |n: u64| Act {
+            at_ms: from + n * 300 + chance.below(20),
+            what: Deed::Deposit { account, amount: 3 },
             patience_ms: 300_000,
-            doubled: true,
+            doubled: false,
         };
-        script.clients.push((0..6).map(act).collect());
+        script.clients.push((0..4).map(&mut act).collect());
     }
-    for (what, rate) in [(Weather::Lost, 300), (Weather::LostReply, 150), (Weather::Latency, 500)] {
-        script.faults.push(Fault { at_ms: from, for_ms: 3_000, what: Wrong::Weather(what, rate) });
-    }
+    let mut add = |what| script.faults.push(Fault { at_ms: from, for_ms: 1_500, what });
+    add(Wrong::Weather(Weather::Latency, 1_000));
+    (0..script.nodes).for_each(|node| add(Wrong::Skew { node, by_ms: 3_700_000 }));
 }
 
 fn fault(chance: &mut Chance, kind: u64, script: &Script) -> Fault {
