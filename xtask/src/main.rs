@@ -60,7 +60,7 @@ fn lint() -> Result<()> {
     run("cargo", &["fmt", "--all", "--check"], &[])?;
     run("cargo", &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"], &[])?;
     run("cargo", &["doc", "--workspace", "--no-deps", "--all-features"], &[("RUSTDOCFLAGS", "-D warnings")])?;
-    for features in ["", "sqlite", "kafka", "postgres", "settings", "testing"] {
+    for features in ["", "sqlite", "kafka", "postgres", "settings", "otel", "testing"] {
         let alone = ["clippy", "-p", "palinode", "--no-default-features", "--features", features];
         run("cargo", &[&alone[..], &["--", "-D", "warnings"]].concat(), &[])?;
     }

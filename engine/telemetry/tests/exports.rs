@@ -13,10 +13,12 @@ use std::{
 
 use opentelemetry::trace::{Span as _, Tracer as _};
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest, common::v1::any_value::Value,
+    collector::trace::v1::ExportTraceServiceRequest, common::v1::any_value::Value, trace::v1::Span,
 };
+use palinode::{Aggregate, Answer, Context, Node, Service};
 use palinode_telemetry::{Setup, SetupError, Telemetry};
 use prost::Message as _;
+use serde::{Deserialize, Serialize};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -44,20 +46,25 @@ impl Collector {
         Self { address, taken }
     }
 
-    /// The names of spans by the name of their service, once the process has ended.
+    /// The names of spans by the name of their service, once all were sent.
     fn seen(&self) -> Vec<(String, String)> {
-        let mut seen = Vec::new();
+        let mut seen: Vec<_> = self.spans().into_iter().map(|(service, span)| (service, span.name)).collect();
+        seen.sort();
+        seen
+    }
+
+    fn spans(&self) -> Vec<(String, Span)> {
+        let mut spans = Vec::new();
         while let Ok(request) = self.taken.try_recv() {
             for of in request.resource_spans {
                 let attributes = of.resource.unwrap().attributes;
                 let name = attributes.into_iter().find(|known| known.key == "service.name").unwrap();
                 let Some(Value::StringValue(service)) = name.value.unwrap().value else { panic!("no text") };
-                let spans = of.scope_spans.into_iter().flat_map(|scope| scope.spans);
-                seen.extend(spans.map(|span| (service.clone(), span.name)));
+                let all = of.scope_spans.into_iter().flat_map(|scope| scope.spans);
+                spans.extend(all.map(|span| (service.clone(), span)));
             }
         }
-        seen.sort();
-        seen
+        spans
     }
 }
 
@@ -99,6 +106,64 @@ fn what_is_told_at_the_very_end_leaves_too() {
     assert!(telemetry.drain(LONG));
     let spans = ["request 0", "request 1", "request 2"].map(|name| ("shop".to_owned(), name.to_owned()));
     assert_eq!(collector.seen(), spans);
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Account(u64);
+
+impl Aggregate for Account {
+    const SERVICE: &'static str = "bank";
+    const KIND: &'static str = "account";
+    type Command = u64;
+    type Event = Paid;
+    type Reply = u64;
+    type Rejection = String;
+
+    fn decide(&self, cents: &u64, _cx: &Context) -> Result<Vec<Paid>, String> {
+        Ok(vec![Paid::In { cents: *cents }])
+    }
+
+    fn evolve(&mut self, event: &Paid) {
+        let Paid::In { cents } = event;
+        self.0 += cents;
+    }
+
+    fn reply(&self, _cents: &u64) -> u64 {
+        self.0
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all = "snake_case")]
+enum Paid {
+    In { cents: u64 },
+}
+
+#[test]
+fn each_service_speaks_under_its_own_name_and_with_the_ids_of_the_engine() {
+    let collector = Collector::start();
+    let given = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.address)];
+    let telemetry = started(Setup::new("shop").traces(), &given).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let node = Node::embedded(folder.path()).service(Service::new("bank").aggregate::<Account>());
+        let node = node.observe(telemetry.observer().unwrap()).start().await.unwrap();
+        let client = node.client().of_service("shop");
+        assert!(matches!(client.execute(Account::at("ada").ask(5)).await, Answer::Accepted(_)));
+        node.stop(LONG).await;
+    });
+    drop(runtime);
+    assert!(telemetry.drain(LONG));
+
+    let spans = collector.spans();
+    let named = |service: &str, name: &str| {
+        let found = spans.iter().find(|(of, span)| of == service && span.name == name);
+        found.unwrap_or_else(|| panic!("no {name} of {service} in {spans:?}")).1.clone()
+    };
+    let (asked, taken) = (named("shop", "execute account"), named("bank", "process bank.inbox"));
+    assert_eq!(spans.len(), 2, "{spans:?}");
+    assert_eq!((&taken.trace_id, &taken.parent_span_id), (&asked.trace_id, &asked.span_id));
 }
 
 #[test]

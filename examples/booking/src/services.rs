@@ -12,7 +12,7 @@ use palinode::{
     projection::ReadModel,
     store::{postgres::PgDb, sqlite::SqliteDb},
 };
-use palinode_sagas::{Saga, SagaClient, SagaService, Sagas};
+use palinode_sagas::{Saga, SagaClient, SagaService, Sagas, view::Standings};
 
 use crate::{
     domain::{Car, Flight, RoomType},
@@ -26,6 +26,9 @@ use crate::{
 
 /// How long stopping in order may take.
 pub(crate) const STOP: Duration = Duration::from_secs(20);
+
+/// How often it is counted where sagas stand, when anybody wants to know.
+const COUNTED: Duration = Duration::from_secs(5);
 
 /// A service of the example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -146,7 +149,10 @@ impl Services {
         let db = node.postgres()?.clone();
         let here = |name| names.contains(&name).then_some(&node);
         if let Some(node) = here(Name::Trip) {
-            node.project_into("trip", palinode_sagas::SagaRows, db.clone()).await?;
+            let sagas = node.project_into("trip", palinode_sagas::SagaRows, db.clone()).await?;
+            if place.seen().observer().is_some() {
+                Standings::count(node, &sagas, db.clone(), COUNTED);
+            }
         }
         Ok(Self {
             trips_model: followed(here(Name::Trip), &read::TRIPS, &db).await?,
@@ -190,7 +196,13 @@ impl Services {
     pub(crate) async fn sagas_model(&self) -> anyhow::Result<Model> {
         Ok(match (&self.shared, &self.node) {
             (Some(db), _) => Model::elsewhere(&read::SAGAS, db.clone()),
-            (None, Some(node)) => Model::Here(seen(read::SAGAS.start(node).await?)?),
+            (None, Some(node)) => {
+                let sagas = seen(read::SAGAS.start(node).await?)?;
+                if self.seen.observer().is_some() {
+                    Standings::count(node, &sagas, node.read_db()?.clone(), COUNTED);
+                }
+                Model::Here(sagas)
+            }
             (None, None) => anyhow::bail!("there is nobody to ask for sagas"),
         })
     }

@@ -8,6 +8,9 @@
     reason = "tests may be blunt"
 )]
 
+#[allow(dead_code, reason = "only requests are made here")]
+#[path = "support/server.rs"]
+mod server;
 #[path = "support/servers.rs"]
 mod servers;
 
@@ -21,6 +24,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use server::{ask_at, trip};
 use servers::Place;
 
 /// How often more trips are booked until Prometheus has seen enough of them.
@@ -101,13 +105,16 @@ fn metrics(expression: &str) -> BTreeSet<&str> {
 #[tokio::test]
 #[ignore = "needs Kafka, PostgreSQL and Prometheus: cargo xtask test starts them"]
 async fn every_panel_and_every_alert_has_an_answer() {
-    // given a process with all services that Prometheus scrapes
+    // given a process with all services, and one that asks them, both of which Prometheus scrapes
     let place = Place::created().await;
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-    let address = format!("127.0.0.1:{port}");
-    let (services, _) = place.start(&["run", "--metrics", &address], "running ");
-    let targets = Path::new(&told("PALINODE_PROMETHEUS_TARGETS")).join(format!("{port}.json"));
-    fs::write(&targets, json!([{"targets": [address]}]).to_string()).unwrap();
+    let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().to_string();
+    let (of_services, of_face) = (free(), free());
+    let (services, _) = place.start(&["run", "--metrics", &of_services, "--hold", "0.5"], "running ");
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--metrics", &of_face];
+    let (face, address) = place.start(&serve, "listening on http://");
+    let targets =
+        Path::new(&told("PALINODE_PROMETHEUS_TARGETS")).join(of_face.replace([':', '.'], "-") + ".json");
+    fs::write(&targets, json!([{"targets": [of_services, of_face]}]).to_string()).unwrap();
 
     // when trips are booked while it looks
     let (panels, alerts) = (panels(), alerts());
@@ -117,7 +124,10 @@ async fn every_panel_and_every_alert_has_an_answer() {
     let mut rounds = 0;
     while !silent().is_empty() && rounds < ROUNDS {
         rounds += 1;
-        place.good(&["--trips", "40", "--seed", &rounds.to_string(), "--hold", "0.2"]);
+        place.good(&["--trips", "40", "--seed", &rounds.to_string(), "--hold", "0.5"]);
+        let headers = [("content-type", "application/json")];
+        let booked = ask_at(&address, "POST", "/trips", &headers, &trip("GBR").to_string()).unwrap();
+        assert_eq!(booked.status, 202, "{booked:?}");
     }
 
     // then every panel shows something, and whatever an alert looks at is there
@@ -129,6 +139,7 @@ async fn every_panel_and_every_alert_has_an_answer() {
         }
     }
     fs::remove_file(targets).unwrap();
+    face.stop();
     services.stop();
 }
 

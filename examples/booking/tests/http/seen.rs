@@ -31,7 +31,8 @@ fn metrics_are_served_beside_it() {
     let server = Server::start(data.folder(), &["--metrics", &address]);
     server.post("counted", &trip("GBR"));
     let text = text_of(&address);
-    let counted = "palinode_command_duration_seconds_count{kind=\"book-trip\",outcome=\"accepted\",service=\"trip\"} ";
+    let counted =
+        "palinode_command_duration_seconds_count{kind=\"book-trip\",outcome=\"accepted\",service=\"trip\"} ";
     assert!(text.lines().any(|line| line.starts_with(counted)), "{text}");
     assert_eq!(ask_at(&address, "GET", "/", &[], "").unwrap().status, 404);
     drop(server);
