@@ -1,5 +1,5 @@
 //! How fast the engine is: each figure beside its limit, measured in the same run. Run it with
-//! `cargo xtask bench [--kafka] [--quick] [--only W2] [--json]`.
+//! `cargo xtask bench [--kafka|--telemetry] [--quick] [--only W2] [--json]`.
 
 mod child;
 mod domain;
@@ -11,6 +11,8 @@ mod report;
 #[cfg(feature = "servers")]
 mod servers;
 mod setting;
+#[cfg(feature = "telemetry")]
+mod telemetry;
 mod workload;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -34,6 +36,10 @@ struct Args {
     #[cfg(feature = "servers")]
     #[arg(long)]
     kafka: bool,
+    /// What it costs to be observed.
+    #[cfg(feature = "telemetry")]
+    #[arg(long)]
+    telemetry: bool,
     /// So many producers of commits in each process, bare ones too; otherwise as many as the engine has by itself.
     #[cfg(feature = "servers")]
     #[arg(long, requires = "kafka")]
@@ -71,6 +77,10 @@ impl Args {
         if self.kafka {
             return &servers::NAMES;
         }
+        #[cfg(feature = "telemetry")]
+        if self.telemetry {
+            return &telemetry::NAMES;
+        }
         &workload::NAMES
     }
 
@@ -80,6 +90,10 @@ impl Args {
         if self.kafka {
             return servers::about(name);
         }
+        #[cfg(feature = "telemetry")]
+        if self.telemetry {
+            return telemetry::ABOUT;
+        }
         workload::about(name)
     }
 
@@ -88,6 +102,10 @@ impl Args {
         #[cfg(feature = "servers")]
         if self.kafka {
             return servers::run(name, setting).await;
+        }
+        #[cfg(feature = "telemetry")]
+        if self.telemetry {
+            return telemetry::measure(setting).await;
         }
         workload::run(name, setting).await
     }

@@ -11,9 +11,11 @@ mod start;
 
 use palinode::{Node, Service};
 
-pub(crate) use command::commands;
 #[cfg(feature = "servers")]
-pub(crate) use command::{AGGREGATES, at, rates};
+pub(crate) use command::AGGREGATES;
+pub(crate) use command::commands;
+#[cfg(any(feature = "servers", feature = "telemetry"))]
+pub(crate) use command::{at, rates};
 #[cfg(feature = "servers")]
 pub(crate) use read_model::{LAST, last, shown};
 pub(crate) use saga::{one, sagas};

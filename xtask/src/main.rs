@@ -27,7 +27,8 @@ cargo xtask sim [ARGS..]     whole worlds with seeded faults: [--seeds N] [--fro
 cargo xtask chaos [ARGS..]   disasters on real processes and servers of their own: [--minutes M] [--seed S] [--only NAME]
                              [--json]; each once when no minutes are said
 cargo xtask bench [ARGS..]   the speed of the engine beside its limits; --quick, --only W2, --json; --kafka: of several
-                             processes on servers of its own, or on those of PALINODE_KAFKA and PALINODE_POSTGRES
+                             processes on servers of its own, or on those of PALINODE_KAFKA and PALINODE_POSTGRES;
+                             --telemetry: what it costs to be observed
 ";
 
 fn main() -> ExitCode {
@@ -91,6 +92,9 @@ fn chaos(rest: &[String]) -> Result<()> {
 fn bench(rest: &[String]) -> Result<()> {
     let mut args = vec!["run", "--release", "--package", "palinode-bench"];
     let rest = rest.iter().map(String::as_str);
+    if rest.clone().any(|arg| arg == "--telemetry") {
+        args.extend(["--features", "telemetry"]);
+    }
     if !rest.clone().any(|arg| arg == "--kafka") {
         args.extend(["--"].into_iter().chain(rest));
         return run("cargo", &args, &[]);
