@@ -58,6 +58,9 @@ struct Part {
     /// The instance's version before the entry that opened it.
     version: u64,
     at: Micros,
+    /// When a wait was to end by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due: Option<Micros>,
 }
 
 /// What of a node is open.
@@ -149,7 +152,9 @@ impl Trace {
             }
             if let Some((what, round, attempt)) = opens(event, state, id) {
                 ended.extend(self.close(id, what, "unknown", Some("asked_again".into())));
-                self.open(Part { node: id.0, what, round, attempt, version: at.version, at: at.time });
+                let due = event.timer().filter(|_| what == What::Wait).map(|timer| timer.due);
+                let At { time, version } = at;
+                self.open(Part { node: id.0, what, round, attempt, version, at: time, due });
             }
         }
         if let Some(why) = ends(event) {

@@ -22,6 +22,7 @@ impl Owner<'_> {
             if span.start == commit.time {
                 span.end = now.max(span.start);
             }
+            span.attributes.extend(place(&self.place.me, commit));
             self.ports.telemetry.span(service, || span);
         }
         if let Some(handled) = &seen.handled.take() {
@@ -69,6 +70,15 @@ fn message_id(from: &Peer, seq: u64) -> String {
     format!("{}/{}/{seq}", from.service, from.shard)
 }
 
+/// The commit that ended a span.
+fn place(me: &Peer, commit: &Commit) -> [(&'static str, Attribute); 3] {
+    [
+        (key::SHARD, number(me.shard.into())),
+        (key::TERM, number(commit.term)),
+        (key::PSEQ, number(commit.pseq)),
+    ]
+}
+
 fn number(n: u64) -> Attribute {
     i64::try_from(n).unwrap_or(i64::MAX).into()
 }
@@ -108,12 +118,10 @@ fn process(
     };
     attributes.extend([
         (key::SERVICE, Arc::clone(&me.service).into()),
-        (key::SHARD, number(me.shard.into())),
-        (key::TERM, number(commit.term)),
-        (key::PSEQ, number(commit.pseq)),
         (key::ROAD, if offset.is_some() { value::INBOX } else { value::LOCAL }.into()),
         (key::OUTCOME, outcome.into()),
     ]);
+    attributes.extend(place(me, commit));
     if wrong {
         attributes.push((key::ERROR_TYPE, outcome.into()));
     }

@@ -47,7 +47,10 @@ impl Seen<'_> {
         attributes.push((key::CLASS, class(node.class).into()));
         attributes.push((key::NODE_OUTCOME, (*outcome).into()));
         let (name, links) = match part.what {
-            What::Wait => (span::WAIT, self.elsewhere()),
+            What::Wait => {
+                attributes.extend(part.due.map(|due| (key::DUE, due.0.into())));
+                (span::WAIT, self.elsewhere())
+            }
             What::Attempt(direction) => {
                 attributes.push((key::DIRECTION, word(direction).into()));
                 attributes.push((key::ROUND, i64::from(part.round).into()));

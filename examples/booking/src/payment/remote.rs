@@ -69,18 +69,19 @@ impl RemoteBank {
     /// # Errors
     /// When the bank does not say.
     pub(crate) async fn ledger(&self) -> anyhow::Result<Ledger> {
-        let asked = self.ask(Method::GET, LEDGER, Bytes::new()).await;
+        let asked = self.ask(Method::GET, LEDGER, Bytes::new(), None).await;
         asked.map_err(|missing| {
             let (Missing::NotAsked(why) | Missing::Strange(why) | Missing::Silence(why)) = missing;
             anyhow::anyhow!("the bank at {}: {why}", self.authority)
         })
     }
 
-    async fn charge(&self, charge: Charge) -> Result<String, Failure> {
+    /// Charges, and says of which trace that is a part: a bank that traces hangs its own spans below the attempt.
+    async fn charge(&self, charge: Charge, traceparent: Option<&str>) -> Result<String, Failure> {
         let order = serde_json::to_vec(&Order::from(charge));
         let order = order.map_err(|e| Failure::Fatal(format!("request: {e}").into()))?;
         let says = |why: String| format!("the bank at {}: {why}", self.authority).into();
-        match self.ask::<End>(Method::POST, CHARGES, order.into()).await {
+        match self.ask::<End>(Method::POST, CHARGES, order.into(), traceparent).await {
             Ok(end) => end.into(),
             Err(Missing::NotAsked(why)) => Err(Failure::Transient(says(why))),
             Err(Missing::Strange(why)) => Err(Failure::Fatal(says(why))),
@@ -88,10 +89,19 @@ impl RemoteBank {
         }
     }
 
-    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, Missing> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        traceparent: Option<&str>,
+    ) -> Result<T, Missing> {
         let uri = format!("http://{}{path}", self.authority);
-        let request =
+        let mut request =
             Request::builder().method(method).uri(uri).header(header::CONTENT_TYPE, "application/json");
+        if let Some(traceparent) = traceparent {
+            request = request.header("traceparent", traceparent);
+        }
         let request = request.body(Full::new(body)).map_err(|e| Missing::NotAsked(e.to_string()))?;
         let answer = async {
             let answer = self.client.request(request).await.map_err(|e| {
@@ -115,7 +125,8 @@ impl RemoteBank {
 
 impl Perform<CapturePayment> for RemoteBank {
     async fn perform(&self, payment: &CapturePayment, cx: &Attempt) -> Result<Captured, Failure> {
-        self.charge(Charge::of(payment, cx)?).await.map(|reference| Captured { reference })
+        let charged = self.charge(Charge::of(payment, cx)?, cx.traceparent.as_deref()).await;
+        charged.map(|reference| Captured { reference })
     }
 }
 
