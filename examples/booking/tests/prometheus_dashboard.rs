@@ -11,6 +11,7 @@
 #[allow(dead_code, reason = "only requests are made here")]
 #[path = "support/server.rs"]
 mod server;
+#[allow(dead_code, reason = "other tests need more of it")]
 #[path = "support/servers.rs"]
 mod servers;
 

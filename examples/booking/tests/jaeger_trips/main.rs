@@ -11,17 +11,15 @@
 
 mod compare;
 mod journal;
+#[allow(dead_code, reason = "other tests need more of it")]
 #[path = "../support/servers.rs"]
 mod servers;
 mod spans;
 
-use std::{
-    collections::BTreeMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::BTreeMap;
 
 use booking::saga::BOOK_TRIP;
-use palinode::{Address, trace::TraceId};
+use palinode::{Address, Clock, SystemClock, trace::TraceId};
 use palinode_verify::KafkaLog;
 use servers::Place;
 use spans::Jaeger;
@@ -31,10 +29,6 @@ const TRIPS: u32 = 400;
 const UNSENT: i64 = 2_000_000;
 /// How often Jaeger is asked again: what it has taken is seen a moment later.
 const LOOKS: u32 = 100;
-
-fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros().try_into().unwrap()
-}
 
 #[tokio::test]
 #[ignore = "needs Kafka, PostgreSQL and Jaeger: cargo xtask test starts them"]
@@ -57,9 +51,9 @@ async fn every_trip_is_one_tree_although_a_process_died() {
     for _ in 0..TRIPS / 2 {
         assert!(guests.says().is_some());
     }
-    let before = now() - UNSENT;
+    let before = SystemClock.now().0 - UNSENT;
     trip.kill();
-    let gone = before..now();
+    let gone = before..SystemClock.now().0;
     while guests.says().is_some() {}
     guests.ended();
     for process in others {
