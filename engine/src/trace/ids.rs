@@ -58,11 +58,6 @@ impl TraceId {
     /// assert!(trace.sampled(1.0) && !trace.sampled(0.0));
     /// ```
     #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the product lies below 2^63"
-    )]
     pub fn sampled(self, ratio: f64) -> bool {
         if ratio >= 1.0 {
             return true;
