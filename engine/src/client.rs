@@ -18,6 +18,7 @@ use crate::{
     message::{ClientMessage, Refusal, UNPARK},
     receipt::{Answer, Invalid, Receipt, Told},
     telemetry::{Observe, Telemetry},
+    trace::TraceId,
 };
 
 mod connect;
@@ -38,6 +39,9 @@ pub trait Gate: Send + Sync + 'static {
 
     /// What an entity ended with, once it has; `None` when that can no longer be learned here (the node stops).
     async fn ended(&self, entity: &Address) -> Option<Box<RawValue>>;
+
+    /// The log of a service, if it is known here.
+    fn log_id(&self, service: &str) -> Option<Uuid>;
 }
 
 /// A client. Cheap to clone.
@@ -146,6 +150,13 @@ impl Client {
         let (name, expect_version, traceparent) = (UNPARK.into(), None, None);
         let message = ClientMessage { id, to: entity, name, data, expect_version, traceparent };
         typed(id, self.tell(message).await)
+    }
+
+    /// The trace that an entity begins, which is derived and not drawn: a person may look there, whether anything was kept
+    /// or not. Nothing when its service is not known here.
+    #[must_use]
+    pub fn trace_of(&self, entity: &Address) -> Option<TraceId> {
+        self.gate.log_id(&entity.service).map(|log_id| TraceId::of_entity(log_id, entity))
     }
 
     /// What an entity (a saga) ended with, once it has; `None` when the node stops first.

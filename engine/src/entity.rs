@@ -13,6 +13,7 @@ use crate::{
     address::Address,
     aggregate::Context,
     commit::{EventRecord, Outcome, Peer, RunRef, TimerChanges},
+    measure::Measured,
     time::Micros,
     trace::{Span, SpanContext},
 };
@@ -198,6 +199,8 @@ pub struct Decision {
     pub trace: Option<SpanContext>,
     /// What ends with this: told once the commit is effective. Not recorded. What also began with it, ends then.
     pub spans: Vec<Span>,
+    /// What is counted of this: told once the commit is effective. Not recorded.
+    pub measured: Vec<Measured>,
 }
 
 impl Decision {
@@ -221,6 +224,7 @@ impl Decision {
             ended: false,
             trace: None,
             spans: Vec::new(),
+            measured: Vec::new(),
         }
     }
 }

@@ -116,6 +116,7 @@ pub mod entity;
 pub mod health;
 pub mod log;
 pub mod machine;
+pub mod measure;
 pub mod message;
 #[cfg(any(feature = "kafka", feature = "postgres", feature = "settings"))]
 mod network;

@@ -51,6 +51,8 @@ pub struct Machine {
     runs: runs::Runs,
     /// The share of new traces that is wanted; none when nobody observes.
     observed: Option<f64>,
+    /// Whether somebody counts.
+    counted: bool,
 }
 
 /// Where the shard stands: what the next commit builds on.
@@ -102,12 +104,13 @@ impl Machine {
             timers: timers::Timers::default(),
             runs: runs::Runs::default(),
             observed: None,
+            counted: false,
         }
     }
 
-    /// Somebody observes, and wants this share of new traces; or nobody does.
-    pub fn observed(&mut self, ratio: Option<f64>) {
-        self.observed = ratio;
+    /// Somebody observes: whether what is measured is counted, and which share of new traces is wanted, if any.
+    pub fn observed(&mut self, counted: bool, ratio: Option<f64>) {
+        (self.counted, self.observed) = (counted, ratio);
     }
 
     /// Which shard this is.
@@ -177,13 +180,7 @@ impl Machine {
     /// The entity an input is for, when it is not in memory.
     #[must_use]
     pub fn missing(&self, input: &Input) -> Option<EntityKey> {
-        let key = match input {
-            Input::Client(message) => message.to.key(),
-            Input::Channel(incoming) => incoming.message.to.key(),
-            Input::Timer(id) => id.entity.clone(),
-            Input::Activity { entity, .. } => entity.clone(),
-            Input::Barrier => return None,
-        };
+        let key = input.entity()?;
         (!self.entities.has(&key) && self.kinds.get(&key.kind).is_some()).then_some(key)
     }
 

@@ -18,6 +18,7 @@ use std::{
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesOrdered};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
+use tracing::field;
 
 use crate::{
     address::{EntityKey, Topic},
@@ -66,6 +67,7 @@ pub(crate) use recover::{Recovered, recover};
 use exit::Exit;
 use intake::Came;
 use pipeline::{Flight, Pipeline, Report};
+use telling::say;
 use waiter::{Away, Waiter, Watcher};
 
 /// One owner, under one claim.
@@ -187,7 +189,13 @@ impl<'a> Owner<'a> {
     /// What the take-over itself asks for: the refusal of what broke, lost attempts, open sends.
     async fn begin(&mut self, broken: Option<Broken>) -> Result<(), Exit> {
         if let Some(Broken { input, waiter, why }) = broken {
-            tracing::error!(shard = %self.shard(), %why, "an input broke its entity and is refused");
+            let (entity, trace) = (input.entity(), input.trace());
+            say!(
+                error, self, entity = entity.map(field::display),
+                trace_id = trace.map(|of| field::display(of.trace)),
+                span_id = trace.map(|of| field::display(of.span)), %why,
+                "an input broke its entity and is refused"
+            );
             self.load_for(&[&input]).await?;
             let now = self.ports.clock.now();
             let step = self.machine.refuse(now, &input, &why);
@@ -199,10 +207,6 @@ impl<'a> Owner<'a> {
         self.pump_all();
         self.advertise_all();
         Ok(())
-    }
-
-    fn shard(&self) -> String {
-        format!("{}/{}", self.place.me.service, self.place.me.shard)
     }
 
     fn room(&self) -> usize {

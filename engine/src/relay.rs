@@ -134,7 +134,9 @@ impl Router {
                 let topic = Topic::replies(Arc::clone(&shard.service));
                 tokio::spawn(self.log.append(&topic, partition, vec![record]));
             }
-            Err(error) => tracing::error!(?shard, "an answer cannot be written: {error}"),
+            Err(error) => {
+                tracing::error!(service = %shard.service, shard = shard.shard, "an answer cannot be written: {error}")
+            }
         }
     }
 }

@@ -10,9 +10,10 @@ mod level;
 #[cfg(feature = "otel")]
 pub mod otel;
 
+pub use crate::measure::{Instrument, InstrumentKind, Measured};
 use crate::trace::names::value;
 pub use crate::trace::{Attribute, BadTraceparent, Span, SpanContext, SpanId, SpanKind, Status, TraceId};
-pub use fact::{AnswerKind, Appending, Fact, Instrument, InstrumentKind, Measure, Phase};
+pub use fact::{AnswerKind, Appending, Fact, Phase};
 pub use level::{Level, Levels};
 
 /// Who is told what happens in a node or a client.

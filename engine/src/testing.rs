@@ -5,6 +5,7 @@
 #![expect(clippy::panic, reason = "a test fails by a panic at the caller's line")]
 
 mod golden;
+mod recorder;
 
 use std::{fmt::Write as _, marker::PhantomData, sync::Arc};
 
@@ -12,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
 pub use golden::{golden_events, tags};
+pub use recorder::{Recorder, Told};
 
 use crate::{
     address::Address,

@@ -8,6 +8,7 @@ use palinode::{
     commit::Outcome,
     message::{ClientMessage, Refusal},
     receipt::Told,
+    trace::TraceId,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::to_raw_value;
@@ -162,6 +163,12 @@ impl<T: Data> Instance<T> {
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// The trace in which all that it does is seen, also before it is started; `None` when its service is not known here.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceId> {
+        self.client.trace_of(&self.address)
     }
 
     /// Waits until it ends; `None` when the node stops first.

@@ -40,6 +40,7 @@ use palinode::{
     Context, Micros,
     commit::RunRef,
     entity::{RunRequest, SendRequest, panicked},
+    measure::Measured,
     trace::Span,
 };
 use serde_json::value::RawValue;
@@ -47,6 +48,7 @@ use serde_json::value::RawValue;
 use crate::{
     definition::{Class, Definition, NodeId, Then, Typed},
     event::{Direction, Event, SkippedBy, Timer, Why},
+    metrics,
     outcome::{Answer, Raw, Refused, fits},
     situation::Situation,
     state::{DEADLINE, Phase, State, Status, digest_of},
@@ -108,6 +110,7 @@ pub(crate) struct Out {
     pub(crate) runs: Vec<RunRequest>,
     pub(crate) stops: Vec<RunRef>,
     pub(crate) spans: Vec<Span>,
+    pub(crate) measured: Vec<Measured>,
 }
 
 /// The whole result of one input.
@@ -264,6 +267,10 @@ impl Work<'_> {
         let at = At { time: self.cx.time, version };
         if matches!(event, Event::Started { .. }) {
             self.state.begin_trace(self.cx, at);
+        }
+        let passed = self.state.pass(self.def, &event, at.time);
+        if self.cx.trace.counted {
+            metrics::count(self.def, &event, passed.as_ref(), &mut self.out.measured);
         }
         let ended = self.state.follow(self.def, &event, at);
         trace::seen(self.def, self.cx, &self.state, &event, ended, &mut self.out.spans);

@@ -160,6 +160,7 @@ impl Entity for Instance {
         let event = Event::read(event).map_err(Unfit::new)?;
         self.typed = None;
         self.state.apply(&self.definition, &event).map_err(Unfit::new)?;
+        self.state.pass(&self.definition, &event, commit.time);
         self.state.follow_recorded(&self.definition, &event, commit);
         Ok(())
     }
@@ -238,6 +239,7 @@ impl Instance {
         decision.runs = out.runs;
         decision.stops = out.stops;
         decision.spans = out.spans;
+        decision.measured = out.measured;
         decision.trace = state.traced(cx);
         self.state = state;
         self.typed = typed;

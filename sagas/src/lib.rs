@@ -30,6 +30,7 @@ pub mod entity;
 pub mod event;
 pub mod fence;
 pub mod limit;
+mod metrics;
 pub mod outcome;
 mod pause;
 mod reply;

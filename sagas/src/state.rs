@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     definition::{Definition, NodeId},
     event::{Kept, Left, Timer, Why},
+    metrics::Times,
     outcome::Raw,
     trace::Trace,
 };
@@ -132,6 +133,9 @@ pub struct State {
     /// Inputs kept while it is set aside, or stands still.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Kept>,
+    /// Since when it, and what is open of it, lasts: for metrics.
+    #[serde(default, skip_serializing_if = "Times::is_empty")]
+    pub(crate) times: Times,
     /// Its trace, when somebody observed as it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Box<Trace>>,
@@ -204,6 +208,7 @@ impl State {
             leaks: BTreeSet::new(),
             parked: None,
             kept: Vec::new(),
+            times: Times::default(),
             trace: None,
         }
     }

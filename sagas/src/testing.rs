@@ -12,6 +12,7 @@ use palinode::{
     Address, Context, Micros,
     commit::{EventRecord, Outcome},
     entity::{Decision, Entity, EntityInput, Kind, RunRequest, SendRequest},
+    measure::Measured,
     trace::{Scope, Span, SpanContext},
 };
 
@@ -59,6 +60,8 @@ pub struct Script {
     asked_for: Vec<SpanContext>,
     /// Everything that can be seen of it in a trace, in the order in which it ended.
     pub spans: Vec<Span>,
+    /// Everything that was counted of it.
+    pub measured: Vec<Measured>,
     /// What the last decision told the sender of the input.
     pub told: Option<Decision>,
 }
@@ -91,6 +94,7 @@ impl Script {
             bytes: BTreeMap::new(),
             asked_for: Vec::new(),
             spans: Vec::new(),
+            measured: Vec::new(),
             told: None,
         }
     }
@@ -126,7 +130,7 @@ impl Script {
             entity: Address::new("test", self.kind.name(), Arc::clone(&self.id)),
             version: self.records.len() as u64,
             cause: format!("commit/{}", self.commits).into(),
-            trace: Scope::observed(LOG, 1.0, None),
+            trace: scope(),
         };
         let decision = match self.entity.handle(input, &cx) {
             Ok(decision) => decision,
@@ -151,6 +155,7 @@ impl Script {
         let asked = decision.sends.iter().map(|send| send.parent);
         self.asked_for.extend(asked.chain(decision.runs.iter().map(|run| run.parent)).flatten());
         self.check_spans(&decision);
+        self.measured.extend(decision.measured.iter().cloned());
         for timer in &decision.timers.clear {
             let cleared = self.timers.remove(&(Arc::clone(&timer.node), timer.serial));
             must(cleared.is_some(), &format!("{timer:?} was cleared and never set"));
@@ -174,6 +179,13 @@ impl Script {
     fn open(&self) -> String {
         format!("open: {:?}, timers: {:?}", self.open_keys(), self.open_timers())
     }
+}
+
+/// Somebody wants everything.
+fn scope() -> Scope {
+    let mut scope = Scope::observed(LOG, 1.0, None);
+    scope.counted = true;
+    scope
 }
 
 fn is_end(event: &Event) -> bool {

@@ -12,12 +12,14 @@ mod postgres;
 pub mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod standings;
 
 use palinode::{commit::EventRecord, projection::EventSet};
 
 use crate::event::{Event, PREFIX};
 pub use change::Changes;
 pub use rows::{SagaRow, Standing};
+pub use standings::Standings;
 
 /// Keeps the table `palinode_saga`: one row for each instance of every saga of a service.
 ///

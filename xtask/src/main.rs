@@ -2,6 +2,7 @@
 //! They need nothing but Rust and a C compiler; what a real server needs is said where it is missing.
 
 mod compose;
+mod golang;
 mod shell;
 mod stack;
 mod suites;
@@ -10,15 +11,16 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use shell::{run, say};
-use stack::Stack;
+use stack::{Stack, USUAL};
 use suites::servers::Servers;
 
 const USAGE: &str = "\
 cargo xtask lint             formatting, clippy, docs, each feature alone; warnings are errors
 cargo xtask test [ARGS..]    every test, doc tests included, those on real servers too; ARGS go to cargo test
 cargo xtask stack up|down|status [SERVER..]
-                             a real Kafka and a real PostgreSQL on free ports of this machine; up --export prints
-                             their addresses for a shell, --name NAME is another stack beside the first
+                             a real Kafka and a real PostgreSQL on free ports of this machine; --jaeger, --prometheus:
+                             those as well; up --export prints their addresses for a shell, --name NAME is another
+                             stack beside the first
 cargo xtask compose          the compose files, by the real parser of Docker Compose; builds it with Go, once
 cargo xtask sim [ARGS..]     whole worlds with seeded faults: [--seeds N] [--from S] [--minutes M] [--twice] [--json]
                              [--shrink SEED], or planted bugs: --zoo [--bug NAME]; --help tells all
@@ -58,7 +60,7 @@ fn lint() -> Result<()> {
     run("cargo", &["fmt", "--all", "--check"], &[])?;
     run("cargo", &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"], &[])?;
     run("cargo", &["doc", "--workspace", "--no-deps", "--all-features"], &[("RUSTDOCFLAGS", "-D warnings")])?;
-    for features in ["", "sqlite", "kafka", "postgres", "settings", "testing"] {
+    for features in ["", "sqlite", "kafka", "postgres", "settings", "otel", "testing"] {
         let alone = ["clippy", "-p", "palinode", "--no-default-features", "--features", features];
         run("cargo", &[&alone[..], &["--", "-D", "warnings"]].concat(), &[])?;
     }
@@ -94,7 +96,7 @@ fn bench(rest: &[String]) -> Result<()> {
         return run("cargo", &args, &[]);
     }
     args.extend(["--features", "servers", "--"].into_iter().chain(rest));
-    let servers = Servers::up(Stack::open("bench")?)?;
+    let servers = Servers::up(Stack::open("bench")?, &USUAL)?;
     let measured = servers.all_run().and_then(|()| run("cargo", &args, &servers.env()));
     let ended = servers.down();
     measured.and(ended)

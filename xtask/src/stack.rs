@@ -2,11 +2,14 @@
 //! files under `target/stack`, one a server; a lock makes commands wait for each other. Knows no single server: those
 //! are the rooms beside it.
 
+mod http;
+mod jaeger;
 mod kafka;
 mod place;
 mod ports;
 mod postgres;
 mod process;
+mod prometheus;
 mod server;
 mod tools;
 mod user;
@@ -17,16 +20,21 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use jaeger::Jaeger;
 use kafka::Kafka;
 use place::Place;
 use postgres::Postgres;
+use prometheus::Prometheus;
 pub(crate) use server::Server;
 use server::State;
 
 use crate::shell::{print, say};
 
 /// Every server there is, in the order in which they start.
-pub(crate) const SERVERS: [&dyn Server; 2] = [&Kafka, &Postgres];
+pub(crate) const SERVERS: [&dyn Server; 4] = [&Kafka, &Postgres, &Jaeger, &Prometheus];
+
+/// Those that are meant when nobody says which; the others are asked for with a flag.
+pub(crate) const USUAL: [&dyn Server; 2] = [&Kafka, &Postgres];
 
 /// The stack that `cargo xtask test` uses.
 const DEFAULT: &str = "default";
@@ -40,8 +48,8 @@ pub(crate) struct Stack {
 /// What became of a server that was asked to run.
 pub(crate) struct Started {
     pub(crate) server: &'static dyn Server,
-    /// Its address, and whether it ran already; or why it does not run.
-    pub(crate) outcome: Result<(String, bool)>,
+    /// What tests are told of it, its address first, and whether it ran already; or why it does not run.
+    pub(crate) outcome: Result<(Vec<(&'static str, String)>, bool)>,
 }
 
 impl Stack {
@@ -67,9 +75,14 @@ impl Stack {
     /// The lock cannot be taken.
     pub(crate) fn up(&self, wanted: &[&'static dyn Server]) -> Result<Vec<Started>> {
         let _lock = lock(&self.folder.join("lock"))?;
-        let started = |server: &&'static dyn Server| Started {
-            server: *server,
-            outcome: server::up(*server, &Place::of(*server, &self.folder, &self.cache)),
+        let started = |server: &&'static dyn Server| {
+            let place = Place::of(*server, &self.folder, &self.cache);
+            let told = |(record, ran)| {
+                let mut told = vec![(server.variable(), server.address(&record))];
+                told.extend(server.more(&record));
+                (told, ran)
+            };
+            Started { server: *server, outcome: server::up(*server, &place).map(told) }
         };
         Ok(wanted.iter().map(started).collect())
     }
@@ -86,6 +99,17 @@ impl Stack {
             }
         }
         Ok(())
+    }
+
+    /// These, and every other that was started.
+    fn with_all_known(&self, mut wanted: Vec<&'static dyn Server>) -> Result<Vec<&'static dyn Server>> {
+        for server in SERVERS {
+            let place = Place::of(server, &self.folder, &self.cache);
+            if wanted.iter().all(|wanted| wanted.name() != server.name()) && place.record()?.is_some() {
+                wanted.push(server);
+            }
+        }
+        Ok(wanted)
     }
 
     /// What is known of each, for programs.
@@ -143,8 +167,11 @@ impl Stack {
 
 /// `cargo xtask stack ARGS`.
 pub(crate) fn command(args: &[String]) -> Result<()> {
-    let Asked { verb, name, export, json, wanted } = Asked::read(args)?;
+    let Asked { verb, name, export, json, all, mut wanted } = Asked::read(args)?;
     let stack = Stack::open(&name)?;
+    if all && verb != "up" {
+        wanted = stack.with_all_known(wanted)?;
+    }
     match verb.as_str() {
         "up" => report(&stack, stack.up(&wanted)?, export),
         "down" => stack.down(&wanted),
@@ -159,13 +186,16 @@ fn report(stack: &Stack, all: Vec<Started>, export: bool) -> Result<()> {
     for Started { server, outcome } in all {
         let name = server.name();
         match outcome {
-            Ok((address, _)) if export => {
-                print(format_args!("export {}='{address}'", server.variable()));
+            Ok((told, _)) if export => {
+                for (variable, value) in told {
+                    print(format_args!("export {variable}='{value}'"));
+                }
                 if let Some((variable, folder)) = stack.programs(server) {
                     print(format_args!("export {variable}='{folder}'"));
                 }
             }
-            Ok((address, ran)) => {
+            Ok((told, ran)) => {
+                let address = told.first().map_or("", |(_, address)| address);
                 print(format_args!("{name:10} {address}{}", if ran { "  (ran already)" } else { "" }));
             }
             Err(why) => failed.push(format!("{name} does not run: {why:#}")),
@@ -186,6 +216,8 @@ struct Asked {
     name: String,
     export: bool,
     json: bool,
+    /// Nobody said which: whatever else was started is meant as well by verbs that start nothing.
+    all: bool,
     wanted: Vec<&'static dyn Server>,
 }
 
@@ -196,12 +228,16 @@ impl Asked {
             name: DEFAULT.to_owned(),
             export: false,
             json: false,
+            all: false,
             wanted: Vec::new(),
         };
         let mut args = args.iter().map(String::as_str);
         asked.verb = args.next().context("say one of: up, down, status")?.to_owned();
+        let mut beside: Vec<&'static dyn Server> = Vec::new();
         while let Some(arg) = args.next() {
             match arg {
+                "--jaeger" => beside.push(&Jaeger),
+                "--prometheus" => beside.push(&Prometheus),
                 "--export" if asked.verb == "up" => asked.export = true,
                 "--json" if asked.verb == "status" => asked.json = true,
                 "--name" => asked.name = args.next().context("--name wants a name")?.to_owned(),
@@ -209,8 +245,10 @@ impl Asked {
             }
         }
         if asked.wanted.is_empty() {
-            asked.wanted.extend(SERVERS);
+            asked.wanted.extend(USUAL);
+            asked.all = beside.is_empty();
         }
+        asked.wanted.extend(beside);
         Ok(asked)
     }
 }
@@ -270,10 +308,14 @@ mod tests {
         assert_eq!(all.wanted.iter().map(|s| s.name()).collect::<Vec<_>>(), ["kafka", "postgres"]);
         let one = read("down postgres --name other").unwrap();
         assert_eq!((one.verb.as_str(), one.name.as_str(), one.wanted.len()), ("down", "other", 1));
+        let names = |line| read(line).unwrap().wanted.iter().map(|s| s.name()).collect::<Vec<_>>();
+        assert_eq!(names("up --jaeger --prometheus"), ["kafka", "postgres", "jaeger", "prometheus"]);
+        assert_eq!(names("up jaeger"), ["jaeger"]);
+        assert!(read("down").unwrap().all && !read("down --jaeger").unwrap().all);
         assert!(read("status --json").unwrap().json && !read("status").unwrap().json);
         for (line, why) in [
             ("", "say one of"),
-            ("up oracle", "there are: kafka, postgres"),
+            ("up oracle", "there are: kafka, postgres, jaeger, prometheus"),
             ("down --export", "is no server"),
             ("up --json", "is no server"),
             ("up --name", "wants a name"),

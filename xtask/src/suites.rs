@@ -1,11 +1,11 @@
 //! `cargo xtask test`: every test there is. First all that need nothing; then those on real servers, on a stack that is
-//! started for them, and ended if it was. What did not run is said at the end, aloud; in a pipeline that is a failure.
+//! started for them meanwhile, and ended if it was. What did not run is said at the end, aloud; in a pipeline that is a failure.
 
 mod left_out;
 pub(crate) mod servers;
 mod targets;
 
-use std::process::Command;
+use std::{process::Command, thread};
 
 use anyhow::{Context as _, Result, bail};
 use left_out::{LeftOut, Skipped};
@@ -47,39 +47,59 @@ pub(crate) fn test(args: &[String]) -> Result<()> {
     if !args.is_empty() && !wants_servers(args) {
         return cargo_test(&of_a_person(args), &[]);
     }
-    let skipped = Skipped::collect(&metadata()?)?;
-    let servers = Servers::up(Stack::default()?)?;
-    let program = program()?;
-    let mut env = servers.env();
-    env.extend([skipped.env(), (PROGRAM, &*program)]);
+    let metadata = metadata()?;
+    let skipped = Skipped::collect(&metadata)?;
+    let (stack, program) = (Stack::default()?, program()?);
+    let own = [skipped.env(), (PROGRAM, &*program)];
+    let suites: Vec<Suite> = metadata.suites().into_iter().filter(|suite| is_meant(suite, args)).collect();
 
     let mut left_out = Vec::new();
     let tested = if args.is_empty() {
-        everything(&metadata()?.suites(), &servers, &env, &mut left_out)
+        everything(&suites, stack, &own, &mut left_out)
     } else {
-        cargo_test(&of_a_person(args), &env)
+        let servers = Servers::up(stack, &targets::needed(&suites))?;
+        let tested = cargo_test(&of_a_person(args), &[&own[..], &servers.env()].concat());
+        tested.and(servers.down())
     };
-    let ended = servers.down();
     left_out.extend(skipped.read());
     say(&left_out::told(&left_out));
-    tested.and(ended)?;
+    tested?;
     if ci() && !left_out.is_empty() {
         bail!("CI=true, and {} were left out", left_out.len());
     }
     Ok(())
 }
 
-/// The whole workspace, then the compose files, then what needs servers, as far as they run.
+/// The whole workspace, while servers start, or are built first; then the compose files, then what needs servers, as far
+/// as they run.
 fn everything(
     suites: &[Suite],
+    stack: Stack,
+    own: &[(&str, &str)],
+    left_out: &mut Vec<LeftOut>,
+) -> Result<()> {
+    let starting = thread::spawn({
+        let needed = targets::needed(suites);
+        move || Servers::up(stack, &needed)
+    });
+    let tested = cargo_test(&["--workspace".to_owned()], own);
+    let Ok(servers) = starting.join() else { bail!("whoever started the servers has panicked") };
+    let servers = servers?;
+    let tested = tested_first(tested, suites, &servers, own, left_out);
+    tested.and(servers.down())
+}
+
+/// What follows the tests of the workspace.
+fn tested_first(
+    tested: Result<()>,
+    suites: &[Suite],
     servers: &Servers,
-    env: &[(&str, &str)],
+    own: &[(&str, &str)],
     left_out: &mut Vec<LeftOut>,
 ) -> Result<()> {
     let (ready, missing): (Vec<&Suite>, Vec<&Suite>) = suites.iter().partition(|suite| servers.run(suite));
     left_out.extend(missing.iter().map(|suite| LeftOut::suite(suite, &servers.why_not(suite))));
-
-    if let Err(failed) = cargo_test(&["--workspace".to_owned()], env) {
+    if let Err(failed) = tested {
         left_out.extend(ready.iter().map(|suite| LeftOut::suite(suite, "the tests before them failed")));
         return Err(failed);
     }
@@ -90,7 +110,8 @@ fn everything(
             Ok(())
         }
     };
-    let tested = if ready.is_empty() { Ok(()) } else { cargo_test(&on_servers(&ready), env) };
+    let env = [own, &servers.env()].concat();
+    let tested = if ready.is_empty() { Ok(()) } else { cargo_test(&on_servers(&ready), &env) };
     checked.and(tested)
 }
 
@@ -110,6 +131,13 @@ fn cargo_test(args: &[String], env: &[(&str, &str)]) -> Result<()> {
 /// Only tests on servers are ignored by default: who asks for ignored ones asks for servers.
 fn wants_servers(args: &[String]) -> bool {
     args.iter().any(|arg| arg == "--ignored" || arg == "--include-ignored")
+}
+
+/// Whether a person who said this means these tests: all, unless there are names.
+fn is_meant(suite: &Suite, args: &[String]) -> bool {
+    let pairs = args.iter().zip(args.iter().skip(1));
+    let mut named = pairs.filter(|(flag, _)| *flag == "--test").map(|(_, name)| name).peekable();
+    named.peek().is_none() || named.any(|name| *name == suite.name)
 }
 
 /// What a person said, in all packages when they named none.
@@ -140,6 +168,20 @@ mod tests {
         assert_eq!(of_a_person(&words("-p palinode machine")), words("-p palinode machine"));
         assert_eq!(of_a_person(&words("--workspace machine")), words("--workspace machine"));
         assert_eq!(of_a_person(&words("machine -- -p")), words("--workspace machine -- -p"));
+    }
+
+    #[test]
+    fn only_the_servers_of_those_tests_are_started_that_are_named() {
+        let suite = Suite { name: "kafka_log".into(), packages: Vec::new(), servers: &["kafka"] };
+        for (line, meant) in [
+            ("", true),
+            ("-- --ignored", true),
+            ("--test kafka_log -- --ignored", true),
+            ("--test servers_run --test kafka_log -- --ignored", true),
+            ("--test servers_run -- --ignored kafka_log", false),
+        ] {
+            assert_eq!(is_meant(&suite, &words(line)), meant, "{line}");
+        }
     }
 
     #[test]

@@ -32,7 +32,12 @@ case "$*" in *"$FAIL_AT"*) exit 1;; esac
 
 /// Says that it is there, and what the parser makes of the compose files.
 const DOCKER: &str = r#"#!/bin/sh
-case "$*" in *version) exit;; *"--profile booking"*) file=booking;; *) file=servers;; esac
+case "$*" in
+  *version) exit;;
+  *"--profile booking"*) file=booking;;
+  *"--profile telemetry"*) file=telemetry;;
+  *) file=servers;;
+esac
 read -r line < "${0%/*}/$file.json"; echo "$line"
 "#;
 
@@ -44,13 +49,17 @@ fn service(image: &str, volume: &str) -> Value {
     })
 }
 
-/// Both profiles.
-fn parsed() -> [(&'static str, Value); 2] {
+/// All profiles.
+fn parsed() -> [(&'static str, Value); 3] {
     let mut services = json!({
         "kafka": service("apache/kafka:4.1.1", "/var/lib/kafka/data"),
         "postgres": service("postgres:17.10", "/var/lib/postgresql/data"),
     });
     let servers = json!({"services": services});
+    let mut telemetry = servers.clone();
+    telemetry["services"]["jaeger"] = service("jaegertracing/jaeger:2.13.0", "/tmp");
+    telemetry["services"]["prometheus"] = service("prom/prometheus:v3.5.0", "/prometheus");
+    telemetry["services"]["grafana"] = service("grafana/grafana:12.1.1", "/tmp");
     for name in ["bank", "car", "flight", "hotel", "http", "setup", "trip"] {
         services[name] = service("palinode/booking:0.1.0", "/data");
     }
@@ -62,7 +71,7 @@ fn parsed() -> [(&'static str, Value); 2] {
     }
     services["http"]["depends_on"]["bank"] = healthy.clone();
     services["trip"]["depends_on"]["bank"] = healthy;
-    [("servers", servers), ("booking", json!({"services": services}))]
+    [("servers", servers), ("booking", json!({"services": services})), ("telemetry", telemetry)]
 }
 
 struct Run {

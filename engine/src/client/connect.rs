@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::value::RawValue;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
 
 use super::{Client, Gate};
 use crate::{
@@ -88,6 +89,10 @@ impl Gate for Abroad {
     async fn ended(&self, entity: &Address) -> Option<Box<RawValue>> {
         let shard = self.directory.locate(entity).ok()?;
         self.lines.ended(&shard, entity, || false).await
+    }
+
+    fn log_id(&self, service: &str) -> Option<Uuid> {
+        Some(self.directory.get(service)?.0)
     }
 }
 

@@ -148,7 +148,7 @@ impl Machine {
             sends,
             runs: decision.runs,
             stops: decision.stops,
-            trace: Seen { handled, spans: decision.spans, sent_for },
+            trace: Seen { handled, spans: decision.spans, measured: decision.measured, sent_for },
         })
     }
 

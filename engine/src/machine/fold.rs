@@ -75,6 +75,19 @@ pub enum Dead {
     Orphaned,
 }
 
+impl Dead {
+    /// Its name in metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unmarked => "no_mark",
+            Self::LateClaim | Self::LateCommit => "old_term",
+            Self::GenesisAgain | Self::Doubled => "duplicate",
+            Self::Orphaned => "hole",
+        }
+    }
+}
+
 /// What a log that only grows cannot contain.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{service}.events/{shard}, record {offset}: {what}; the last record that counted is {after}")]

@@ -12,6 +12,7 @@ use crate::{
     commit::{Commit, Peer, RunRef},
     digest::Digest,
     entity::{ActivityResult, RunRequest},
+    measure::Measured,
     message::{ClientMessage, Message},
     receipt::{Invalid, Told},
     trace::{Span, SpanContext},
@@ -35,6 +36,30 @@ pub enum Input {
     },
     /// Nothing: a commit that proves, once effective, that the shard was owned when it was asked for.
     Barrier,
+}
+
+impl Input {
+    /// The entity it is for.
+    #[must_use]
+    pub fn entity(&self) -> Option<EntityKey> {
+        match self {
+            Self::Client(message) => Some(message.to.key()),
+            Self::Channel(incoming) => Some(incoming.message.to.key()),
+            Self::Timer(id) => Some(id.entity.clone()),
+            Self::Activity { entity, .. } => Some(entity.clone()),
+            Self::Barrier => None,
+        }
+    }
+
+    /// The trace that it belongs to.
+    #[must_use]
+    pub fn trace(&self) -> Option<SpanContext> {
+        match self {
+            Self::Client(message) => SpanContext::read(message.traceparent.as_ref()),
+            Self::Channel(incoming) => SpanContext::read(incoming.message.traceparent.as_ref()),
+            Self::Timer(_) | Self::Activity { .. } | Self::Barrier => None,
+        }
+    }
 }
 
 /// A message of a channel as it arrived.
@@ -150,6 +175,8 @@ pub struct Seen {
     pub handled: Option<Handled>,
     /// What ended with it.
     pub spans: Vec<Span>,
+    /// What is counted of it.
+    pub measured: Vec<Measured>,
     /// For each of its messages the span it is sent for, when that is kept.
     pub sent_for: Vec<Option<SpanContext>>,
 }

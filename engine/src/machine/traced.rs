@@ -25,10 +25,12 @@ pub struct Handled {
 impl Machine {
     /// What a decision may know of traces.
     pub(super) fn scope(&self, traceparent: Option<&Arc<str>>) -> Scope {
-        match self.observed {
+        let mut scope = match self.observed {
             Some(ratio) => Scope::observed(self.me.log_id, ratio, SpanContext::read(traceparent)),
             None => Scope::default(),
-        }
+        };
+        scope.counted = self.counted;
+        scope
     }
 
     /// The handling of this input, when it is a message of a trace that is kept.

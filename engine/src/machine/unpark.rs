@@ -116,6 +116,7 @@ fn add(whole: &mut Decision, next: Decision) {
     whole.ended |= next.ended;
     whole.trace = next.trace.or(whole.trace);
     whole.spans.extend(next.spans);
+    whole.measured.extend(next.measured);
     let TimerChanges { set, clear } = next.timers;
     for timer in clear {
         let before = whole.timers.set.len();

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     address::Address,
@@ -79,5 +80,9 @@ impl Gate for Doors {
             self.clock.pass(Duration::from_millis(20)).await;
         }
         None
+    }
+
+    fn log_id(&self, service: &str) -> Option<Uuid> {
+        Some(self.directory.get(service)?.0)
     }
 }

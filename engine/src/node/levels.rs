@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::Follows;
+use super::{Follows, Node};
 use crate::{
     commit::Peer,
     health::{Health, Stage},
@@ -19,17 +19,29 @@ pub(super) struct Board {
     pub(super) health: Arc<Health>,
     pub(super) gauges: BTreeMap<Peer, Gauges>,
     read_models: Mutex<BTreeMap<Follows, ReadModel>>,
+    /// Those of what stands above the engine; the observer asks them itself.
+    others: Mutex<Vec<Arc<dyn Levels>>>,
 }
 
 impl Board {
     /// Of these shards, without read models yet.
     pub(super) fn new(shards: impl Iterator<Item = Peer>) -> Self {
         let gauges: BTreeMap<Peer, Gauges> = shards.map(|shard| (shard, Gauges::default())).collect();
-        Self { health: Arc::new(Health::of(gauges.keys().cloned())), gauges, read_models: Mutex::default() }
+        Self {
+            health: Arc::new(Health::of(gauges.keys().cloned())),
+            gauges,
+            read_models: Mutex::default(),
+            others: Mutex::default(),
+        }
     }
 
     pub(super) fn read_models(&self) -> MutexGuard<'_, BTreeMap<Follows, ReadModel>> {
         self.read_models.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps this one as long as the node is there.
+    fn keep(&self, levels: Arc<dyn Levels>) {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).push(levels);
     }
 
     fn of_shards(&self, tell: &mut dyn FnMut(&str, &Level<'_>)) {
@@ -70,6 +82,14 @@ impl Board {
         for ((service, projection), done) in built {
             tell(&service, &Level::Rebuilt { projection, done });
         }
+    }
+}
+
+impl Node {
+    /// Tells these levels to the node's observer too, as long as the node is there.
+    pub fn tell_levels(&self, levels: Arc<dyn Levels>) {
+        self.telemetry.levels(Arc::downgrade(&levels));
+        self.board.keep(levels);
     }
 }
 

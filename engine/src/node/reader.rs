@@ -58,7 +58,7 @@ impl Reader {
                         records
                     }
                     Err(error) => {
-                        tracing::warn!(%topic, shard = me.shard, from, "the inbox cannot be read: {error}");
+                        tracing::warn!(service = %me.service, shard = me.shard, %topic, from, "the inbox cannot be read: {error}");
                         health.trouble(&me, Source::Inbox, format!("its inbox cannot be read: {error}"));
                         failed = failed.saturating_mul(2).clamp(LOOK.1, AWAY);
                         ports.clock.pass(failed).await;
@@ -75,7 +75,7 @@ impl Reader {
                 if first.offset > from {
                     sometimes!("inbox lost what nobody had read");
                     tracing::error!(
-                        %topic, shard = me.shard, from, upto = first.offset,
+                        service = %me.service, shard = me.shard, %topic, from, upto = first.offset,
                         "the inbox kept these records too short: nobody had read them; the senders are asked again"
                     );
                     if let Some(owner) = ports.router.owner(&me) {

@@ -65,12 +65,20 @@ impl Owner<'_> {
             }
             Quiet::Ahead { from } => {
                 sometimes!("message from ahead of the clock held back");
-                tracing::warn!(shard = %self.shard(), ?from, "a message from more than a minute ahead is held back: check the clocks");
+                say!(
+                    warn,
+                    self,
+                    ?from,
+                    "a message from more than a minute ahead is held back: check the clocks"
+                );
             }
             Quiet::Stray { from, missing } => {
                 self.fact(|| Fact::Violated { invariant: "channel" });
-                tracing::error!(
-                    shard = %self.shard(), ?from, missing,
+                say!(
+                    error,
+                    self,
+                    ?from,
+                    missing,
                     "a message bears the next number of its channel and does not follow the last one: it is forged, or one \
                      side was restored; it is dropped and asked for again"
                 );

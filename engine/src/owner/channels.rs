@@ -155,7 +155,7 @@ impl Owner<'_> {
     /// What the other end of a channel says.
     pub(super) fn control(&mut self, control: Control) {
         if control.to != self.place.me {
-            tracing::warn!(shard = %self.shard(), ?control, "a control message for another shard or another log is dropped");
+            say!(warn, self, ?control, "a control message for another shard or another log is dropped");
             return;
         }
         match control.says {

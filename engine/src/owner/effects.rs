@@ -23,6 +23,7 @@ impl Owner<'_> {
             let Flight { mut stepped, waiters, behind, offset: came_at, .. } = flight;
             behind.into_iter().for_each(|(waiter, told)| waiter.tell(told));
             self.tell_spans(&stepped.commit, &mut stepped.trace, came_at);
+            stepped.trace.measured.iter().for_each(|measured| self.fact(|| Fact::Measured(measured)));
             let commit = &stepped.commit;
             match &commit.cause {
                 Cause::Client { id, .. } => self.machine.located(*id, offset),
@@ -124,7 +125,7 @@ impl Owner<'_> {
                 match verdict.map_err(|v| Halt::Violation(Box::new(v)))? {
                     Verdict::Claim(claim) => {
                         sometimes!("owner met a newer claim");
-                        tracing::info!(shard = %self.shard(), owner = %claim.owner, "a newer claim was met");
+                        say!(info, self, owner = %claim.owner, "a newer claim was met");
                         return Err(End::Deposed.into());
                     }
                     Verdict::Commit(commit) => match self.pipeline.pop() {
@@ -179,7 +180,7 @@ impl Owner<'_> {
                 }
                 Err(e) if e.advice == crate::log::Advice::Stop => return Err(self.place.log_halt(e).into()),
                 Err(e) => {
-                    tracing::warn!(shard = %self.shard(), "the end of the log cannot be seen: {e}");
+                    say!(warn, self, "the end of the log cannot be seen: {e}");
                     self.blind = true;
                     let what = format!("the end of its log cannot be seen: {e}");
                     self.place.health.trouble(&self.place.me, Source::Log, what);

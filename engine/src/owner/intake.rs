@@ -113,7 +113,7 @@ impl Owner<'_> {
             }
             Arrived::Foreign(why) => {
                 sometimes!("inbox record that is not ours skipped");
-                tracing::warn!(shard = %self.shard(), offset, why, "an inbox record is skipped");
+                say!(warn, self, offset, why, "an inbox record is skipped");
             }
         }
         Ok(None)
@@ -156,7 +156,7 @@ impl Owner<'_> {
         match Incoming::decode(bytes, Some(offset)) {
             Ok(incoming) => Some((Input::Channel(Box::new(incoming)), None)),
             Err(e) => {
-                tracing::warn!(shard = %self.shard(), "a message that cannot be read is skipped: {e}");
+                say!(warn, self, "a message that cannot be read is skipped: {e}");
                 None
             }
         }

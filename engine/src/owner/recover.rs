@@ -132,7 +132,7 @@ pub(crate) async fn recover(place: &Place, ports: &Ports, limits: &Limits) -> Re
         limits.ids,
         crate::digest::Digest::ZERO,
     );
-    machine.observed(ports.telemetry.ratio());
+    machine.observed(ports.telemetry.is_on(), ports.telemetry.ratio());
     let (fold, base) = match snapshot {
         None => (Fold::start(place.me.shard, place.expected()), None),
         Some((head, rows)) => {

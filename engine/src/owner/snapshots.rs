@@ -70,7 +70,7 @@ impl Owner<'_> {
         self.snapshot.at = position.pseq;
         match self.machine.capture(position) {
             Ok(save) => self.store(save, Duration::ZERO),
-            Err(unfit) => tracing::error!(shard = %self.shard(), "no snapshot is taken: {unfit}"),
+            Err(unfit) => say!(error, self, "no snapshot is taken: {unfit}"),
         }
         Ok(())
     }
@@ -101,7 +101,7 @@ impl Owner<'_> {
                 Ok(())
             }
             Saved::Refused(error) => {
-                tracing::warn!(shard = %self.shard(), "a snapshot could not be stored, it is tried again: {error}");
+                say!(warn, self, "a snapshot could not be stored, it is tried again: {error}");
                 self.store(saving.save, self.limits.look);
                 Ok(())
             }
@@ -149,7 +149,7 @@ impl Owner<'_> {
         if self.snapshot.saving.is_some() {
             let saved = self.snapshot.saved().await;
             if let Saved::Refused(error) = &saved {
-                tracing::warn!(shard = %self.shard(), "the last snapshot could not be stored: {error}");
+                say!(warn, self, "the last snapshot could not be stored: {error}");
                 return Ok(());
             }
             self.saved(saved)?;

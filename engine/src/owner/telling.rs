@@ -2,6 +2,15 @@
 
 use super::*;
 
+/// Logs something of an owner, with the names by which every line of the log is found.
+macro_rules! say {
+    ($level:ident, $owner:expr, $($what:tt)*) => {{
+        let (me, head) = (&$owner.place.me, $owner.machine.head());
+        tracing::$level!(service = %me.service, shard = me.shard, term = head.term, pseq = head.pseq, $($what)*)
+    }};
+}
+pub(super) use say;
+
 impl Owner<'_> {
     /// Tells a fact of this service.
     pub(super) fn fact<'f>(&self, fact: impl FnOnce() -> Fact<'f>) {

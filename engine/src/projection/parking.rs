@@ -10,7 +10,7 @@ use super::{
     footing::{Footing, show_active, superseded},
     runner::{Halt, Runner},
 };
-use crate::checkpoint::{Act, ApplyError, Held, Parked, ReadDb, Said, Transacted};
+use crate::checkpoint::{Act, ApplyError, Held, Key, Parked, ReadDb, Said, Transacted};
 
 /// How many asks wait for a runner.
 const WAITING: usize = 16;
@@ -194,7 +194,9 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         self.meter.parked(self.source.clock.now(), &parks);
         for parked in parks {
             sometimes!("key parked");
-            tracing::error!(projection = %self.key, key = parked.key, error = parked.error, "a key is parked");
+            let Key { projection, service, shard, .. } = &self.key;
+            let (key, error) = (&parked.key, &parked.error);
+            tracing::error!(%projection, %service, shard, key, error, "a key is parked");
             at.parked.insert(parked.key.clone(), parked);
         }
         for (key, events) in holds {

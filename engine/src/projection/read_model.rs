@@ -125,7 +125,9 @@ impl ReadModel {
         self.0.since
     }
 
-    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+    /// The clock that it runs by.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.0.source.clock)
     }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     address::Topic,
-    checkpoint::{self, ApplyError, Checkpoint, Class, ReadDb, State, Transacted},
+    checkpoint::{self, ApplyError, Checkpoint, Class, Key, ReadDb, State, Transacted},
     position::Position,
     telemetry::Fact,
     time::Micros,
@@ -37,10 +37,11 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
 
     /// Nobody is answered by somebody who waits for an outage to end.
     pub(super) async fn back_off(&mut self, e: ApplyError) {
+        let Key { projection, service, shard, .. } = &self.key;
         if e.class == Class::Superseded {
-            tracing::info!(projection = %self.key, "another process wrote the rows of a shard: whose it is now is looked at");
+            tracing::info!(%projection, %service, shard, "another process wrote the rows of a shard: whose it is now is looked at");
         } else {
-            tracing::warn!(projection = %self.key, error = %e, "a projection waits and tries again");
+            tracing::warn!(%projection, %service, shard, error = %e, "a projection waits and tries again");
         }
         self.tell(State::Retrying { why: Arc::clone(&e.what) });
         let clock = Arc::clone(&self.source.clock);
@@ -61,14 +62,15 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
 
     /// Stops for good, and says so in the checkpoint too, if the database lets us.
     pub(super) async fn give_up(&self, e: ApplyError) {
-        tracing::error!(projection = %self.key, error = %e, "a projection stopped");
+        let Key { projection, service, shard, .. } = &self.key;
+        tracing::error!(%projection, %service, shard, error = %e, "a projection stopped");
         if let Some(epoch) = self.epoch {
             let (key, state) = (self.key.clone(), format!("stopped: {e}"));
             let marked = self
                 .db
                 .transact(Box::new(move |tx| async move { D::mark(tx, &key, epoch, &state).await }.boxed()));
             if let Transacted::RolledBack(e) | Transacted::Unknown(e) = marked.await {
-                tracing::warn!(projection = %self.key, error = %e, "the reason is not in the checkpoint");
+                tracing::warn!(%projection, %service, shard, error = %e, "the reason is not in the checkpoint");
             }
         }
         self.tell(State::Stopped { why: e.what });
@@ -107,7 +109,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
             return;
         }
         let Source { telemetry, service, clock, .. } = &self.source;
-        let checkpoint::Key { projection, version, shard, .. } = &self.key;
+        let Key { projection, version, shard, .. } = &self.key;
         let (log_id, first, last) = (to.position.log_id, from.pseq, to.position.pseq);
         let name = format!(
             "{}\n{projection}\n{version}\n{service}\n{log_id}\n{shard}\n{first}\n{last}\n{}",

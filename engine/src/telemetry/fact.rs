@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::{log::Append, machine::fold::Dead};
+use crate::{log::Append, machine::fold::Dead, measure::Measured};
 
 /// Something that happened in a service.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -81,8 +81,8 @@ pub enum Fact<'a> {
         /// How long it took to write.
         took: Duration,
     },
-    /// What something above the engine measures.
-    Measured(Measure<'a>),
+    /// What something above the engine measured.
+    Measured(&'a Measured),
 }
 
 /// What a client's message was answered with.
@@ -107,7 +107,7 @@ pub enum AnswerKind {
 }
 
 impl AnswerKind {
-    /// The word for it.
+    /// Its name in metrics.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -134,6 +134,18 @@ pub enum Appending {
     Unknown,
 }
 
+impl Appending {
+    /// Its name in metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Appended => "appended",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl From<&Append> for Appending {
     fn from(append: &Append) -> Self {
         match append {
@@ -155,39 +167,14 @@ pub enum Phase {
     Claim,
 }
 
-/// A value measured by an instrument that the engine does not know.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Measure<'a> {
-    /// With what.
-    pub instrument: &'static Instrument,
-    /// How much; of a duration the seconds.
-    pub value: f64,
-    /// Names and values of attributes: few of either.
-    pub attributes: &'a [(&'static str, &'a str)],
-}
-
-/// An instrument: what is measured, in OpenTelemetry's words.
-#[derive(Debug, PartialEq)]
-pub struct Instrument {
-    /// Its name.
-    pub name: &'static str,
-    /// What it does with values.
-    pub kind: InstrumentKind,
-    /// Its unit, by UCUM.
-    pub unit: &'static str,
-    /// What it measures, for people.
-    pub about: &'static str,
-    /// Of a histogram: the upper ends of its buckets.
-    pub buckets: &'static [f64],
-}
-
-/// What an instrument does with values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum InstrumentKind {
-    /// Adds them up.
-    Counter,
-    /// Counts how often which come.
-    Histogram,
-    /// Shows the last one.
-    Gauge,
+impl Phase {
+    /// Its name in metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Detect => "detect",
+            Self::Recover => "recover",
+            Self::Claim => "claim",
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Instrument, Measure};
+use crate::measure::{Instrument, Measured};
 
 /// A level of a service, over all its shards here when nothing else is said.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,7 +48,7 @@ pub enum Level<'a> {
         done: f64,
     },
     /// What something above the engine measures.
-    Measured(Measure<'a>),
+    Measured(&'a Measured),
 }
 
 /// Who has levels. Asked now and then, from any thread; must not block.

@@ -10,6 +10,8 @@ use crate::address::Address;
 pub struct Scope {
     /// The `send` or the call of the message that is decided on.
     pub cause: Option<SpanContext>,
+    /// Whether somebody counts: only then what is measured is worth being put together.
+    pub counted: bool,
     on: Option<(Uuid, f64)>,
 }
 
@@ -17,7 +19,7 @@ impl Scope {
     /// Somebody observes, and wants this share of the new traces of this log.
     #[must_use]
     pub fn observed(log_id: Uuid, ratio: f64, cause: Option<SpanContext>) -> Self {
-        Self { cause, on: Some((log_id, ratio)) }
+        Self { cause, counted: false, on: Some((log_id, ratio)) }
     }
 
     /// Whether anybody observes.

@@ -13,6 +13,8 @@ use palinode::{
     node::Parts,
     receipt::Told,
     store::memory::MemoryStore,
+    telemetry::Observe,
+    testing::Recorder,
 };
 use serde_json::value::to_raw_value;
 use uuid::Uuid;
@@ -33,6 +35,10 @@ pub(crate) struct World {
     pub(crate) store: MemoryStore,
     pub(crate) clock: WorldClock,
     pub(crate) limits: Limits,
+    /// What all nodes tell.
+    pub(crate) heard: Arc<Recorder>,
+    /// Whom they tell instead.
+    pub(crate) instead: Option<Arc<dyn Observe>>,
     ids: Arc<CountedIds>,
     shards: u32,
     with_desks: bool,
@@ -46,6 +52,8 @@ impl World {
             store: MemoryStore::default(),
             clock: WorldClock::new(),
             limits: Limits::default(),
+            heard: Arc::default(),
+            instead: None,
             ids: Arc::default(),
             shards,
             with_desks,
@@ -91,6 +99,7 @@ impl World {
     pub(crate) async fn node_with(&self, name: &str, parts: Parts) -> Node {
         let builder =
             NodeBuilder::new(name).partitions(self.shards).limits(self.limits).inbox().service(bank());
+        let builder = builder.observe(self.instead.clone().unwrap_or(self.heard.clone()));
         let builder = if self.with_desks { builder.service(desks()) } else { builder };
         builder.start(parts).await.unwrap()
     }
@@ -240,6 +249,8 @@ impl World {
         let truth = self.check();
         assert_eq!(truth.check_channels(), "");
         assert!(truth.0.iter().all(|p| p.violation.is_none()), "a healthy log has no violation");
+        let violated = self.heard.told().into_iter().find(|told| told.what.starts_with("violated"));
+        assert_eq!(violated, None, "nobody calls a healthy log broken");
         truth
     }
 

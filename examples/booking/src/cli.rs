@@ -1,15 +1,14 @@
 //! The command line: what each command is called, and where it goes. Every command is a file of its own.
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
-
 use palinode::settings::Sources;
 
 use crate::{
     payment::RemoteBank,
     place::{Place, Servers},
+    telemetry::{self, Seen, TelemetryArgs},
 };
 
 mod bank;
@@ -70,6 +69,10 @@ struct Common {
     /// Print the result as one JSON object on the last line of stdout
     #[arg(long, global = true)]
     json: bool,
+    #[command(flatten)]
+    telemetry: TelemetryArgs,
+    #[arg(skip)]
+    seen: Seen,
 }
 
 impl Common {
@@ -95,7 +98,8 @@ impl Common {
         for (flag, key, value) in more {
             sources = sources.flag(flag, key, value);
         }
-        Ok(Place::new(self.folder()?, bank, Servers::of(&sources.settings()?)?))
+        let servers = Servers::of(&sources.settings()?)?;
+        Ok(Place::new(self.folder()?, bank, servers).seen_by(self.seen.clone()))
     }
 
     /// The same place on another command line, as it was named on this one.
@@ -238,26 +242,24 @@ struct WorkArgs {
 
 /// Runs the command that was asked for.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    let level = match cli.command {
-        Some(Command::Serve(_) | Command::Run(_)) => LevelFilter::INFO,
-        _ => LevelFilter::WARN,
-    };
-    let level = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
-    tracing_subscriber::fmt()
-        .with_env_filter(level)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+    observed(Cli::parse()).unwrap_or_else(|e| {
+        say::error(&e);
+        ExitCode::from(2)
+    })
+}
+
+/// Runs it, and what it tells leaves after everything else has ended.
+fn observed(mut cli: Cli) -> anyhow::Result<ExitCode> {
+    let serves = matches!(cli.command, Some(Command::Serve(_) | Command::Run(_)));
+    let (telemetry, seen) = cli.common.telemetry.start(serves)?;
+    cli.common.seen = seen;
     let done = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(command(cli)));
-    done.unwrap_or_else(|e| {
-        say::error(&e);
-        ExitCode::from(2)
-    })
+    telemetry::drain(telemetry);
+    done
 }
 
 async fn command(cli: Cli) -> anyhow::Result<ExitCode> {

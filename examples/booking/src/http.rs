@@ -26,6 +26,7 @@ mod problem;
 mod query;
 mod routes;
 mod token;
+mod traced;
 mod trips;
 
 use app::App;

@@ -14,6 +14,7 @@ mod place;
 pub mod read;
 pub mod saga;
 mod services;
+mod telemetry;
 pub mod trips;
 mod world;
 

@@ -19,6 +19,7 @@ use crate::{
     payment::{Bank, CapturePayment, Captured, Ledger, RemoteBank},
     read::tables::Tables,
     services::Name,
+    telemetry::Seen,
 };
 
 /// The bank's file, in its folder.
@@ -33,6 +34,7 @@ pub(crate) struct Place {
     folder: PathBuf,
     bank: Option<RemoteBank>,
     servers: Option<Servers>,
+    seen: Seen,
 }
 
 /// The servers that processes share.
@@ -75,7 +77,17 @@ impl Servers {
 impl Place {
     /// In this folder, but the bank if it is another process, and log and read models if they are on servers.
     pub(crate) fn new(folder: PathBuf, bank: Option<RemoteBank>, servers: Option<Servers>) -> Self {
-        Self { folder, bank, servers }
+        Self { folder, bank, servers, seen: Seen::default() }
+    }
+
+    /// The same, and who is told what happens in it.
+    pub(crate) fn seen_by(self, seen: Seen) -> Self {
+        Self { seen, ..self }
+    }
+
+    /// Who is told what happens, and where it is looked at.
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.seen
     }
 
     /// The folder.

@@ -7,12 +7,12 @@ use anyhow::Context;
 use clap::ValueEnum;
 use palinode::{
     Client, Limits, Node, Service, SystemClock,
-    health::Stage,
+    health::{ShardHealth, Stage},
     log::kafka::KafkaLog,
     projection::ReadModel,
     store::{postgres::PgDb, sqlite::SqliteDb},
 };
-use palinode_sagas::{Saga, SagaClient, SagaService, Sagas};
+use palinode_sagas::{Saga, SagaClient, SagaService, Sagas, view::Standings};
 
 use crate::{
     domain::{Car, Flight, RoomType},
@@ -20,11 +20,15 @@ use crate::{
     place::{Payments, Place, Servers},
     read::{self, model::Model, tables::Tables, versions::Followed},
     saga::book_trip,
+    telemetry::{PROGRAM, Seen},
     trips::Trip,
 };
 
 /// How long stopping in order may take.
 pub(crate) const STOP: Duration = Duration::from_secs(20);
+
+/// How often it is counted where sagas stand, when anybody wants to know.
+const COUNTED: Duration = Duration::from_secs(5);
 
 /// A service of the example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -70,6 +74,7 @@ pub(crate) struct Services {
     tables: Tables,
     /// Where the read models of several processes are.
     shared: Option<PgDb>,
+    seen: Seen,
 }
 
 impl Services {
@@ -82,7 +87,7 @@ impl Services {
     pub(crate) async fn start(place: &Place, hold: Duration, limits: Limits) -> anyhow::Result<Self> {
         match place.servers() {
             None => Self::embedded(place, hold, limits).await,
-            Some(servers) => Self::asked(servers, hold).await,
+            Some(servers) => Self::asked(place, servers, hold).await,
         }
     }
 
@@ -91,6 +96,9 @@ impl Services {
         let (folder, saga) = (place.folder(), book_trip(hold));
         let bank = place.payments().context("payments.db cannot be opened")?;
         let mut node = Node::embedded(folder).limits(limits);
+        if let Some(observer) = place.seen().observer() {
+            node = node.observe(observer);
+        }
         for name in Name::ALL {
             node = node.service(service(name, &saga, Some(&bank)));
         }
@@ -100,10 +108,11 @@ impl Services {
             rooms_model: Model::Here(seen(read::ROOMS.start(&node).await?)?),
             seats_model: Model::Here(seen(read::SEATS.start(&node).await?)?),
             cars_model: Model::Here(seen(read::CARS.start(&node).await?)?),
-            trips: node.client().sagas("trip", &saga),
+            trips: node.client().of_service(PROGRAM).sagas("trip", &saga),
             tables: Tables::Sqlite(node.read_db()?.readers().clone()),
             node: Some(node),
             shared: None,
+            seen: place.seen().clone(),
         })
     }
 
@@ -126,6 +135,9 @@ impl Services {
             None
         };
         let mut node = Node::kafka(servers.kafka.clone(), servers.postgres.clone()).limits(limits);
+        if let Some(observer) = place.seen().observer() {
+            node = node.observe(observer);
+        }
         for name in Name::ALL {
             node = if names.contains(&name) {
                 node.service(service(name, &saga, bank.as_ref()))
@@ -137,24 +149,32 @@ impl Services {
         let db = node.postgres()?.clone();
         let here = |name| names.contains(&name).then_some(&node);
         if let Some(node) = here(Name::Trip) {
-            node.project_into("trip", palinode_sagas::SagaRows, db.clone()).await?;
+            let sagas = node.project_into("trip", palinode_sagas::SagaRows, db.clone()).await?;
+            if place.seen().observer().is_some() {
+                Standings::count(node, &sagas, db.clone(), COUNTED);
+            }
         }
         Ok(Self {
             trips_model: followed(here(Name::Trip), &read::TRIPS, &db).await?,
             rooms_model: followed(here(Name::Hotel), &read::ROOMS, &db).await?,
             seats_model: followed(here(Name::Flight), &read::SEATS, &db).await?,
             cars_model: followed(here(Name::Car), &read::CARS, &db).await?,
-            trips: node.client().sagas("trip", &saga),
+            trips: node.client().of_service(PROGRAM).sagas("trip", &saga),
             tables: Tables::Postgres(db.readers().clone()),
             node: Some(node),
             shared: Some(db),
+            seen: place.seen().clone(),
         })
     }
 
     /// Runs none of them.
-    async fn asked(servers: &Servers, hold: Duration) -> anyhow::Result<Self> {
+    async fn asked(place: &Place, servers: &Servers, hold: Duration) -> anyhow::Result<Self> {
         let log = KafkaLog::connect(servers.kafka.clone(), Arc::new(SystemClock)).await?;
         let client = Client::connect(Arc::new(log), Name::ALL.map(Name::as_str)).await?;
+        let mut client = client.of_service(PROGRAM);
+        if let Some(observer) = place.seen().observer() {
+            client = client.observe(observer);
+        }
         let db = PgDb::connect(servers.postgres.clone()).await?;
         Ok(Self {
             trips_model: followed(None, &read::TRIPS, &db).await?,
@@ -165,6 +185,7 @@ impl Services {
             tables: Tables::Postgres(db.readers().clone()),
             node: None,
             shared: Some(db),
+            seen: place.seen().clone(),
         })
     }
 
@@ -175,7 +196,13 @@ impl Services {
     pub(crate) async fn sagas_model(&self) -> anyhow::Result<Model> {
         Ok(match (&self.shared, &self.node) {
             (Some(db), _) => Model::elsewhere(&read::SAGAS, db.clone()),
-            (None, Some(node)) => Model::Here(seen(read::SAGAS.start(node).await?)?),
+            (None, Some(node)) => {
+                let sagas = seen(read::SAGAS.start(node).await?)?;
+                if self.seen.observer().is_some() {
+                    Standings::count(node, &sagas, node.read_db()?.clone(), COUNTED);
+                }
+                Model::Here(sagas)
+            }
             (None, None) => anyhow::bail!("there is nobody to ask for sagas"),
         })
     }
@@ -183,6 +210,11 @@ impl Services {
     /// The node that runs services here.
     pub(crate) fn node(&self) -> Option<&Node> {
         self.node.as_ref()
+    }
+
+    /// Who is told what happens, and where it is looked at.
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.seen
     }
 
     /// The tables of the read models.
@@ -195,7 +227,8 @@ impl Services {
         self.shared.as_ref()
     }
 
-    /// Why a shard does not take commands here. What other processes have is their business.
+    /// Why a shard does not take commands here, or what goes wrong with it: its log or its inbox cannot be read, its group not be
+    /// followed. What other processes have is their business.
     pub(crate) fn trouble(&self) -> Option<String> {
         let alone = self.shared.is_none();
         let waits = |stage: &Stage| match stage {
@@ -204,7 +237,8 @@ impl Services {
             _ => true,
         };
         let shards = self.node.iter().flat_map(Node::health);
-        shards.into_iter().find(|shard| waits(&shard.stage)).map(|shard| format!("shard {shard}"))
+        let ill = |shard: &ShardHealth| waits(&shard.stage) || shard.trouble.is_some();
+        shards.into_iter().find(ill).map(|shard| format!("shard {shard}"))
     }
 
     /// Stops in order. True when everything ended within its time.

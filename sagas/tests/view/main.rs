@@ -16,6 +16,7 @@ mod db {
 mod node;
 mod reference;
 mod shop;
+mod standings;
 #[path = "../sagas/world.rs"]
 mod world;
 

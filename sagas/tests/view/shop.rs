@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use palinode::{
     Activity, Aggregate, Attempt, Context, Failure, NoUndo, Node, Perform, Service,
     projection::{ApplyError, ReadModel, Waited},
+    testing::Recorder,
 };
 use palinode_sagas::{GoOn, Retry, Saga, SagaRows, SagaService, Signal, view::SagaRow, view::rows};
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,10 @@ pub(crate) fn asking() -> Saga<Order> {
 }
 
 pub(crate) async fn start(folder: &Path) -> (Node, ReadModel) {
+    start_telling(folder, Arc::new(Recorder::default())).await
+}
+
+pub(crate) async fn start_telling(folder: &Path, recorder: Arc<Recorder>) -> (Node, ReadModel) {
     let shop = Service::new("shop")
         .saga(&plain())
         .saga(&asking())
@@ -135,7 +140,7 @@ pub(crate) async fn start(folder: &Path) -> (Node, ReadModel) {
         .perform::<Unwrap>(Hands)
         .perform::<Ticket>(Hands);
     let stock = Service::new("stock").aggregate::<Shelf>();
-    let node = Node::embedded(folder).service(shop).service(stock).start().await.unwrap();
+    let node = Node::embedded(folder).service(shop).service(stock).observe(recorder).start().await.unwrap();
     let model = node.project("shop", SagaRows).await.unwrap();
     (node, model)
 }

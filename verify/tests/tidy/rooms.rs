@@ -3,10 +3,11 @@
 
 use crate::{Breach, code::Code, tree::Tree};
 
-const ENGINE: [&str; 16] = [
+const ENGINE: [&str; 17] = [
     "aggregate",
     "entity",
     "event",
+    "measure",
     "message",
     "address",
     "position",
@@ -21,7 +22,7 @@ const ENGINE: [&str; 16] = [
     "retry",
     "trace",
 ];
-const SAGAS: [&str; 14] = [
+const SAGAS: [&str; 15] = [
     "define",
     "definition",
     "event",
@@ -35,6 +36,7 @@ const SAGAS: [&str; 14] = [
     "outcome",
     "entity",
     "limit",
+    "metrics",
     "trace",
 ];
 /// Words that name what a pure room must not have.

@@ -4,20 +4,25 @@
 use serde_json::Value;
 
 /// Each profile, and the services that run in it.
-pub(crate) const PROFILES: [(&str, &[&str]); 2] = [
+pub(crate) const PROFILES: [(&str, &[&str]); 3] = [
     ("", &["kafka", "postgres"]),
     ("booking", &["bank", "car", "flight", "hotel", "http", "kafka", "postgres", "setup", "trip"]),
+    ("telemetry", &["grafana", "jaeger", "kafka", "postgres", "prometheus"]),
 ];
 
 /// Where a server keeps its data.
-const DATA: [(&str, &str); 3] =
-    [("kafka", "/var/lib/kafka/data"), ("postgres", "/var/lib/postgresql/data"), ("bank", "/data")];
+const DATA: [(&str, &str); 4] = [
+    ("kafka", "/var/lib/kafka/data"),
+    ("postgres", "/var/lib/postgresql/data"),
+    ("bank", "/data"),
+    ("prometheus", "/prometheus"),
+];
 
 /// What does its work once and ends.
 const SETUP: &str = "setup";
 
-/// The same broker as `cargo xtask stack` starts.
-const KAFKA: &str = "apache/kafka:4.1.1";
+/// The same programs as `cargo xtask stack` starts. Jaeger 2.13.0 is the release of its module v1.76.0.
+const SAME: [(&str, &str); 2] = [("kafka", "apache/kafka:4.1.1"), ("jaeger", "jaegertracing/jaeger:2.13.0")];
 
 /// What is wrong with a configuration that is to have these services.
 pub(crate) fn broken(config: &Value, expected: &[&str]) -> Vec<String> {
@@ -48,7 +53,9 @@ fn of_service(name: &str, service: &Value) -> Vec<String> {
 
     let image = text("/image");
     rule(pinned(image), format!("has the image {image:?}, which is no fixed version"));
-    rule(name != "kafka" || image == KAFKA, format!("is not {KAFKA}, which tests run on"));
+    for (_, same) in SAME.iter().filter(|(of, _)| *of == name) {
+        rule(image == *same, format!("is not {same}, which tests run on"));
+    }
     let built = service.get("build").is_some();
     rule(built || !root(text("/user")), "runs as root".to_owned());
     if name == SETUP {
@@ -109,7 +116,8 @@ pub(crate) fn image(dockerfile: &str) -> Vec<String> {
 /// A version with at least two numbers, or a digest.
 fn pinned(image: &str) -> bool {
     let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
-    let numbers = tag.split(['.', '-']).take_while(|part| part.parse::<u32>().is_ok()).count();
+    let numbers =
+        tag.trim_start_matches('v').split(['.', '-']).take_while(|part| part.parse::<u32>().is_ok()).count();
     image.contains("@sha256:") || numbers >= 2
 }
 
@@ -171,6 +179,7 @@ mod tests {
             ("setup", "restart", json!("always"), "when it is done"),
             ("hotel", "restart", json!("no"), "not started again"),
             ("kafka", "image", json!("apache/kafka:4.0.0"), "which tests run on"),
+            ("jaeger", "image", json!("jaegertracing/jaeger:2.14.0"), "which tests run on"),
         ] {
             let mut config = sound();
             config["services"][service][key] = value;
@@ -195,5 +204,6 @@ mod tests {
         );
         assert!(image(&sound.replace("USER 10001:10001", ""))[0].contains("root"));
         assert!(pinned("a/b@sha256:00") && !pinned("localhost:5000/b"));
+        assert!(pinned("a/b:v3.5.0") && !pinned("a/b:v3") && !pinned("a/b:vnext.1"));
     }
 }

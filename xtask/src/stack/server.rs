@@ -24,7 +24,7 @@ const REMAINS: u32 = 10;
 const FAREWELL: u32 = 20;
 
 /// One kind of server.
-pub(crate) trait Server {
+pub(crate) trait Server: Sync {
     /// Its name on the command line and of its files.
     fn name(&self) -> &'static str;
 
@@ -61,6 +61,11 @@ pub(crate) trait Server {
     /// Where clients find it.
     fn address(&self, record: &Record) -> String;
 
+    /// What else tests are told of one that runs: the variable, and its value.
+    fn more(&self, _record: &Record) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Where its programs are, for tests that run a server of their own, and the variable that tells them.
     fn programs(&self, _cache: &Path) -> Option<(&'static str, PathBuf)> {
         None
@@ -94,21 +99,21 @@ pub(crate) fn state(server: &dyn Server, place: &Place) -> Result<State> {
 }
 
 /// Has it running: the one that runs, or the one that died started again on its data and its ports, or a new one. Answers
-/// its address, and whether it ran already.
+/// what is known of it, and whether it ran already.
 ///
 /// # Errors
 /// Why it does not run, with the end of its log.
-pub(crate) fn up(server: &dyn Server, place: &Place) -> Result<(String, bool)> {
+pub(crate) fn up(server: &dyn Server, place: &Place) -> Result<(Record, bool)> {
     let record = match state(server, place)? {
-        State::Ready(record) => return Ok((server.address(&record), true)),
+        State::Ready(record) => return Ok((record, true)),
         State::Silent(record, _) => {
             answers(server, &record, None)?;
-            return Ok((server.address(&record), false));
+            record
         }
         State::Dead(record) => revive(server, place, record)?,
         State::Absent => first(server, place)?,
     };
-    Ok((server.address(&record), false))
+    Ok((record, false))
 }
 
 /// Starts it on fresh data.

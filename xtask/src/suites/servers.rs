@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use super::targets::Suite;
 use crate::{
     shell::say,
-    stack::{SERVERS, Server, Stack, Started},
+    stack::{Server, Stack, Started},
 };
 
 /// What became of each server.
@@ -20,24 +20,24 @@ pub(crate) struct Servers {
 
 struct Known {
     server: &'static dyn Server,
-    /// Where it is, or why it is nowhere.
-    address: Result<String>,
+    /// What tests are told of it, its address first; or why it does not run.
+    told: Result<Vec<(&'static str, String)>>,
     /// Whether it was started for this run.
     ours: bool,
 }
 
 impl Servers {
-    /// Has as many of this stack running as can run.
+    /// Has as many of these running in this stack as can run.
     ///
     /// # Errors
     /// The stack cannot be locked.
-    pub(crate) fn up(stack: Stack) -> Result<Self> {
+    pub(crate) fn up(stack: Stack, wanted: &[&'static dyn Server]) -> Result<Self> {
         let (given, wanted): (Vec<_>, Vec<_>) =
-            SERVERS.into_iter().partition(|server| env::var_os(server.variable()).is_some());
+            wanted.iter().copied().partition(|server| env::var_os(server.variable()).is_some());
         let mut all: Vec<Known> = given.into_iter().map(Known::given).collect();
         all.extend(stack.up(&wanted)?.into_iter().map(Known::started));
-        for Known { server, address, ours } in &all {
-            let line = match address {
+        for Known { server, told, ours } in &all {
+            let line = match told.as_deref().map(|told| told.first().map_or("", |(_, address)| address)) {
                 Ok(address) if *ours => format!("{address}, started for this run"),
                 Ok(address) => format!("{address}, ran already"),
                 Err(why) => format!("does not run: {why:#}"),
@@ -50,9 +50,8 @@ impl Servers {
 
     /// What tests are told of them.
     pub(crate) fn env(&self) -> Vec<(&str, &str)> {
-        let running = self.all.iter().filter_map(|known| Some((known, known.address.as_deref().ok()?)));
-        let programs = self.programs.iter().map(|(variable, folder)| (*variable, &**folder));
-        running.map(|(known, address)| (known.server.variable(), address)).chain(programs).collect()
+        let told = self.all.iter().filter_map(|known| known.told.as_deref().ok()).flatten();
+        told.chain(&self.programs).map(|(variable, value)| (*variable, &**value)).collect()
     }
 
     /// Whether all are there.
@@ -60,7 +59,7 @@ impl Servers {
     /// # Errors
     /// Why the first that does not run does not.
     pub(crate) fn all_run(&self) -> Result<()> {
-        match self.all.iter().find_map(|known| Some((known, known.address.as_ref().err()?))) {
+        match self.all.iter().find_map(|known| Some((known, known.told.as_ref().err()?))) {
             Some((known, why)) => bail!("{} does not run: {why:#}", known.server.name()),
             None => Ok(()),
         }
@@ -68,13 +67,13 @@ impl Servers {
 
     /// Whether all that this suite needs are there.
     pub(crate) fn run(&self, suite: &Suite) -> bool {
-        self.needed(suite).all(|known| known.address.is_ok())
+        self.needed(suite).all(|known| known.told.is_ok())
     }
 
     /// What is missing for this suite.
     pub(crate) fn why_not(&self, suite: &Suite) -> String {
         let missing = self.needed(suite).filter_map(|known| {
-            let why = known.address.as_ref().err()?;
+            let why = known.told.as_ref().err()?;
             Some(format!("{} does not run: {why:#}", known.server.name()))
         });
         missing.collect::<Vec<_>>().join("; ")
@@ -96,13 +95,14 @@ impl Servers {
 
 impl Known {
     fn given(server: &'static dyn Server) -> Self {
-        Self { server, address: Ok(env::var(server.variable()).unwrap_or_default()), ours: false }
+        let variable = server.variable();
+        Self { server, told: Ok(vec![(variable, env::var(variable).unwrap_or_default())]), ours: false }
     }
 
     fn started(Started { server, outcome }: Started) -> Self {
         match outcome {
-            Ok((address, ran)) => Self { server, address: Ok(address), ours: !ran },
-            Err(why) => Self { server, address: Err(why), ours: false },
+            Ok((told, ran)) => Self { server, told: Ok(told), ours: !ran },
+            Err(why) => Self { server, told: Err(why), ours: false },
         }
     }
 }

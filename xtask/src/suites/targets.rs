@@ -1,13 +1,20 @@
 //! Which test targets need which servers: their names say it. Read from what cargo knows, so that no list has to be
 //! kept. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use crate::stack::{SERVERS, Server};
+
 /// The beginning of a target's name, and the servers its ignored tests need.
-const NEEDS: [(&str, &[&str]); 3] =
-    [("kafka_", &["kafka"]), ("postgres_", &["postgres"]), ("servers_", &["kafka", "postgres"])];
+const NEEDS: [(&str, &[&str]); 5] = [
+    ("kafka_", &["kafka"]),
+    ("postgres_", &["postgres"]),
+    ("servers_", &["kafka", "postgres"]),
+    ("jaeger_", &["kafka", "postgres", "jaeger"]),
+    ("prometheus_", &["kafka", "postgres", "prometheus"]),
+];
 
 /// The part of `cargo metadata` that is of use here.
 #[derive(Deserialize)]
@@ -56,6 +63,12 @@ impl Metadata {
     }
 }
 
+/// The servers that these need, in the order in which servers start.
+pub(crate) fn needed<'a>(suites: impl IntoIterator<Item = &'a Suite>) -> Vec<&'static dyn Server> {
+    let names: BTreeSet<&str> = suites.into_iter().flat_map(|suite| suite.servers).copied().collect();
+    SERVERS.into_iter().filter(|server| names.contains(server.name())).collect()
+}
+
 fn needs(target: &str) -> Option<&'static [&'static str]> {
     NEEDS.into_iter().find(|(beginning, _)| target.starts_with(beginning)).map(|(_, servers)| servers)
 }
@@ -77,6 +90,7 @@ mod tests {
                 ]},
                 {"name": "booking", "targets": [
                     {"name": "servers_run", "kind": ["test"]},
+                    {"name": "jaeger_trips", "kind": ["test"]},
                     {"name": "kafka_log", "kind": ["test"]}
                 ]}
             ],
@@ -89,14 +103,19 @@ mod tests {
             packages: packages.iter().map(|&package| package.into()).collect(),
             servers,
         };
+        let suites = metadata.suites();
         assert_eq!(
-            metadata.suites(),
+            suites,
             [
+                suite("jaeger_trips", &["booking"], &["kafka", "postgres", "jaeger"]),
                 suite("kafka_log", &["palinode", "booking"], &["kafka"]),
                 suite("postgres_store", &["palinode"], &["postgres"]),
                 suite("servers_run", &["booking"], &["kafka", "postgres"]),
             ]
         );
+        let needed = |suites: &[Suite]| needed(suites).iter().map(|server| server.name()).collect::<Vec<_>>();
+        assert_eq!(needed(&suites), ["kafka", "postgres", "jaeger"]);
+        assert_eq!(needed(&suites[1..2]), ["kafka"]);
         assert_eq!(metadata.target_directory, "/somewhere/target");
     }
 }

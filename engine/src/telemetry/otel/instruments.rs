@@ -1,7 +1,7 @@
 //! The engine's instruments: names, units and buckets, each once. What they mean and what to do about them is told in
 //! `docs/metrics.md`.
 
-use super::super::{Instrument, InstrumentKind};
+use crate::measure::Instrument;
 
 /// The buckets of durations, in seconds.
 pub const DURATIONS: &[f64] = &[
@@ -13,15 +13,15 @@ const BYTES: &[f64] =
     &[256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0];
 
 const fn counter(name: &'static str, unit: &'static str, about: &'static str) -> Instrument {
-    Instrument { name, kind: InstrumentKind::Counter, unit, about, buckets: &[] }
+    Instrument::counter(name, unit, about)
 }
 
 const fn gauge(name: &'static str, unit: &'static str, about: &'static str) -> Instrument {
-    Instrument { name, kind: InstrumentKind::Gauge, unit, about, buckets: &[] }
+    Instrument::gauge(name, unit, about)
 }
 
 const fn seconds(name: &'static str, about: &'static str) -> Instrument {
-    Instrument { name, kind: InstrumentKind::Histogram, unit: "s", about, buckets: DURATIONS }
+    Instrument::histogram(name, "s", about, DURATIONS)
 }
 
 /// All of them, in the order of their page.
@@ -64,20 +64,9 @@ macro_rules! instruments {
 instruments! {
     COMMAND_DURATION = seconds("palinode.command.duration", "From the call of a client to the answer.");
     COMMIT_DURATION = seconds("palinode.commit.duration", "From sending a commit to the log until it is effective.");
-    COMMIT_EVENTS = Instrument {
-        name: "palinode.commit.events",
-        kind: InstrumentKind::Histogram,
-        unit: "{event}",
-        about: "Events of a commit.",
-        buckets: EVENTS,
-    };
-    COMMIT_BYTES = Instrument {
-        name: "palinode.commit.bytes",
-        kind: InstrumentKind::Histogram,
-        unit: "By",
-        about: "Size of the record of a commit.",
-        buckets: BYTES,
-    };
+    COMMIT_EVENTS = Instrument::histogram("palinode.commit.events", "{event}", "Events of a commit.", EVENTS);
+    // Not `By`: the Prometheus exporter appends a unit to a name that ends with it already.
+    COMMIT_BYTES = Instrument::histogram("palinode.commit.bytes", "{byte}", "Size of the record of a commit.", BYTES);
     PIPELINE_DEPTH = gauge("palinode.pipeline.depth", "{commit}", "Commits in flight.");
     INPUT_QUEUE = gauge("palinode.input.queue", "{input}", "Inputs that wait for their shards.");
     INPUT_WAIT = seconds("palinode.input.wait", "From the arrival of an input to its step.");

@@ -11,10 +11,9 @@ use ::opentelemetry::{
 };
 
 use super::{
-    super::{AnswerKind, Appending, Fact, Instrument, InstrumentKind, Level, Levels, Measure, Phase},
+    super::{Fact, Instrument, InstrumentKind, Level, Levels, Measured},
     instruments as known,
 };
-use crate::machine::fold::Dead;
 
 /// The instruments of one meter.
 pub(super) struct Metrics {
@@ -84,24 +83,24 @@ impl Metrics {
         let of = |more: &[(&'static str, &str)]| attributes(service, more);
         match *fact {
             Fact::Answered { kind, answer, took } => {
-                let of = of(&[("kind", kind), ("outcome", answer_word(answer))]);
+                let of = of(&[("kind", kind), ("outcome", answer.word())]);
                 self.command_duration.record(took.as_secs_f64(), &of);
             }
             Fact::Waited(waited) => self.input_wait.record(waited.as_secs_f64(), &of(&[])),
-            Fact::Appended(outcome) => self.append_outcome.add(1, &of(&[("outcome", append_word(outcome))])),
+            Fact::Appended(outcome) => self.append_outcome.add(1, &of(&[("outcome", outcome.word())])),
             Fact::Effective { took, events, bytes } => {
                 let of = of(&[]);
                 self.commit_duration.record(took.as_secs_f64(), &of);
                 self.commit_events.record(float(events as u64), &of);
                 self.commit_bytes.record(float(bytes as u64), &of);
             }
-            Fact::Dead(why) => self.records_dead.add(1, &of(&[("reason", dead_word(why))])),
+            Fact::Dead(why) => self.records_dead.add(1, &of(&[("reason", why.word())])),
             Fact::GapRead => self.gap_reads.add(1, &of(&[])),
             Fact::Claimed { counts } => {
                 self.shard_claims.add(1, &of(&[("result", if counts { "counted" } else { "dead" })]));
             }
             Fact::TakenOver { phase, took } => {
-                self.takeover_duration.record(took.as_secs_f64(), &of(&[("phase", phase_word(phase))]));
+                self.takeover_duration.record(took.as_secs_f64(), &of(&[("phase", phase.word())]));
             }
             Fact::Fired(late) => self.timer_delay.record(late.as_secs_f64(), &of(&[])),
             Fact::Violated { invariant } => self.safety_violations.add(1, &of(&[("invariant", invariant)])),
@@ -117,7 +116,7 @@ impl Metrics {
                 self.projection_batch_duration.record(took.as_secs_f64(), &of);
                 self.projection_events.add(events as u64, &of);
             }
-            Fact::Measured(measure) => self.measured(service, &measure),
+            Fact::Measured(measured) => self.measured(service, measured),
         }
     }
 
@@ -131,9 +130,9 @@ impl Metrics {
         sources.push(of);
     }
 
-    fn measured(&self, service: &str, measure: &Measure<'_>) {
-        let Measure { instrument, value, attributes: more } = *measure;
-        let of = attributes(service, more);
+    fn measured(&self, service: &str, measured: &Measured) {
+        let Measured { instrument, value, attributes: more } = measured;
+        let (of, value) = (shared(service, more), *value);
         match self.other(instrument) {
             Some(Other::Counter(counter)) => counter.add(value, &of),
             Some(Other::Histogram(histogram)) => histogram.record(value, &of),
@@ -214,7 +213,10 @@ fn reading(
         Level::Rebuilt { projection, done } => {
             tell(&known::PROJECTION_REBUILD_PROGRESS, done, &[("projection", projection)]);
         }
-        Level::Measured(Measure { instrument, value, attributes }) => tell(instrument, value, attributes),
+        Level::Measured(Measured { instrument, value, attributes }) if instrument.name == gauge => {
+            to.observe(*value, &shared(service, attributes));
+        }
+        Level::Measured(_) => {}
     }
 }
 
@@ -222,6 +224,12 @@ fn attributes(service: &str, more: &[(&'static str, &str)]) -> Vec<KeyValue> {
     let value =
         |(key, value): &(&'static str, &str)| KeyValue::new(Key::from_static_str(key), value.to_string());
     std::iter::once(&("service", service)).chain(more).map(value).collect()
+}
+
+fn shared(service: &str, more: &[(&'static str, Arc<str>)]) -> Vec<KeyValue> {
+    let mut all = attributes(service, &[]);
+    all.extend(more.iter().map(|(key, value)| KeyValue::new(Key::from_static_str(key), Arc::clone(value))));
+    all
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
@@ -240,42 +248,4 @@ fn counter(meter: &Meter, of: &Instrument) -> Counter<u64> {
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn answer_word(answer: AnswerKind) -> &'static str {
-    match answer {
-        AnswerKind::Accepted => "accepted",
-        AnswerKind::Rejected => "rejected",
-        AnswerKind::Conflict => "conflict",
-        AnswerKind::Invalid => "invalid",
-        AnswerKind::Expired => "expired",
-        AnswerKind::Overloaded => "overloaded",
-        AnswerKind::Parked => "parked",
-        AnswerKind::Unknown => "unknown",
-    }
-}
-
-fn append_word(outcome: Appending) -> &'static str {
-    match outcome {
-        Appending::Appended => "appended",
-        Appending::Refused => "refused",
-        Appending::Unknown => "unknown",
-    }
-}
-
-fn phase_word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Detect => "detect",
-        Phase::Recover => "recover",
-        Phase::Claim => "claim",
-    }
-}
-
-fn dead_word(why: Dead) -> &'static str {
-    match why {
-        Dead::Unmarked => "no_mark",
-        Dead::LateClaim | Dead::LateCommit => "old_term",
-        Dead::GenesisAgain | Dead::Doubled => "duplicate",
-        Dead::Orphaned => "hole",
-    }
 }

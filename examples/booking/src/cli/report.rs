@@ -119,7 +119,8 @@ pub(super) fn speed(tally: &Tally, speed: &Speed, ink: Ink) -> String {
 pub(super) async fn example(place: &Place, trip: TripId, ink: Ink) -> String {
     let Ok(Some(timeline)) = timeline::read(place, trip).await else { return String::new() };
     let title = ink.paint(Tone::Strong, format!("One that was taken back, {trip}"));
-    format!("  {title}\n\n{}\n", timeline.draw(ink))
+    let trace = place.seen().link(timeline.trace()).map(|link| format!("\n  Its trace: {link}\n"));
+    format!("  {title}\n\n{}{}\n", timeline.draw(ink), trace.unwrap_or_default())
 }
 
 /// Where the data lies.

@@ -22,6 +22,9 @@ pub(super) async fn run(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
     let ink = Ink::of_stdout();
     say::part(format!("\n  {}", ink.paint(Tone::Strong, format!("Trip {trip}"))));
     say::part(timeline.draw(ink));
+    if let Some(link) = place.seen().link(timeline.trace()) {
+        say::part(format!("  Its trace: {link}"));
+    }
     if common.json {
         report::json(&timeline.as_json(trip))?;
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::Context;
-use palinode::{EntityKey, commit::EventRecord};
+use palinode::{Address, EntityKey, commit::EventRecord, trace::TraceId};
 use palinode_sagas::{
     Event,
     event::{Direction, SkippedBy, Why},
@@ -24,7 +24,10 @@ use crate::{
 const WIDTH: usize = 100;
 
 /// The journal of one trip.
-pub(super) struct Timeline(Vec<Entry>);
+pub(super) struct Timeline {
+    trace: TraceId,
+    entries: Vec<Entry>,
+}
 
 struct Entry {
     /// Microseconds since 1970.
@@ -45,12 +48,16 @@ fn of_log(log: &dyn Source, trip: TripId) -> anyhow::Result<Option<Timeline>> {
     let id = trip.to_string();
     let shards = log.partitions().iter().filter(|p| &*p.service == "trip").count();
     let shard = EntityKey::new(BOOK_TRIP, id.as_str()).shard(u32::try_from(shards)?);
-    let mut entries = Vec::new();
+    let mut timeline: Option<Timeline> = None;
     for commit in commits(log, "trip", shard) {
         let commit = commit?;
         if commit.entity().is_none_or(|entity| entity.id != id) {
             continue;
         }
+        let trip = || Address::new("trip", BOOK_TRIP, id.as_str());
+        let trace = || TraceId::of_entity(commit.at.log_id, &trip());
+        let entries =
+            &mut timeline.get_or_insert_with(|| Timeline { trace: trace(), entries: Vec::new() }).entries;
         for event in commit.commit.events {
             let (name, data) = (event.name.into(), event.data);
             let record = EventRecord { name, schema: event.schema, data };
@@ -58,26 +65,31 @@ fn of_log(log: &dyn Source, trip: TripId) -> anyhow::Result<Option<Timeline>> {
             entries.push(Entry { time: commit.commit.time, event: event.context("the journal")? });
         }
     }
-    Ok(Some(Timeline(entries)).filter(|timeline| !timeline.0.is_empty()))
+    Ok(timeline.filter(|timeline| !timeline.entries.is_empty()))
 }
 
 impl Timeline {
+    /// The trace in which it is seen.
+    pub(super) fn trace(&self) -> TraceId {
+        self.trace
+    }
+
     /// Its entries, oldest first, with their times in microseconds since 1970.
     pub(super) fn entries(&self) -> impl Iterator<Item = (i64, &Event)> {
-        self.0.iter().map(|Entry { time, event }| (*time, event))
+        self.entries.iter().map(|Entry { time, event }| (*time, event))
     }
 
     /// The same as data.
     pub(super) fn as_json(&self, trip: TripId) -> serde_json::Value {
         let entry = |Entry { time, event }: &Entry| serde_json::json!({ "time_us": time, "event": event });
-        serde_json::json!({ "trip": trip, "journal": self.0.iter().map(entry).collect::<Vec<_>>() })
+        serde_json::json!({ "trip": trip, "trace": self.trace.to_string(), "journal": self.entries.iter().map(entry).collect::<Vec<_>>() })
     }
 
     /// Draws it.
     pub(super) fn draw(&self, ink: Ink) -> String {
         let (mut text, mut before) = (String::new(), None);
-        let began = self.0.first().map_or(0, |entry| entry.time);
-        for Entry { time, event } in &self.0 {
+        let began = self.entries.first().map_or(0, |entry| entry.time);
+        for Entry { time, event } in &self.entries {
             let after = u64::try_from(time - began).unwrap_or(0);
             let when = if before == Some(time) { String::new() } else { micros(after) };
             before = Some(time);
@@ -277,7 +289,8 @@ mod tests {
     use crate::trips::generate::generated;
 
     fn timeline(events: Vec<(i64, Event)>) -> Timeline {
-        Timeline(events.into_iter().map(|(time, event)| Entry { time, event }).collect())
+        let entries = events.into_iter().map(|(time, event)| Entry { time, event }).collect();
+        Timeline { trace: TraceId::derived("a trip"), entries }
     }
 
     fn asked(node: &str) -> Event {

@@ -1,5 +1,7 @@
 //! Whether it lives, and whether it is ready. Answered even while it stops.
 
+use std::time::Duration;
+
 use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,6 +12,9 @@ use super::{
     problem::{Kind, Problem},
 };
 use crate::services::Name;
+
+/// How long a database may think about nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// It lives.
 #[derive(Serialize, ToSchema)]
@@ -43,7 +48,8 @@ pub(super) async fn livez() -> Json<Alive> {
     Json(Alive { status: "alive" })
 }
 
-/// Says whether it takes requests: it is not stopping, every shard serves, and the read models follow.
+/// Says whether it takes requests: it is not stopping, every shard serves, log and database answer, and the read models
+/// follow.
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses((status = 200, description = "ready", body = Ready), OfReadiness))]
 pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Ready>, Problem> {
@@ -56,6 +62,9 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Ready>, Proble
     }
     if !app.has_caught_up() {
         return not_ready("the read models catch up with the log".into());
+    }
+    if let Some(trouble) = app.tables().trouble(PATIENCE).await {
+        return not_ready(trouble);
     }
     for model in app.models() {
         if let Some(trouble) = model.trouble().await {

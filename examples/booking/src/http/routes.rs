@@ -16,7 +16,7 @@ use super::{
     app::App,
     health, lists, openapi,
     problem::{Kind, Problem},
-    trips,
+    traced, trips,
 };
 
 /// The routes and their description.
@@ -29,7 +29,8 @@ pub(super) fn of(app: App) -> (Router, Arc<str>) {
         .routes(routes!(lists::rooms))
         .routes(routes!(lists::seats))
         .routes(routes!(lists::sagas))
-        .layer(middleware::from_fn_with_state(app.clone(), count));
+        .layer(middleware::from_fn_with_state(app.clone(), count))
+        .layer(middleware::from_fn_with_state(app.clone(), traced::span));
     let (router, api) = OpenApiRouter::with_openapi(openapi::Head::openapi())
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))

@@ -25,7 +25,7 @@ use super::{
     problem::{Details, Kind, Problem},
     query::{self, Asked, Named},
     token::{self, After, TOKEN},
-    within,
+    traced, within,
 };
 use crate::{
     domain::TripId,
@@ -70,6 +70,7 @@ pub(super) struct Heard {
     responses(
         (status = 202, description = "accepted", body = Accepted, headers(
             ("Palinode-Token" = String, description = "send it along to see the trip"),
+            ("Palinode-Trace" = Option<String>, description = "where its trace is seen, when the server was told"),
             ("Location" = String, description = "the trip"))),
         OfWrite))]
 pub(super) async fn book(
@@ -88,6 +89,7 @@ pub(super) async fn book(
             return Err(Problem::of(Kind::TwoIds, detail).at("body id, header Idempotency-Key").about(id));
         }
     };
+    traced::about(id);
     let started = settled(id, app.trips().start(id.to_string(), form.trip(id)?)).await?;
     match started {
         Ok(receipt) => {
@@ -95,6 +97,7 @@ pub(super) async fn book(
             if let Ok(place) = HeaderValue::from_str(&format!("/trips/{id}")) {
                 response.headers_mut().insert(header::LOCATION, place);
             }
+            response.headers_mut().extend(traced::link(&app, id));
             Ok(response)
         }
         Err(no) => Err(Problem::of(Kind::KeyReused, no.reply.to_string()).about(id).with(&no.token)),
@@ -105,17 +108,21 @@ pub(super) async fn book(
 #[utoipa::path(
     get, path = "/trips/{id}", tag = "trips", params(TripPath, Awaited),
     responses(
-        (status = 200, description = "how it stands", body = TripRow),
+        (status = 200, description = "how it stands", body = TripRow, headers(
+            ("Palinode-Trace" = Option<String>, description = "where its trace is seen, when the server was told"))),
         (status = 404, description = "no-such-trip", body = Details<'static>, content_type = "application/problem+json"),
         OfQuery))]
 pub(super) async fn show(
     State(app): State<App>,
     Named(id): Named,
     after: After,
-) -> Result<Json<TripRow>, Problem> {
+) -> Result<Response, Problem> {
+    traced::about(id);
     after.seen_by(&app.services().trips_model).await?;
-    let found = pages::trip(app.tables(), id).await?;
-    found.map(Json).ok_or_else(|| no_such(id))
+    let found = pages::trip(app.tables(), id).await?.ok_or_else(|| no_such(id))?;
+    let mut response = Json(found).into_response();
+    response.headers_mut().extend(traced::link(&app, id));
+    Ok(response)
 }
 
 /// What `GET /trips` is asked.
@@ -168,6 +175,7 @@ pub(super) async fn list(
             headers(("Palinode-Token" = String, description = "send it along to see what follows"))),
         OfVerb))]
 pub(super) async fn confirm(State(app): State<App>, Named(id): Named) -> Result<Response, Problem> {
+    traced::about(id);
     let guest = app.trips().at(id.to_string());
     let receipt =
         settled(id, guest.signal_once(GUEST, Confirmed {})).await?.map_err(|no| refused(id, &no))?;
@@ -188,6 +196,7 @@ pub(super) async fn confirm(State(app): State<App>, Named(id): Named) -> Result<
             headers(("Palinode-Token" = String, description = "send it along to see what follows"))),
         OfVerb))]
 pub(super) async fn cancel(State(app): State<App>, Named(id): Named) -> Result<Response, Problem> {
+    traced::about(id);
     let guest = app.trips().at(id.to_string());
     let receipt =
         settled(id, guest.cancel("guest", "the guest cancelled")).await?.map_err(|no| refused(id, &no))?;

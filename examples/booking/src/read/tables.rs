@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use palinode::projection::ApplyError;
+use palinode::{Clock, SystemClock, projection::ApplyError};
 use sqlx::{
     Decode, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction, Type,
     postgres::PgRow,
@@ -66,6 +66,15 @@ impl Tables {
             Self::Sqlite(db) => ask!(sql, args, db, Row::Sqlite),
             Self::Postgres(db) => ask!(sql, args, db, Row::Postgres),
         })
+    }
+
+    /// Why it does not answer within this time, if it does not.
+    pub(crate) async fn trouble(&self, within: Duration) -> Option<String> {
+        tokio::select! {
+            biased;
+            answer = self.ask("select 1", &[]) => answer.err().map(|e| format!("the database: {e}")),
+            () = SystemClock.pass(within) => Some(format!("the database has not answered for {within:?}")),
+        }
     }
 
     /// The database as it is at the first question.

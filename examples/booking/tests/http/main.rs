@@ -13,6 +13,7 @@ mod routes;
 #[path = "../support/run.rs"]
 mod run;
 mod sagas;
+mod seen;
 #[path = "../support/server.rs"]
 mod server;
 mod stop;

@@ -1,6 +1,7 @@
 //! A place of one's own on the servers that the environment names, and processes of the program that share it.
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead, BufReader, Lines},
     process::{Child, ChildStdout, Command, Output, Stdio},
 };
@@ -15,6 +16,8 @@ pub(crate) struct Place {
     database: FreshDatabase,
     prefix: String,
     kafka: String,
+    /// More that its processes are told.
+    told: Vec<(&'static str, String)>,
 }
 
 /// A process and what it says. Killed when it is dropped.
@@ -31,7 +34,20 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let name = folder.path().file_name().unwrap().to_str().unwrap();
         let prefix = format!("b{}-{}.", std::process::id(), name.trim_start_matches('.'));
-        Self { database: FreshDatabase::new().await.unwrap(), prefix, kafka, folder }
+        Self { database: FreshDatabase::new().await.unwrap(), prefix, kafka, folder, told: Vec::new() }
+    }
+
+    /// Its processes are told this as well, by a variable.
+    #[allow(dead_code, reason = "not every test has more to tell")]
+    pub(crate) fn with(mut self, variable: &'static str, value: &str) -> Self {
+        self.told.push((variable, value.to_owned()));
+        self
+    }
+
+    /// The way to its log: what leads to the cluster, and what stands before the names of topics.
+    #[allow(dead_code, reason = "not every test reads the log itself")]
+    pub(crate) fn kafka(&self) -> (BTreeMap<String, String>, &str) {
+        ([("bootstrap.servers".to_owned(), self.kafka.clone())].into(), &self.prefix)
     }
 
     /// With the four services, of four shards each.
@@ -52,7 +68,10 @@ impl Place {
             .env("PALINODE_KAFKA_PREFIX", &self.prefix)
             .env("PALINODE_KAFKA_PRODUCERS", "2")
             .env("PALINODE_POSTGRES_URL", database.as_str())
-            .env("RUST_LOG", "warn");
+            .env("RUST_LOG", "warn")
+            // Tests tell nobody, unless they say so.
+            .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
+            .envs(self.told.iter().map(|(variable, value)| (variable, value)));
         command
     }
 

@@ -6,12 +6,13 @@ use palinode::{Micros, projection::ApplyError};
 use sqlx::Row;
 
 use super::SagaRow;
+use crate::view::standings::Group;
 
 /// A database that keeps saga rows: `SqliteDb`, `PgDb`.
 pub trait Reads: sealed::Reads {}
 
 pub(super) mod sealed {
-    use super::{ApplyError, Future, SagaRow};
+    use super::{ApplyError, Future, Group, SagaRow};
 
     pub trait Reads: Sync {
         /// The rows that a statement of ours gives; its parameters are texts, and a limit at the end.
@@ -21,6 +22,13 @@ pub(super) mod sealed {
             texts: &[&str],
             limit: Option<u32>,
         ) -> impl Future<Output = Result<Vec<SagaRow>, ApplyError>> + Send;
+
+        /// The groups of a service that a statement of ours gives.
+        fn groups(
+            &self,
+            sql: &'static str,
+            service: &str,
+        ) -> impl Future<Output = Result<Vec<Group>, ApplyError>> + Send;
     }
 }
 
@@ -43,6 +51,22 @@ macro_rules! reads {
                 let rows = query.fetch_all(self.readers()).await?;
                 rows.iter().map(|row| read(row).map_err(ApplyError::from)).collect()
             }
+
+            async fn groups(&self, sql: &'static str, service: &str) -> Result<Vec<Group>, ApplyError> {
+                let rows = sqlx::query(sql).bind(service.to_owned()).fetch_all(self.readers()).await?;
+                rows.iter().map(|row| group(row).map_err(ApplyError::from)).collect()
+            }
+        }
+
+        fn group(row: &$row) -> Result<Group, sqlx::Error> {
+            Ok(Group {
+                definition: row.try_get::<String, _>("definition")?.into(),
+                status: row.try_get::<String, _>("status")?.into(),
+                shard: small(row.try_get("shard")?)?,
+                sagas: small(row.try_get("sagas")?)?,
+                parked: small(row.try_get("parked")?)?,
+                since: row.try_get::<Option<i64>, _>("since")?.map(Micros),
+            })
         }
 
         fn read(row: &$row) -> Result<SagaRow, sqlx::Error> {
@@ -84,12 +108,12 @@ fn small(n: i64) -> Result<u32, sqlx::Error> {
 
 #[cfg(feature = "sqlite")]
 mod sqlite {
-    use super::{ApplyError, Micros, Reads, Row, SagaRow, sealed, small};
+    use super::{ApplyError, Group, Micros, Reads, Row, SagaRow, sealed, small};
     reads!(palinode::store::sqlite::SqliteDb, sqlx::sqlite::SqliteRow);
 }
 
 #[cfg(feature = "postgres")]
 mod postgres {
-    use super::{ApplyError, Micros, Reads, Row, SagaRow, sealed, small};
+    use super::{ApplyError, Group, Micros, Reads, Row, SagaRow, sealed, small};
     reads!(palinode::store::postgres::PgDb, sqlx::postgres::PgRow);
 }

@@ -1,0 +1,113 @@
+//! Trips over several processes, one of which is killed, as a real Jaeger shows them: every trace is read back and compared
+//! with the log.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may be blunt"
+)]
+
+mod compare;
+mod journal;
+#[path = "../support/servers.rs"]
+mod servers;
+mod spans;
+
+use std::{
+    collections::BTreeMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use booking::saga::BOOK_TRIP;
+use palinode::{Address, trace::TraceId};
+use palinode_verify::KafkaLog;
+use servers::Place;
+use spans::Jaeger;
+
+const TRIPS: u32 = 400;
+/// How long before its death a process may have told what was not sent yet, in microseconds: its queue is sent every 100 ms.
+const UNSENT: i64 = 2_000_000;
+/// How often Jaeger is asked again: what it has taken is seen a moment later.
+const LOOKS: u32 = 100;
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros().try_into().unwrap()
+}
+
+#[tokio::test]
+#[ignore = "needs Kafka, PostgreSQL and Jaeger: cargo xtask test starts them"]
+async fn every_trip_is_one_tree_although_a_process_died() {
+    // given a process for each service and two for sagas, all of which send their spans to Jaeger
+    let jaeger = Jaeger::here();
+    let endpoint = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT")
+        .expect("OTEL_EXPORTER_OTLP_ENDPOINT is not set: `cargo xtask test` says where Jaeger takes spans");
+    let place = Place::created()
+        .await
+        .with("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)
+        .with("OTEL_BSP_SCHEDULE_DELAY", "100");
+    let trip = place.run("trip");
+    let others = ["trip", "hotel", "flight", "car"].map(|service| place.run(service));
+
+    // when one of those for sagas is killed while trips are booked
+    let (seed, trips) = ("5", TRIPS.to_string());
+    let work = ["work", "--seed", seed, "--from", "0", "--until", &trips, "--concurrency", "16"];
+    let (mut guests, _) = place.start(&work, "accepted ");
+    for _ in 0..TRIPS / 2 {
+        assert!(guests.says().is_some());
+    }
+    let before = now() - UNSENT;
+    trip.kill();
+    let gone = before..now();
+    while guests.says().is_some() {}
+    guests.ended();
+    for process in others {
+        process.stop();
+    }
+
+    // then the tree of each is what the log says
+    let (properties, prefix) = place.kafka();
+    let log = KafkaLog::open(&properties, prefix, &["trip", "hotel", "flight", "car"]).unwrap();
+    let stories = journal::stories(&log, BOOK_TRIP);
+    assert_eq!(stories.len(), TRIPS as usize);
+    let (mut outcomes, mut spans, mut broken) = (BTreeMap::new(), 0, Vec::new());
+    for (id, story) in &stories {
+        let address = Address::new("trip", BOOK_TRIP, id.as_str());
+        let trace = TraceId::of_entity(story.log_id.parse().unwrap(), &address).to_string();
+        let (mut seen, mut wrong) = (Vec::new(), Vec::new());
+        for _ in 0..LOOKS {
+            seen = jaeger.trace(&trace);
+            wrong = compare::wrong(id, story, &seen, &gone);
+            if wrong.is_empty() {
+                break;
+            }
+        }
+        if !wrong.is_empty() {
+            broken.push(format!("trip {id}, trace {trace}, {}:\n{}", story.outcome, wrong.join("\n")));
+        }
+        *outcomes.entry(story.outcome).or_insert(0) += 1;
+        spans += seen.len();
+    }
+    let first = broken.first().map_or("", String::as_str);
+    assert!(broken.is_empty(), "{} of {} trees, the first: {first}", broken.len(), stories.len());
+    assert!(outcomes["completed"] > 50 && outcomes["compensated"] > 5, "{outcomes:?}");
+    assert!(spans > 10 * stories.len(), "{spans} spans are few");
+    let whole = stories.values().filter(|story| !compare::touched(story, &gone)).count();
+    assert!(whole > stories.len() / 2, "only {whole} trees had to be whole");
+
+    // and those that took long are found by their operation and duration
+    let slowest = stories.values().map(|story| story.ended - story.began).max().unwrap();
+    let found = jaeger.search(&search(&format!("saga run {BOOK_TRIP}"), slowest));
+    let slow = |span: &spans::Span| span.name.starts_with("saga run ") && span.end - span.start == slowest;
+    assert!(found.iter().any(slow), "nothing that takes {slowest} us");
+}
+
+/// A search among all of the sagas' service for an operation that took at least so many microseconds.
+fn search(operation: &str, least: i64) -> String {
+    format!(
+        "query.service_name=trip&query.operation_name={}&query.num_traces=1000&query.duration_min={least}us\
+         &query.start_time_min=2020-01-01T00:00:00Z&query.start_time_max=2120-01-01T00:00:00Z",
+        operation.replace(' ', "%20"),
+    )
+}
