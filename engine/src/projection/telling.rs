@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     address::Topic,
-    checkpoint::{self, ApplyError, Checkpoint, Class, Key, ReadDb, State, Transacted},
+    checkpoint::{ApplyError, Checkpoint, Class, Key, ReadDb, State, Transacted},
     position::Position,
     telemetry::Fact,
     time::Micros,
