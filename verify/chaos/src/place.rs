@@ -37,7 +37,7 @@ pub(crate) fn kafka(bootstrap: &str, prefix: &str) -> KafkaSettings {
     let mut settings = KafkaSettings::new(bootstrap);
     settings.prefix = prefix.to_owned();
     settings.session = SESSION;
-    settings.producers = 2;
+    settings.producers = Some(2);
     settings.topics = TopicSettings { replication: 1, min_in_sync: 1, ..TopicSettings::default() };
     settings
 }
