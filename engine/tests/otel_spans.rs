@@ -1,6 +1,8 @@
 //! Spans through the API of OpenTelemetry into the SDK: exactly the ids, times, parents and links that were told, and a
 //! provider for each service.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may be blunt")]
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
