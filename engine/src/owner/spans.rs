@@ -16,6 +16,9 @@ use crate::{
 impl Owner<'_> {
     /// Tells what is to be seen of a commit that is effective now. What began with it, ends now.
     pub(super) fn tell_spans(&self, commit: &Commit, seen: &mut Seen, offset: Option<u64>) {
+        if seen.spans.is_empty() && seen.handled.is_none() {
+            return;
+        }
         let service = &self.place.me.service;
         let now = self.ports.clock.now();
         for mut span in seen.spans.drain(..) {
