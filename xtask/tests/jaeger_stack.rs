@@ -44,7 +44,7 @@ fn asked(address: &str, request: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs Jaeger and Prometheus: cargo xtask test starts them"]
+#[ignore = "needs Kafka, PostgreSQL and Jaeger: cargo xtask test starts them"]
 fn jaeger_and_prometheus_come_beside_the_others_and_go_with_them() {
     let stack = Stack(format!("test-{}", std::process::id()));
     let (good, said) = stack.run(&["up", "jaeger", "--prometheus", "--export"]);
@@ -73,7 +73,7 @@ fn jaeger_and_prometheus_come_beside_the_others_and_go_with_them() {
 }
 
 #[test]
-#[ignore = "needs Jaeger: cargo xtask test builds it"]
+#[ignore = "needs Kafka, PostgreSQL and Jaeger: cargo xtask test starts them"]
 fn the_jaeger_of_the_compose_files_would_start() {
     let program = std::env::var("PALINODE_JAEGER_PROGRAM").unwrap_or_else(|_| {
         panic!("PALINODE_JAEGER_PROGRAM is not set: `cargo xtask test` says where Jaeger is")

@@ -119,7 +119,9 @@ impl Tracers {
                     })
                 })
                 .collect();
-            ending.into_iter().fold(true, |all, one| one.join().unwrap_or(false) && all)
+            // All are waited for, also after one that failed.
+            let sent: Vec<bool> = ending.into_iter().map(|one| one.join().unwrap_or(false)).collect();
+            sent.iter().all(|sent| *sent)
         })
     }
 }

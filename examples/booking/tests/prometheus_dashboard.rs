@@ -11,6 +11,7 @@
 #[allow(dead_code, reason = "only requests are made here")]
 #[path = "support/server.rs"]
 mod server;
+#[allow(dead_code, reason = "other tests need more of it")]
 #[path = "support/servers.rs"]
 mod servers;
 
@@ -144,7 +145,7 @@ async fn every_panel_and_every_alert_has_an_answer() {
 }
 
 #[test]
-#[ignore = "needs Prometheus: cargo xtask test installs it"]
+#[ignore = "needs Kafka, PostgreSQL and Prometheus: cargo xtask test starts them"]
 fn alerts_fire_when_they_should() {
     for (command, file) in [(["test", "rules"], "rules.test.yml"), (["check", "config"], "prometheus.yml")] {
         let mut promtool = Command::new("promtool");

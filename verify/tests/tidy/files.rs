@@ -43,10 +43,12 @@ pub(crate) fn finished(tree: &Tree) -> Vec<Breach> {
 }
 
 /// The beginnings of the names of test targets whose tests need real servers, and what such a test says that it needs.
-const ON_SERVERS: [(&str, &str); 3] = [
+const ON_SERVERS: [(&str, &str); 5] = [
     ("kafka_", "needs Kafka"),
     ("postgres_", "needs PostgreSQL"),
     ("servers_", "needs Kafka and PostgreSQL"),
+    ("jaeger_", "needs Kafka, PostgreSQL and Jaeger"),
+    ("prometheus_", "needs Kafka, PostgreSQL and Prometheus"),
 ];
 
 /// Tests that need a real server stand in targets of their own, all of them ignored until `cargo xtask test` has started

@@ -11,18 +11,24 @@
 
 mod compare;
 mod journal;
+#[allow(dead_code, reason = "other tests need more of it")]
+#[path = "../support/run.rs"]
+mod run;
+#[allow(dead_code, reason = "other tests need more of it")]
+#[path = "../support/server.rs"]
+mod server;
+#[allow(dead_code, reason = "other tests need more of it")]
 #[path = "../support/servers.rs"]
 mod servers;
 mod spans;
 
-use std::{
-    collections::BTreeMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::BTreeMap;
 
 use booking::saga::BOOK_TRIP;
-use palinode::{Address, trace::TraceId};
+use palinode::{Address, Clock, Ids, SystemClock, SystemIds, trace::TraceId};
 use palinode_verify::KafkaLog;
+use run::Data;
+use server::Server;
 use servers::Place;
 use spans::Jaeger;
 
@@ -31,10 +37,6 @@ const TRIPS: u32 = 400;
 const UNSENT: i64 = 2_000_000;
 /// How often Jaeger is asked again: what it has taken is seen a moment later.
 const LOOKS: u32 = 100;
-
-fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros().try_into().unwrap()
-}
 
 #[tokio::test]
 #[ignore = "needs Kafka, PostgreSQL and Jaeger: cargo xtask test starts them"]
@@ -57,9 +59,9 @@ async fn every_trip_is_one_tree_although_a_process_died() {
     for _ in 0..TRIPS / 2 {
         assert!(guests.says().is_some());
     }
-    let before = now() - UNSENT;
+    let before = SystemClock.now().0 - UNSENT;
     trip.kill();
-    let gone = before..now();
+    let gone = before..SystemClock.now().0;
     while guests.says().is_some() {}
     guests.ended();
     for process in others {
@@ -101,6 +103,38 @@ async fn every_trip_is_one_tree_although_a_process_died() {
     let found = jaeger.search(&search(&format!("saga run {BOOK_TRIP}"), slowest));
     let slow = |span: &spans::Span| span.name.starts_with("saga run ") && span.end - span.start == slowest;
     assert!(found.iter().any(slow), "nothing that takes {slowest} us");
+}
+
+#[test]
+#[ignore = "needs Kafka, PostgreSQL and Jaeger: cargo xtask test starts them"]
+fn a_request_belongs_to_its_caller_and_the_trip_is_linked_to_it() {
+    // given a trip that is booked by a request of somebody who is inside a span
+    let (jaeger, data) = (Jaeger::here(), Data::new());
+    let server = Server::start(data.folder(), &["--jaeger", "http://pages"]);
+    let (caller, span) = (SystemIds.fresh(SystemClock.now()).simple().to_string(), "00f067aa0ba902b7");
+    let traceparent = format!("00-{caller}-{span}-01");
+    let headers = [("content-type", "application/json"), ("traceparent", &*traceparent)];
+    let booked = server.ask("POST", "/trips", &headers, &server::trip("GBR").to_string());
+    let trip = booked.header("palinode-trace").unwrap().strip_prefix("http://pages/trace/").unwrap();
+    // when the server has stopped, which sends what is left
+    server.terminate();
+    assert!(server.wait().success());
+
+    // then the request hangs below its caller, the call below the request, its handling below the call
+    let request = (0..LOOKS).map(|_| jaeger.trace(&caller)).find(|spans| spans.len() == 3).unwrap();
+    let mut parent = span;
+    for (service, name) in
+        [("booking", "POST /trips"), ("booking", "execute book-trip"), ("trip", "process trip.inbox")]
+    {
+        let found = request.iter().find(|span| span.service == service && span.name == name);
+        let found = found.unwrap_or_else(|| panic!("no {name} in {request:?}"));
+        assert_eq!(found.parent, parent, "{found:?}");
+        parent = &found.id;
+    }
+    assert!(request.iter().any(|span| span.attribute("saga.id") == booked.body["id"].as_str().unwrap()));
+    // and the trace of the trip says which request began it
+    let root = jaeger.trace(trip).into_iter().find(|span| span.name.starts_with("saga start ")).unwrap();
+    assert_eq!(root.links, [caller]);
 }
 
 /// A search among all of the sagas' service for an operation that took at least so many microseconds.
