@@ -241,13 +241,14 @@ impl<'a> Owner<'a> {
                     return Err(End::Unfit(Box::new(Broken { input, waiter, why })).into());
                 }
                 step => {
-                    if let (Step::Commit(_), Some(due)) = (&step, due) {
-                        self.fact(|| Fact::Fired(now.since(due)));
-                    }
+                    let late = due.filter(|_| matches!(step, Step::Commit(_))).map(|due| now.since(due));
                     if let (Step::Commit(_), Input::Channel(incoming)) = (&step, &taking.0) {
                         accepted = Some(incoming.message.from.clone());
                     }
                     self.stepped(now, step, taking, &mut records)?;
+                    if let (Some(flight), Some(late)) = (self.pipeline.last(), late) {
+                        flight.late = Some(late);
+                    }
                 }
             }
             // Only an acceptance makes what was held back behind it the next one.
@@ -297,6 +298,7 @@ impl<'a> Owner<'a> {
                 }
                 self.pipeline.push(Flight {
                     sent: now,
+                    late: None,
                     stepped,
                     digest,
                     offset,

@@ -2,7 +2,7 @@
 //! exactly one more than that of the last proven record, or when it was read and counts; reports are taken in order only,
 //! and matched by the numbers of their commits.
 
-use std::{collections::VecDeque, ops::RangeInclusive};
+use std::{collections::VecDeque, ops::RangeInclusive, time::Duration};
 
 use crate::{
     digest::Digest,
@@ -17,6 +17,8 @@ use crate::{
 pub(crate) struct Flight {
     /// When it went in flight.
     pub(crate) sent: Micros,
+    /// How late the timer was that it is the firing of, when somebody wants to know.
+    pub(crate) late: Option<Duration>,
     pub(crate) stepped: Box<Stepped>,
     pub(crate) digest: Digest,
     /// Where its input lies in the inbox, when it came that way.

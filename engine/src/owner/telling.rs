@@ -23,7 +23,10 @@ impl Owner<'_> {
             return;
         }
         let now = self.ports.clock.now();
-        for (Flight { sent, stepped, .. }, _) in proven {
+        for (Flight { sent, late, stepped, .. }, _) in proven {
+            if let Some(late) = *late {
+                self.fact(|| Fact::Fired(late));
+            }
             self.fact(|| Fact::Effective {
                 took: now.since(*sent),
                 events: stepped.commit.events.len(),

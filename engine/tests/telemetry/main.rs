@@ -18,6 +18,7 @@ mod ports;
 #[path = "../disasters/world.rs"]
 mod world;
 
+mod alarms;
 mod facts;
 mod levels;
 #[cfg(feature = "otel")]

@@ -92,7 +92,7 @@ fn a_wait_is_measured_and_a_node_that_is_left_out_is_not() {
     let late =
         Script::of(&branched()).start(trip()).done("room", held(1)).done("seat", held(1)).fire("guest");
     let lines = counted(&late);
-    let part = "node=guest direction=wait outcome=refused 60000000";
+    let part = "node=guest direction=wait outcome=refused 60000001";
     assert!(lines.iter().any(|line| line.contains(part)), "{lines:?}");
 }
 

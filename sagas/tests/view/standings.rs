@@ -40,6 +40,8 @@ async fn sagas_are_counted_where_they_stand() {
         assert!(recorder.level("shop", &format!("{level} saga={broken}")).is_some(), "{level}");
     }
     assert_eq!(recorder.count("shop", &format!("saga.finished saga={broken} version=1 outcome=killed")), 1);
+    // And what was tried outside was told
+    assert!(recorder.count("shop", "ran pay refused") > 0, "{:?}", recorder.told());
     // And with the node the numbers are gone
     assert!(node.stop(Duration::from_secs(5)).await);
     assert_eq!(recorder.level("shop", &format!("saga.stuck saga={broken}")), None);
