@@ -151,7 +151,9 @@ impl<'a> Owner<'a> {
         self.begin(broken).await?;
         loop {
             self.place.pulse.turned();
-            self.place.pulse.oldest(self.pipeline.front().map(|flight| flight.stepped.commit.pseq));
+            // Whoever ignores what is not known does not see either that nothing is reported any more.
+            let oldest = self.pipeline.front().filter(|_| !zoo!("unknown-ignored"));
+            self.place.pulse.oldest(oldest.map(|flight| flight.stepped.commit.pseq));
             self.gauge(intake);
             self.obey(notice).await?;
             let now = self.ports.clock.now();
