@@ -19,9 +19,10 @@ pub struct RetryBudget {
 }
 
 impl Default for RetryBudget {
-    /// 20 of a hundred within 10 seconds, and 10 more.
+    /// 20 of a hundred within 10 seconds, and 10 a second more: the numbers of Finagle's `RetryBudget`. With few new calls
+    /// the reserve is all there is: what an outage has left over is repeated at that rate.
     fn default() -> Self {
-        Self { percent: 20, window: Duration::from_secs(10), reserve: 10 }
+        Self { percent: 20, window: Duration::from_secs(10), reserve: 100 }
     }
 }
 
@@ -74,10 +75,10 @@ mod tests {
         let (budget, none) = (RetryBudget::default(), RetryBudget { reserve: 0, ..RetryBudget::default() });
         let full = Turn::At(at(10_000));
         for (first, again, budget, turn) in [
-            (0, 9, budget, Turn::Now),
-            (0, 12, budget, full),
-            (80, 29, budget, Turn::Now),
-            (80, 33, budget, full),
+            (0, 99, budget, Turn::Now),
+            (0, 126, budget, full),
+            (80, 144, budget, Turn::Now),
+            (80, 145, budget, full),
             (0, 0, none, Turn::Now),
             (80, 19, none, Turn::Now),
             (80, 20, none, full),
@@ -90,7 +91,7 @@ mod tests {
 
     #[test]
     fn the_budget_comes_back_when_the_window_has_passed() {
-        let retries = after(0, 12, RetryBudget::default());
+        let retries = after(0, 126, RetryBudget::default());
         assert_eq!(retries.turn(at(9_999), true), Turn::At(at(10_000)));
         assert_eq!(retries.turn(at(10_000), true), Turn::Now);
     }
