@@ -4,7 +4,7 @@
 //! The state is *speculative*: it runs ahead of what is known to be effective, and is thrown away and folded again from
 //! the log when something in flight dies. What leaves the shard waits, outside, until its commit is effective.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     address::EntityKey,
@@ -51,6 +51,8 @@ pub struct Machine {
     runs: runs::Runs,
     /// The share of new traces that is wanted; none when nobody observes.
     observed: Option<f64>,
+    /// How long an entity may do nothing before its trace is cut.
+    segment_after: Option<Duration>,
     /// Whether somebody counts.
     counted: bool,
 }
@@ -104,13 +106,15 @@ impl Machine {
             timers: timers::Timers::default(),
             runs: runs::Runs::default(),
             observed: None,
+            segment_after: None,
             counted: false,
         }
     }
 
-    /// Somebody observes: whether what is measured is counted, and which share of new traces is wanted, if any.
-    pub fn observed(&mut self, counted: bool, ratio: Option<f64>) {
-        (self.counted, self.observed) = (counted, ratio);
+    /// Somebody observes: whether what is measured is counted; which share of new traces is wanted, if any; how long an entity
+    /// may do nothing before its trace is cut, if it ever is.
+    pub fn observed(&mut self, counted: bool, ratio: Option<f64>, segment_after: Option<Duration>) {
+        (self.counted, self.observed, self.segment_after) = (counted, ratio, segment_after);
     }
 
     /// Which shard this is.

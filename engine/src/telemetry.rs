@@ -3,7 +3,10 @@
 //!
 //! An observer must not block, must not fail and must not call back: it is called between the steps of a shard.
 
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 mod fact;
 mod level;
@@ -46,6 +49,12 @@ pub trait Observe: Send + Sync + 'static {
     /// somebody else has decided to keep.
     fn ratio(&self) -> Option<f64> {
         Some(1.0)
+    }
+
+    /// How long an entity with a trace of its own may do nothing before what it does then becomes a trace of its own again, a
+    /// *segment*: none, for ever. For those whose traces are stored or judged as if they were short.
+    fn segment_after(&self) -> Option<Duration> {
+        None
     }
 
     /// The span inside which the caller runs, if the observer knows.
@@ -113,6 +122,12 @@ impl Telemetry {
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
         self.observer()?.ratio()
+    }
+
+    /// How long an entity may do nothing before its trace is cut; none when it never is.
+    #[must_use]
+    pub fn segment_after(&self) -> Option<Duration> {
+        self.observer()?.segment_after()
     }
 
     /// The span inside which the caller runs, if the observer knows.

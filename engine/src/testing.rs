@@ -4,16 +4,20 @@
 
 #![expect(clippy::panic, reason = "a test fails by a panic at the caller's line")]
 
+mod deaf;
 mod golden;
 mod recorder;
+mod runtime_clock;
 
 use std::{fmt::Write as _, marker::PhantomData, sync::Arc};
 
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
+pub use deaf::Deaf;
 pub use golden::{golden_events, tags};
 pub use recorder::{Recorder, Told};
+pub use runtime_clock::RuntimeClock;
 
 use crate::{
     address::Address,

@@ -29,7 +29,7 @@ impl Machine {
             Some(ratio) => Scope::observed(self.me.log_id, ratio, SpanContext::read(traceparent)),
             None => Scope::default(),
         };
-        scope.counted = self.counted;
+        (scope.counted, scope.segment_after) = (self.counted, self.segment_after);
         scope
     }
 

@@ -132,7 +132,8 @@ pub(crate) async fn recover(place: &Place, ports: &Ports, limits: &Limits) -> Re
         limits.ids,
         crate::digest::Digest::ZERO,
     );
-    machine.observed(ports.telemetry.is_on(), ports.telemetry.ratio());
+    let told = &ports.telemetry;
+    machine.observed(told.is_on(), told.ratio(), told.segment_after());
     let (fold, base) = match snapshot {
         None => (Fold::start(place.me.shard, place.expected()), None),
         Some((head, rows)) => {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::telemetry::{Fact, Level, Levels, Measured, Observe, Span};
+use crate::telemetry::{Fact, Level, Levels, Measured, Observe, Span, SpanContext};
 
 /// Keeps spans and facts, and asks for levels.
 ///
@@ -28,6 +28,9 @@ pub struct Recorder {
     spans: Mutex<Vec<(Arc<str>, Span)>>,
     facts: Mutex<Vec<Told>>,
     sources: Mutex<Vec<Weak<dyn Levels>>>,
+    ratio: Option<f64>,
+    current: Option<SpanContext>,
+    segment_after: Option<Duration>,
 }
 
 /// A fact as it was told.
@@ -42,6 +45,24 @@ pub struct Told {
 }
 
 impl Recorder {
+    /// One that wants this share of new traces.
+    #[must_use]
+    pub fn with_ratio(ratio: f64) -> Self {
+        Self { ratio: Some(ratio), ..Self::default() }
+    }
+
+    /// One whose callers run inside this span.
+    #[must_use]
+    pub fn inside(current: SpanContext) -> Self {
+        Self { current: Some(current), ..Self::default() }
+    }
+
+    /// One that cuts the trace of whatever did nothing for longer than this.
+    #[must_use]
+    pub fn cutting_after(idle: Duration) -> Self {
+        Self { segment_after: Some(idle), ..Self::default() }
+    }
+
     /// The spans so far, with their services.
     pub fn spans(&self) -> Vec<(Arc<str>, Span)> {
         lock(&self.spans).clone()
@@ -88,6 +109,18 @@ impl Recorder {
 impl Observe for Recorder {
     fn span(&self, service: &str, span: Span) {
         lock(&self.spans).push((service.into(), span));
+    }
+
+    fn ratio(&self) -> Option<f64> {
+        Some(self.ratio.unwrap_or(1.0))
+    }
+
+    fn segment_after(&self) -> Option<Duration> {
+        self.segment_after
+    }
+
+    fn current(&self) -> Option<SpanContext> {
+        self.current
     }
 
     fn fact(&self, service: &str, fact: &Fact<'_>) {

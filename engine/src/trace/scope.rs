@@ -1,5 +1,7 @@
 //! What a decision may know of traces: whether anybody wants spans, and where the message came from that is decided on.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::{SpanContext, SpanId, TraceId};
@@ -12,6 +14,8 @@ pub struct Scope {
     pub cause: Option<SpanContext>,
     /// Whether somebody counts: only then what is measured is worth being put together.
     pub counted: bool,
+    /// How long an entity may do nothing before its trace is cut, if it ever is.
+    pub segment_after: Option<Duration>,
     on: Option<(Uuid, f64)>,
 }
 
@@ -19,7 +23,7 @@ impl Scope {
     /// Somebody observes, and wants this share of the new traces of this log.
     #[must_use]
     pub fn observed(log_id: Uuid, ratio: f64, cause: Option<SpanContext>) -> Self {
-        Self { cause, counted: false, on: Some((log_id, ratio)) }
+        Self { cause, on: Some((log_id, ratio)), ..Self::default() }
     }
 
     /// Whether anybody observes.
@@ -44,5 +48,21 @@ impl Scope {
         let trace = TraceId::of_entity(log_id, entity);
         let span = SpanId::derived(trace, version, role, "");
         Some(SpanContext { trace, span, sampled: trace.sampled(ratio) })
+    }
+
+    /// The root of a later part of an entity's trace, which began with this root: the part of this number, opened by its
+    /// commit of this version in this role. It is kept if the beginning is.
+    #[must_use]
+    pub fn segment(
+        &self,
+        entity: &Address,
+        of: SpanContext,
+        number: u32,
+        version: u64,
+        role: &str,
+    ) -> Option<SpanContext> {
+        let (log_id, _) = self.on?;
+        let trace = TraceId::of_segment(log_id, entity, number);
+        Some(SpanContext { trace, span: SpanId::derived(trace, version, role, ""), sampled: of.sampled })
     }
 }

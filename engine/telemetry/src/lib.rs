@@ -78,6 +78,7 @@ const SCOPE: &str = "palinode";
 pub struct Setup {
     name: String,
     traces: bool,
+    segment_after: Option<Duration>,
     metrics: Option<SocketAddr>,
     logs: Option<(Style, tracing::Level)>,
 }
@@ -117,13 +118,21 @@ impl Setup {
     /// For a program of this name.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), traces: false, metrics: None, logs: None }
+        Self { name: name.into(), traces: false, segment_after: None, metrics: None, logs: None }
     }
 
     /// Sends spans by OTLP, if a variable says where to.
     #[must_use]
     pub fn traces(mut self) -> Self {
         self.traces = true;
+        self
+    }
+
+    /// Cuts the trace of a saga that did nothing for longer than this: what it does then is a trace of its own, linked to the
+    /// first one. Not at all when nothing is said; a quarter of an hour suits stores that expect traces to be short.
+    #[must_use]
+    pub fn segment_after(mut self, idle: Duration) -> Self {
+        self.segment_after = Some(idle);
         self
     }
 
@@ -173,7 +182,7 @@ impl Setup {
         let tracers = spans.filter(|_| self.traces && !disabled).map(Tracers::start).transpose()?;
         let scrape = self.metrics.filter(|_| !disabled);
         let scrape = scrape.map(|address| Scrape::start(&name, address)).transpose()?;
-        let observer = observer::of(tracers.as_ref(), scrape.as_ref());
+        let observer = observer::of(tracers.as_ref(), scrape.as_ref(), self.segment_after);
         Ok(Telemetry { name, tracers, scrape, observer })
     }
 }
