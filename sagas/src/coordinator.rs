@@ -41,7 +41,7 @@ use palinode::{
     commit::RunRef,
     entity::{RunRequest, SendRequest, panicked},
     measure::Measured,
-    trace::Span,
+    trace::{Span, SpanContext},
 };
 use serde_json::value::RawValue;
 
@@ -52,7 +52,7 @@ use crate::{
     outcome::{Answer, Raw, Refused, fits},
     situation::Situation,
     state::{DEADLINE, Phase, State, Status, digest_of},
-    trace::{self, At},
+    trace::{self, At, Followed},
     verb::{No, Order},
 };
 
@@ -99,6 +99,8 @@ pub(crate) struct Work<'a> {
     pub(crate) state: State,
     typed: Option<Typed>,
     draws: u32,
+    /// The call, or the `send`, of the message that is taken.
+    pub(crate) came: Option<SpanContext>,
     pub(crate) out: Out,
 }
 
@@ -129,7 +131,8 @@ pub(crate) fn decide(
     input: &Input<'_>,
     cx: &Context,
 ) -> Result<Decided, Broken> {
-    let mut work = Work { def, cx, state: state.clone(), typed, draws: 0, out: Out::default() };
+    let (state, came) = (state.clone(), cx.trace.cause);
+    let mut work = Work { def, cx, state, typed, draws: 0, came, out: Out::default() };
     let mut said = work.take(input)?;
     work.note_stuck()?;
     let Work { state, typed, mut out, .. } = work;
@@ -262,18 +265,21 @@ impl Work<'_> {
 
     /// Records an event and takes it into the state.
     pub(crate) fn emit(&mut self, event: Event) -> Result<(), Broken> {
+        let brought = self.state.brought(&event);
         self.state.apply(self.def, &event).map_err(Broken)?;
         let version = self.cx.version.saturating_add(self.out.events.len() as u64);
         let at = At { time: self.cx.time, version };
         if matches!(event, Event::Started { .. }) {
             self.state.begin_trace(self.cx, at);
         }
+        let cut = self.state.cut_trace(self.cx, &event, at);
         let passed = self.state.pass(self.def, &event, at.time);
         if self.cx.trace.counted {
             metrics::count(self.def, &event, passed.as_ref(), &mut self.out.measured);
         }
         let ended = self.state.follow(self.def, &event, at);
-        trace::seen(self.def, self.cx, &self.state, &event, ended, &mut self.out.spans);
+        let followed = Followed { cut, brought, ended };
+        trace::seen(self.def, self.cx, &self.state, &event, followed, &mut self.out.spans);
         self.out.events.push(event);
         Ok(())
     }

@@ -250,7 +250,7 @@ impl Instance {
     fn park(&mut self, why: String, input: &EntityInput<'_>, cx: &Context) -> Result<Decision, Unfit> {
         palinode::sometimes!("saga set aside");
         let why: Arc<str> = why.into();
-        self.store(&Event::Parked { why: Arc::clone(&why), input: kept(input) }, &why, cx)
+        self.store(&Event::Parked { why: Arc::clone(&why), input: kept(input, cx) }, &why, cx)
     }
 
     /// What is not taken now: everything but some verbs while it is set aside, answers while it stands still.
@@ -260,7 +260,7 @@ impl Instance {
         input: &EntityInput<'_>,
         cx: &Context,
     ) -> Option<Result<Decision, Unfit>> {
-        let kept = || Event::Kept { input: kept(input) };
+        let kept = || Event::Kept { input: kept(input, cx) };
         if let Some(why) = self.state.parked.clone() {
             let acts = matches!(read, Input::Order(order) if order.verb != Verb::Cancel);
             return (!acts).then(|| self.store(&kept(), &why, cx));
@@ -345,10 +345,12 @@ fn attempt(outcome: &AttemptOutcome) -> Answer {
     }
 }
 
-fn kept(input: &EntityInput<'_>) -> Kept {
+fn kept(input: &EntityInput<'_>, cx: &Context) -> Kept {
     match input {
         EntityInput::Message { name, data, .. } => {
-            Kept::Message { name: (*name).into(), data: Raw::from((*data).to_owned()) }
+            let came = cx.trace.cause.filter(|came| came.sampled);
+            let (name, data) = ((*name).into(), Raw::from((*data).to_owned()));
+            Kept::Message { name, data, traceparent: came.map(|came| came.traceparent()) }
         }
         EntityInput::Reply { re, data } => {
             Kept::Reply { re: (*re).into(), data: Raw::from((*data).to_owned()) }

@@ -178,6 +178,9 @@ pub enum Event {
         id: Arc<str>,
         /// What it says.
         data: Raw,
+        /// The trace context of the call that brought it, when nothing takes it at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        traceparent: Option<Arc<str>>,
     },
     /// A wait took the oldest signal of its name, or a timer ended.
     WaitDone {

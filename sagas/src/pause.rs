@@ -4,6 +4,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use palinode::trace::SpanContext;
+
 use crate::{
     coordinator::{Broken, Work},
     entity::{message, reply},
@@ -99,11 +101,13 @@ impl Work<'_> {
                     self.answer(key, *round, Some(*attempt), answer)?;
                 }
                 Kept::Timer { node, serial } => self.timer(node, *serial)?,
-                Kept::Message { name, data } => {
+                Kept::Message { name, data, traceparent } => {
+                    let now = std::mem::replace(&mut self.came, SpanContext::read(traceparent.as_ref()));
                     // Its sender was told that it is kept; a refusal now changes nothing.
                     if let Ok(input) = message(self.def, name, data) {
                         self.take(&input)?;
                     }
+                    self.came = now;
                 }
             }
         }

@@ -79,6 +79,9 @@ pub struct Buffered {
     pub id: Arc<str>,
     /// What it says.
     pub data: Raw,
+    /// The trace context of the call that brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<Arc<str>>,
 }
 
 /// The state of an instance.

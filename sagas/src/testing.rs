@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use palinode::{
@@ -23,18 +24,25 @@ use crate::{
     saga::{Data, Saga},
 };
 
+mod deaths;
+mod forest;
 mod inputs;
 mod line;
 mod rules;
 mod seen;
 mod traces;
 
+pub use deaths::{Told, survives_each, with_a_death};
+pub use forest::Forest;
 pub use inputs::Fate;
 pub use line::line;
 use rules::{blunt, must, saved};
 
 /// The log that an instance under test lives in.
 const LOG: uuid::Uuid = uuid::Uuid::nil();
+
+/// After how long a trace is cut here.
+const SEGMENT_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// An event and what is known of its commit.
 struct Recorded {
@@ -58,6 +66,9 @@ pub struct Script {
     timers: BTreeMap<(Arc<str>, u64), Micros>,
     bytes: BTreeMap<(Arc<str>, u32), (String, String)>,
     asked_for: Vec<SpanContext>,
+    roots: Vec<SpanContext>,
+    called_by: Option<SpanContext>,
+    woken: Option<Micros>,
     /// Everything that can be seen of it in a trace, in the order in which it ended.
     pub spans: Vec<Span>,
     /// Everything that was counted of it.
@@ -93,6 +104,9 @@ impl Script {
             timers: BTreeMap::new(),
             bytes: BTreeMap::new(),
             asked_for: Vec::new(),
+            roots: Vec::new(),
+            called_by: None,
+            woken: None,
             spans: Vec::new(),
             measured: Vec::new(),
             told: None,
@@ -130,7 +144,7 @@ impl Script {
             entity: Address::new("test", self.kind.name(), Arc::clone(&self.id)),
             version: self.records.len() as u64,
             cause: format!("commit/{}", self.commits).into(),
-            trace: scope(),
+            trace: scope(self.called_by),
         };
         let decision = match self.entity.handle(input, &cx) {
             Ok(decision) => decision,
@@ -182,9 +196,10 @@ impl Script {
 }
 
 /// Somebody wants everything.
-fn scope() -> Scope {
-    let mut scope = Scope::observed(LOG, 1.0, None);
+fn scope(cause: Option<SpanContext>) -> Scope {
+    let mut scope = Scope::observed(LOG, 1.0, cause);
     scope.counted = true;
+    scope.segment_after = Some(SEGMENT_AFTER);
     scope
 }
 

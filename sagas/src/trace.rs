@@ -11,6 +11,7 @@
 //! | `WaitDone`, `TimedOut` | | the wait |
 //! | `Skipped` | | whatever is open of the node |
 //! | `Completed`, `Compensated`, `Killed` | | whatever is open, and `saga run` |
+//! | whatever comes after a long time | perhaps the next part of the trace | `saga resume`, the root of that part |
 
 use std::sync::Arc;
 
@@ -29,10 +30,12 @@ use crate::{
 
 mod entries;
 pub mod names;
+mod segments;
 mod spans;
 
 use entries::{answers, ends, opens};
 use names::role;
+use segments::{Segment, wakes};
 
 /// The trace of an instance, as far as it is not over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +44,12 @@ pub struct Trace {
     root: SpanContext,
     /// When it was accepted.
     at: Micros,
+    /// The time of the last entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    latest: Option<Micros>,
+    /// The part of the trace that is written now, when it was cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    segment: Option<Segment>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     open: Vec<Part>,
     /// The last attempt of each node: what its undo takes back.
@@ -60,6 +69,9 @@ struct Part {
     /// The instance's version before the entry that opened it.
     version: u64,
     at: Micros,
+    /// The part of the trace in which it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    segment: Option<Segment>,
     /// When a wait was to end by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due: Option<Micros>,
@@ -123,32 +135,46 @@ impl State {
         let at = At { time: commit.time, version: commit.version };
         if matches!(event, Event::Started { .. }) {
             self.recall_trace(commit.traceparent, at);
+        } else {
+            self.recall_segment(commit.traceparent, at);
         }
-        let _ = self.follow(def, event, at);
+        if !palinode::zoo!("spans-forgotten-at-a-take-over") {
+            let _ = self.follow(def, event, at);
+        }
     }
 
-    /// The root of its trace as a commit says it, when somebody observes: every commit of a trace that is kept, and of one
-    /// that is not the first, in which it began.
+    /// The root of its trace, or of the part that is written now, as a commit says it, when somebody observes: every commit of
+    /// a trace that is kept, and of one that is not the first, in which it began.
     pub(crate) fn traced(&self, cx: &Context, before: Option<&Trace>) -> Option<SpanContext> {
-        let root = self.trace.as_ref().filter(|_| cx.trace.is_on()).map(|trace| trace.root);
+        let root = self.trace.as_ref().filter(|_| cx.trace.is_on()).map(|trace| trace.current());
         root.filter(|root| root.sampled || before.is_none())
+    }
+
+    /// The call that brought the signal which this entry takes, when it had to wait.
+    pub(crate) fn brought(&self, event: &Event) -> Option<SpanContext> {
+        let Event::WaitDone { id: Some(id), .. } = event else { return None };
+        let signal = self.signals.iter().find(|signal| signal.id == *id)?;
+        SpanContext::read(signal.traceparent.as_ref())
     }
 
     /// The span of the open attempt of a node: what it asks is asked for this.
     pub(crate) fn attempt(&self, def: &Definition, id: NodeId, direction: Direction) -> Option<SpanContext> {
         let trace = self.trace.as_ref()?;
         let part = trace.open.iter().find(|part| part.is(id, What::Attempt(direction)));
-        Some(part.map_or(trace.root, |part| trace.context(def, part)))
+        Some(part.map_or(trace.current(), |part| trace.context(def, part)))
     }
 }
 
 impl Trace {
     fn new(root: SpanContext, at: Micros) -> Self {
-        Self { root, at, open: Vec::new(), last: Vec::new() }
+        Self { root, at, latest: None, segment: None, open: Vec::new(), last: Vec::new() }
     }
 
     fn follow(&mut self, def: &Definition, state: &State, event: &Event, at: At) -> Vec<Ended> {
         let mut ended = Vec::new();
+        if wakes(event) {
+            self.latest = Some(at.time);
+        }
         let id = event.node().and_then(|path| def.find(path));
         if let Some(id) = id {
             for (what, outcome, error) in answers(event) {
@@ -157,8 +183,8 @@ impl Trace {
             if let Some((what, round, attempt)) = opens(event, state, id) {
                 ended.extend(self.close(id, what, "unknown", Some("asked_again".into())));
                 let due = event.timer().filter(|_| what == What::Wait).map(|timer| timer.due);
-                let At { time, version } = at;
-                self.open(Part { node: id.0, what, round, attempt, version, at: time, due });
+                let (At { time, version }, segment) = (at, self.segment);
+                self.open(Part { node: id.0, what, round, attempt, version, at: time, segment, due });
             }
         }
         if let Some(why) = ends(event) {
@@ -189,13 +215,15 @@ impl Trace {
 
     /// Where a part stands in the trace.
     fn context(&self, def: &Definition, part: &Part) -> SpanContext {
-        let Part { node, what, round, attempt, version, .. } = part;
-        let path = &def[NodeId(*node)].path;
+        let Part { node, what, round, attempt, version, segment, .. } = part;
+        let present = palinode::zoo!("part-told-below-the-present-root");
+        let segment = if present { self.segment } else { *segment };
+        let (path, root) = (&def[NodeId(*node)].path, self.root_of(segment));
         match what {
-            What::Wait => self.root.sibling(*version, role::WAIT, path),
+            What::Wait => root.sibling(*version, role::WAIT, path),
             What::Attempt(direction) => {
                 let branch = format_args!("{path}/{}/{round}/{attempt}", direction.word());
-                self.root.sibling(*version, role::ATTEMPT, branch)
+                root.sibling(*version, role::ATTEMPT, branch)
             }
         }
     }
@@ -214,15 +242,26 @@ impl Part {
     }
 }
 
+/// What can be seen of an entry beside itself.
+pub(crate) struct Followed {
+    /// It begins the next part of the trace.
+    pub(crate) cut: bool,
+    /// The call that brought what it takes.
+    pub(crate) brought: Option<SpanContext>,
+    /// What ended with it.
+    pub(crate) ended: Vec<Ended>,
+}
+
 /// What can be seen of an entry: how it ended what, as spans.
 pub(crate) fn seen(
     def: &Definition,
     cx: &Context,
     state: &State,
     event: &Event,
-    ended: Vec<Ended>,
+    followed: Followed,
     spans: &mut Vec<Span>,
 ) {
+    let Followed { cut, brought, ended } = followed;
     let Some(trace) = state.trace.as_ref().filter(|trace| trace.root.sampled && cx.trace.is_on()) else {
         return;
     };
@@ -230,7 +269,10 @@ pub(crate) fn seen(
     if matches!(event, Event::Started { .. }) {
         spans.push(seen.start());
     }
-    spans.extend(ended.into_iter().map(|ended| seen.part(&ended)));
+    if cut {
+        spans.extend(seen.resume());
+    }
+    spans.extend(ended.into_iter().map(|ended| seen.part(&ended, brought)));
     if ends(event).is_some() {
         spans.push(seen.run(state));
     }

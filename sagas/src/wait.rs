@@ -73,18 +73,20 @@ impl Work<'_> {
         {
             return Ok(Said::Invalid(why.into()));
         }
-        self.emit(Event::Signalled { name: name.into(), id: Arc::clone(id), data: Arc::clone(data) })?;
-        if self.state.phase == Phase::Undoing {
+        let undoing = self.state.phase == Phase::Undoing;
+        let mut waits =
+            self.def.nodes().filter(|(id, n)| n.signal == Some(name) && open_for(self.state[*id].status));
+        let open = waits.next().map(|(id, _)| id).filter(|_| !undoing && self.state.paused.is_none());
+        let came = self.came.filter(|came| came.sampled && open.is_none() && !undoing);
+        self.emit(Event::Signalled {
+            name: name.into(),
+            id: Arc::clone(id),
+            data: Arc::clone(data),
+            traceparent: came.map(|came| came.traceparent()),
+        })?;
+        if undoing {
             return Ok(Said::Kept);
         }
-        if self.state.paused.is_some() {
-            return Ok(Said::Buffered);
-        }
-        let open = self
-            .def
-            .nodes()
-            .find(|(id, n)| n.signal == Some(name) && open_for(self.state[*id].status))
-            .map(|(id, _)| id);
         let Some(open) = open else { return Ok(Said::Buffered) };
         self.take_signal(open)?;
         self.advance()?;

@@ -5,29 +5,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use palinode::{
-    Aggregate, Answer, Client, Clock, Context, CountedIds, Micros, Node, NodeBuilder, Service,
-    log::memory::MemoryCluster, node::Parts, store::memory::MemoryStore,
+    Aggregate, Answer, Client, Context, CountedIds, Node, NodeBuilder, Service, log::memory::MemoryCluster,
+    node::Parts, store::memory::MemoryStore, testing::RuntimeClock,
 };
 use palinode_sagas::{End, Saga, SagaClient, SagaService};
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
-
-/// The runtime's paused time as a time of day.
-#[derive(Clone)]
-struct Virtual(Instant);
-
-#[async_trait]
-impl Clock for Virtual {
-    fn now(&self) -> Micros {
-        Micros(1_700_000_000_000_000).plus(self.0.elapsed())
-    }
-
-    async fn wait_until(&self, until: Micros) {
-        tokio::time::sleep(until.since(self.now())).await;
-    }
-}
 
 #[derive(Default, Serialize, Deserialize)]
 struct Room {
@@ -96,21 +79,21 @@ fn book() -> Saga<Trip> {
 struct World {
     cluster: MemoryCluster,
     store: MemoryStore,
-    clock: Virtual,
+    clock: RuntimeClock,
     ids: Arc<CountedIds>,
 }
 
 impl World {
     fn new() -> Self {
         let (store, ids) = (MemoryStore::default(), Arc::default());
-        Self { cluster: MemoryCluster::new(3), store, clock: Virtual(Instant::now()), ids }
+        Self { cluster: MemoryCluster::new(3), store, clock: RuntimeClock::begin(), ids }
     }
 
     fn parts(&self, name: &str) -> Parts {
         Parts {
             log: self.cluster.member(name),
             store: Arc::new(self.store.clone()),
-            clock: Arc::new(self.clock.clone()),
+            clock: Arc::new(self.clock),
             ids: Arc::clone(&self.ids) as _,
         }
     }

@@ -171,6 +171,9 @@ pub enum Kept {
         name: Arc<str>,
         /// The payload.
         data: Raw,
+        /// The trace context of the call that brought it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        traceparent: Option<Arc<str>>,
     },
     /// An answer.
     Reply {

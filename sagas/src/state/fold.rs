@@ -38,10 +38,10 @@ impl State {
                 self.why = Some(why.clone());
                 self.deadline = None;
             }
-            Event::Signalled { name, id, data } => {
+            Event::Signalled { name, id, data, traceparent } => {
                 self.signal_ids.insert(Arc::clone(id));
-                let signal = Buffered { name: Arc::clone(name), id: Arc::clone(id), data: Arc::clone(data) };
-                self.signals.push(signal);
+                let (name, id, data) = (Arc::clone(name), Arc::clone(id), Arc::clone(data));
+                self.signals.push(Buffered { name, id, data, traceparent: traceparent.clone() });
             }
             Event::LateReply { re, class, .. } => self.late(definition, re, *class),
             Event::CancelAsked { reason, by } => {

@@ -8,6 +8,7 @@ use palinode::{
     commit::Outcome,
     entity::{ActivityResult, AttemptOutcome, EntityInput, RunRequest, SendRequest},
     message::Reply,
+    trace::SpanContext,
 };
 use serde::Serialize;
 
@@ -170,6 +171,12 @@ impl Script {
         self.timers.remove(&(Arc::clone(&name), serial));
         self.now = self.now.max(due);
         self.input(&EntityInput::Timer { node: &name, serial })
+    }
+
+    /// What comes from now on is brought by this call.
+    pub fn called_by(mut self, call: SpanContext) -> Self {
+        self.called_by = Some(call);
+        self
     }
 
     /// Lets time pass without firing anything.

@@ -7,6 +7,8 @@
 pub mod span {
     /// The root: `saga start NAME`.
     pub const START: &str = "saga start";
+    /// The root of a later part, when the trace was cut: `saga resume NAME`.
+    pub const RESUME: &str = "saga resume";
     /// An attempt of a node, or of settling a pivot: `saga step PATH`.
     pub const STEP: &str = "saga step";
     /// An attempt of an undo: `saga undo PATH`.
@@ -23,6 +25,8 @@ pub mod span {
 pub mod role {
     /// The root.
     pub const START: &str = "start";
+    /// The root of a later part.
+    pub const RESUME: &str = "resume";
     /// An attempt, whichever its direction.
     pub const ATTEMPT: &str = "attempt";
     /// A wait or a timer.
@@ -59,6 +63,8 @@ pub mod key {
     pub const OUTCOME: &str = "saga.outcome";
     /// How many nodes a person closed instead of an outcome.
     pub const EXCEPTIONS: &str = "saga.exceptions";
+    /// Which part of a trace that was cut: 1, 2, 3..; the first has none.
+    pub const SEGMENT: &str = "saga.segment";
     /// When the timer of a wait was due, in microseconds since 1970.
     pub const DUE: &str = "saga.timer.due";
     /// Who gave an order, as a digest: a name is nobody's business here.

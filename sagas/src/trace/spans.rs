@@ -1,11 +1,12 @@
-//! The spans of an instance, built when they end: names, parents, links, attributes. All of them hang below `saga start`.
+//! The spans of an instance, built when they end: names, parents, links, attributes. Each hangs below the root of the part of
+//! the trace in which it began.
 
 use std::sync::Arc;
 
 use palinode::{
     Context, Digest, Micros,
     trace::{
-        Attribute, Span, SpanContext, SpanKind, Status,
+        Span, SpanContext, SpanKind, Status,
         names::key::{ERROR_TYPE, SERVICE},
     },
 };
@@ -13,6 +14,7 @@ use palinode::{
 use super::{
     Ended, Trace, What,
     names::{key, role, span},
+    segments::Segment,
 };
 use crate::{
     definition::{Class, Definition, NodeId},
@@ -20,8 +22,6 @@ use crate::{
     state::{Phase, State},
     verb::Order,
 };
-
-type Attributes = Vec<(&'static str, Attribute)>;
 
 /// What a span is built from.
 pub(super) struct Seen<'a> {
@@ -33,23 +33,38 @@ pub(super) struct Seen<'a> {
 impl Seen<'_> {
     /// The root, linked to the call that started it.
     pub(super) fn start(&self) -> Span {
-        let root = self.trace.root;
-        let started = self.span(span::START, self.def.name(), root, self.trace.at, self.common());
+        let started = self.span(span::START, self.def.name(), self.trace.root, None, self.trace.at);
         Span { parent: None, links: self.cx.trace.cause.into_iter().collect(), ..started }
     }
 
-    /// An attempt or a wait that has ended.
-    pub(super) fn part(&self, ended: &Ended) -> Span {
+    /// The root of the part of the trace that begins, linked to that of the first one and to the message that wakes it.
+    pub(super) fn resume(&self) -> Option<Span> {
+        let segment = self.trace.segment?;
+        let resumed = self.span(span::RESUME, self.def.name(), segment.root, Some(segment), self.cx.time);
+        let links = [self.trace.root].into_iter().chain(self.cx.trace.cause).collect();
+        Some(Span { parent: None, links, ..resumed })
+    }
+
+    /// An attempt or a wait that has ended; `brought` is the call of the signal that a wait has taken.
+    pub(super) fn part(&self, ended: &Ended, brought: Option<SpanContext>) -> Span {
         let Ended { part, outcome, error } = ended;
         let node = &self.def[NodeId(part.node)];
-        let mut attributes = self.common();
+        let name = match part.what {
+            What::Wait => span::WAIT,
+            What::Attempt(Direction::Undo) => span::UNDO,
+            What::Attempt(_) => span::STEP,
+        };
+        let context = self.trace.context(self.def, part);
+        let mut seen = self.span(name, &node.path, context, part.segment, part.at);
+        let attributes = &mut seen.attributes;
         attributes.push((key::NODE, Arc::clone(&node.path).into()));
         attributes.push((key::CLASS, class(node.class).into()));
         attributes.push((key::NODE_OUTCOME, (*outcome).into()));
-        let (name, links) = match part.what {
+        match part.what {
             What::Wait => {
                 attributes.extend(part.due.map(|due| (key::DUE, due.0.into())));
-                (span::WAIT, self.elsewhere())
+                seen.links = self.elsewhere(context);
+                seen.links.extend(brought.filter(|brought| Some(*brought) != self.cx.trace.cause));
             }
             What::Attempt(direction) => {
                 attributes.push((key::DIRECTION, word(direction).into()));
@@ -58,65 +73,66 @@ impl Seen<'_> {
                 if let Some(target) = self.target(part.node) {
                     attributes.push((key::TARGET, target.as_str().into()));
                 }
-                let name = if direction == Direction::Undo { span::UNDO } else { span::STEP };
-                (name, self.trace.taken_back(self.def, part).into_iter().collect())
+                seen.links.extend(self.trace.taken_back(self.def, part));
             }
-        };
-        let status = match error {
-            Some(why) => {
-                attributes.push((ERROR_TYPE, Arc::clone(why).into()));
-                Status::Error(Arc::clone(why))
-            }
-            None => Status::Unset,
-        };
-        let context = self.trace.context(self.def, part);
-        Span { links, status, ..self.span(name, &node.path, context, part.at, attributes) }
+        }
+        if let Some(why) = error {
+            wrong(&mut seen, why);
+        }
+        seen
     }
 
-    /// The whole instance. That it was taken back is an outcome and no error.
+    /// The whole instance, below its first root, where it began; linked to the last part of the trace if that is another one.
+    /// That it was taken back is an outcome and no error.
     pub(super) fn run(&self, state: &State) -> Span {
-        let mut attributes = self.common();
-        attributes.push((key::OUTCOME, state.phase.to_string().as_str().into()));
-        attributes.push((key::EXCEPTIONS, i64::from(state.exceptions).into()));
-        let status = match state.phase {
-            Phase::Killed => {
-                attributes.push((ERROR_TYPE, "killed".into()));
-                Status::Error("killed".into())
-            }
-            _ => Status::Unset,
-        };
         let context = self.trace.root.sibling(self.cx.version, role::RUN, "");
-        Span { status, ..self.span(span::RUN, self.def.name(), context, self.trace.at, attributes) }
+        let mut run = self.span(span::RUN, self.def.name(), context, None, self.trace.at);
+        run.links.extend(self.trace.segment.map(|last| last.root));
+        run.attributes.push((key::OUTCOME, state.phase.to_string().as_str().into()));
+        run.attributes.push((key::EXCEPTIONS, i64::from(state.exceptions).into()));
+        if state.phase == Phase::Killed {
+            wrong(&mut run, &"killed".into());
+        }
+        run
     }
 
     /// A person's order.
     pub(super) fn operator(&self, order: &Order) -> Span {
         let digest = |text: &str| Digest::of(text.as_bytes()).to_string();
-        let mut attributes = self.common();
+        let context = self.trace.current().sibling(self.cx.version, role::OPERATOR, &self.cx.cause);
+        let verb = order.verb.as_str();
+        let mut acted = self.span(span::OPERATOR, verb, context, self.trace.segment, self.cx.time);
         if let Some(node) = &order.node {
-            attributes.push((key::NODE, Arc::clone(node).into()));
+            acted.attributes.push((key::NODE, Arc::clone(node).into()));
         }
-        attributes.push((key::BY, digest(&order.by).as_str().into()));
-        attributes.push((key::REASON, digest(&order.reason).as_str().into()));
-        let context = self.trace.root.sibling(self.cx.version, role::OPERATOR, &self.cx.cause);
-        let acted = self.span(span::OPERATOR, order.verb.as_str(), context, self.cx.time, attributes);
-        Span { links: self.elsewhere(), ..acted }
+        acted.attributes.push((key::BY, digest(&order.by).as_str().into()));
+        acted.attributes.push((key::REASON, digest(&order.reason).as_str().into()));
+        acted.links = self.elsewhere(context);
+        acted
     }
 
-    /// From then until now, below the root.
+    /// From then until now, below the root of its part of the trace.
     fn span(
         &self,
         name: &str,
         of: &str,
         context: SpanContext,
+        segment: Option<Segment>,
         start: Micros,
-        attributes: Attributes,
     ) -> Span {
+        let mut attributes = Vec::with_capacity(14);
+        attributes.extend([
+            (key::ID, Arc::clone(&self.cx.entity.id).into()),
+            (key::NAME, Arc::clone(self.def.name()).into()),
+            (key::VERSION, i64::from(self.def.version()).into()),
+            (SERVICE, Arc::clone(&self.cx.entity.service).into()),
+        ]);
+        attributes.extend(segment.map(|segment| (key::SEGMENT, i64::from(segment.number).into())));
         Span {
             name: format!("{name} {of}").into(),
             kind: SpanKind::Internal,
             context,
-            parent: Some(self.trace.root),
+            parent: Some(self.trace.root_of(segment)),
             links: Vec::new(),
             start,
             end: self.cx.time.max(start),
@@ -125,20 +141,9 @@ impl Seen<'_> {
         }
     }
 
-    /// The message that led here, when it came from another trace: a call.
-    fn elsewhere(&self) -> Vec<SpanContext> {
-        self.cx.trace.cause.into_iter().filter(|cause| cause.trace != self.trace.root.trace).collect()
-    }
-
-    fn common(&self) -> Attributes {
-        let mut attributes = Vec::with_capacity(14);
-        attributes.extend([
-            (key::ID, Arc::clone(&self.cx.entity.id).into()),
-            (key::NAME, Arc::clone(self.def.name()).into()),
-            (key::VERSION, i64::from(self.def.version()).into()),
-            (SERVICE, Arc::clone(&self.cx.entity.service).into()),
-        ]);
-        attributes
+    /// The message that led to this span, when it came from another trace: a call.
+    fn elsewhere(&self, span: SpanContext) -> Vec<SpanContext> {
+        self.cx.trace.cause.into_iter().filter(|cause| cause.trace != span.trace).collect()
     }
 
     fn target(&self, node: usize) -> Option<String> {
@@ -148,6 +153,11 @@ impl Seen<'_> {
             TargetKind::Activity { name, .. } => name.to_owned(),
         })
     }
+}
+
+fn wrong(span: &mut Span, why: &Arc<str>) {
+    span.attributes.push((ERROR_TYPE, Arc::clone(why).into()));
+    span.status = Status::Error(Arc::clone(why));
 }
 
 fn word(direction: Direction) -> &'static str {

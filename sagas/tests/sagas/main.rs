@@ -20,6 +20,7 @@ mod performing;
 mod persons;
 mod random;
 mod rows;
+mod segments;
 mod settle;
 mod table;
 mod undo_rules;

@@ -10,7 +10,7 @@
 )]
 
 mod crashes;
-mod forest;
 mod golden;
 mod outside;
+mod stories;
 mod world;

@@ -9,35 +9,21 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use palinode::{
-    Activity, Aggregate, Answer, Attempt, Client, Clock, Context, CountedIds, Failure, Log, Micros, NoUndo,
-    Node, NodeBuilder, Perform, Service, Topic,
+    Activity, Aggregate, Answer, Attempt, Client, Context, CountedIds, Failure, Log, NoUndo, Node,
+    NodeBuilder, Perform, Service, Topic,
     codec::{Entry, decode},
     log::memory::MemoryCluster,
     node::Parts,
     store::memory::MemoryStore,
+    testing::{Recorder, RuntimeClock},
 };
-use palinode_sagas::{Finished, GoOn, Retry, Saga, SagaClient, SagaService, Signal, client::Instance};
+use palinode_sagas::{
+    Finished, GoOn, Retry, Saga, SagaClient, SagaService, Signal,
+    client::{Instance, No},
+    testing::Forest,
+};
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
-
-use crate::forest::Recorder;
-
-/// The runtime's paused time as a time of day.
-#[derive(Clone)]
-pub(crate) struct Virtual(Instant);
-
-#[async_trait]
-impl Clock for Virtual {
-    fn now(&self) -> Micros {
-        Micros(1_700_000_000_000_000).plus(self.0.elapsed())
-    }
-
-    async fn wait_until(&self, until: Micros) {
-        tokio::time::sleep(until.since(self.now())).await;
-    }
-}
 
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Command {
@@ -166,9 +152,9 @@ pub(crate) fn patient() -> Saga<Trip> {
 pub(crate) struct World {
     pub(crate) cluster: MemoryCluster,
     pub(crate) store: MemoryStore,
-    pub(crate) clock: Virtual,
+    pub(crate) clock: RuntimeClock,
     pub(crate) ids: Arc<CountedIds>,
-    pub(crate) recorder: Recorder,
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) outside: Outside,
 }
 
@@ -181,9 +167,9 @@ impl World {
         Self {
             cluster: MemoryCluster::new(3),
             store: MemoryStore::default(),
-            clock: Virtual(Instant::now()),
+            clock: RuntimeClock::begin(),
             ids: Arc::default(),
-            recorder,
+            recorder: Arc::new(recorder),
             outside: Outside::default(),
         }
     }
@@ -192,7 +178,7 @@ impl World {
         Parts {
             log,
             store: Arc::new(self.store.clone()),
-            clock: Arc::new(self.clock.clone()),
+            clock: Arc::new(self.clock),
             ids: Arc::clone(&self.ids) as _,
         }
     }
@@ -211,7 +197,7 @@ impl World {
     }
 
     fn node(&self, name: &str) -> NodeBuilder {
-        NodeBuilder::new(name).partitions(1).observe(Arc::new(self.recorder.clone()))
+        NodeBuilder::new(name).partitions(1).observe(Arc::clone(&self.recorder) as _)
     }
 
     /// Rooms and seats on a node that nobody observes.
@@ -229,16 +215,21 @@ impl World {
     }
 
     /// Rooms and seats on a node of their own.
-    pub(crate) async fn stay_node(&self, name: &str) -> Node {
+    pub(crate) async fn stay_node(&self, log: Arc<dyn Log>) -> Node {
         let [hotel, flight] = Self::stays();
-        let node = self.node(name).inbox().service(hotel).service(flight);
-        node.start(self.parts(self.cluster.member(name))).await.unwrap()
+        let node = self.node("stays").inbox().service(hotel).service(flight);
+        node.start(self.parts(log)).await.unwrap()
     }
 
     /// Trips on a node of their own.
-    pub(crate) async fn trip_node(&self, name: &str) -> Node {
-        let node = self.node(name).service(self.trips()).peer("hotel").peer("flight");
-        node.start(self.parts(self.cluster.member(name))).await.unwrap()
+    pub(crate) async fn trip_node(&self, log: Arc<dyn Log>) -> Node {
+        let node = self.node("trips").service(self.trips()).peer("hotel").peer("flight");
+        node.start(self.parts(log)).await.unwrap()
+    }
+
+    /// Everything that was told so far.
+    pub(crate) fn told(&self) -> Forest {
+        Forest::told(&self.recorder)
     }
 
     /// The identity of the log of trips.
@@ -255,7 +246,7 @@ impl World {
         let parts = self.parts(self.cluster.member("client"));
         let services = ["hotel", "flight", "trip"];
         let client = Client::connect_with(parts.log, parts.clock, parts.ids, services).await.unwrap();
-        client.of_service("desk").observe(Arc::new(self.recorder.clone()))
+        client.of_service("desk").observe(Arc::clone(&self.recorder) as _)
     }
 }
 
@@ -265,6 +256,19 @@ pub(crate) async fn start(client: &Client, saga: &Saga<Trip>, id: &str, seat: &s
         match client.sagas("trip", saga).start(id, Trip { seat: seat.into() }).await {
             Answer::Accepted(receipt) => return receipt.reply,
             Answer::Unknown { .. } | Answer::Overloaded => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Asks until it is taken, however often that takes: what was taken already may be refused when it is asked again.
+pub(crate) async fn taken<R: std::fmt::Debug>(ask: impl AsyncFn() -> Answer<R, No>) {
+    let mut again = false;
+    loop {
+        match ask().await {
+            Answer::Accepted(_) => return,
+            Answer::Rejected(_) if again => return,
+            Answer::Unknown { .. } | Answer::Overloaded => again = true,
             other => panic!("{other:?}"),
         }
     }
