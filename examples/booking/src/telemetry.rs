@@ -22,6 +22,9 @@ pub(crate) struct TelemetryArgs {
     /// Where the pages of Jaeger are, to say links to traces [default: the variable PALINODE_JAEGER]
     #[arg(long, global = true, value_name = "http://HOST:PORT")]
     jaeger: Option<String>,
+    /// Cut the trace of a trip that rested for longer than this; a quarter of an hour is 900 [default: never]
+    #[arg(long, global = true, value_name = "SECONDS")]
+    trace_segment: Option<u64>,
 }
 
 /// Who is told what happens, and where traces are looked at. Cheap to clone.
@@ -43,6 +46,9 @@ impl TelemetryArgs {
         let mut setup = Setup::new(PROGRAM).traces().logs(style, level);
         if let Some(at) = self.metrics {
             setup = setup.metrics(at);
+        }
+        if let Some(seconds) = self.trace_segment {
+            setup = setup.segment_after(Duration::from_secs(seconds));
         }
         let telemetry = setup.start()?;
         if let Some(at) = telemetry.metrics() {
