@@ -1,7 +1,7 @@
 //! The bug zoo: planted bugs by name. Each must be found by a seed; without the feature `zoo` none can be planted.
 
 /// All of them.
-pub(crate) const BUGS: [&str; 86] = [
+pub(crate) const BUGS: [&str; 88] = [
     "acknowledgement-not-compared",
     "act-not-recorded",
     "answered-before-the-report",
@@ -42,6 +42,7 @@ pub(crate) const BUGS: [&str; 86] = [
     "overlay-applied-twice",
     "parent-not-compared",
     "parked-key-overtaken",
+    "part-told-below-the-present-root",
     "participant-without-memory",
     "participant-without-tombstone",
     "paused-saga-asks",
@@ -69,6 +70,7 @@ pub(crate) const BUGS: [&str; 86] = [
     "skip-runs-the-undo",
     "span-before-effective",
     "spans-by-the-wall-clock",
+    "spans-forgotten-at-a-take-over",
     "speculative-snapshot",
     "swap-without-position",
     "tail-never-advertised",

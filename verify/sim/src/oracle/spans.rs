@@ -1,6 +1,6 @@
 //! V1: what is seen in traces, held against the log. No span is told twice; what handled a message is an effective commit
 //! of this number, term, outcome and time, and what it hangs below was in that message; whatever a saga tells ends with an
-//! effective commit of that saga, its run with its last one.
+//! effective commit of that saga, its run with its last one; and nothing hangs in the air (`spans/parents.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,16 +11,24 @@ use palinode_verify::{Effective, record::Cause};
 use super::Truth;
 use crate::world::World;
 
+mod parents;
+
+use parents::Parents;
+
 pub(super) fn judge(world: &World, truth: &Truth, wrong: &mut Vec<String>) {
     let told = world.spans.all();
     let mut ids = BTreeSet::new();
     let by_time = by_entity_and_time(truth);
+    let parents = Parents::of(truth, &told);
     for (service, seen) in &*told {
         if !ids.insert((seen.context.trace, seen.context.span)) {
             wrong.push(format!("V1: told twice: {} {}", seen.name, seen.context));
         }
         if seen.end < seen.start {
             wrong.push(format!("V1: it ends before it began: {} {}", seen.name, seen.context));
+        }
+        if let Some(why) = parents.judge(seen) {
+            wrong.push(format!("V1: {} {}: {why}", seen.name, seen.context));
         }
         if seen.name.starts_with("process ") && seen.parent.is_some() {
             wrong.extend(handled(truth, service, seen));
