@@ -32,10 +32,8 @@ async fn told(story: &Story, apart: bool, nth: usize) -> Told {
 
 async fn survives(apart: bool) {
     for story in &STORIES {
-        let began = std::time::Instant::now();
         let deaths = survives_each(story.name, async |nth| told(story, apart, nth).await).await;
-        eprintln!("{apart} {} {deaths} {:?}", story.name, began.elapsed());
-        assert!(deaths >= 3, "{}: {deaths} deaths", story.name);
+        assert!(deaths >= 2, "{}: {deaths} deaths", story.name);
     }
 }
 

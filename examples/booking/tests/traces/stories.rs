@@ -32,7 +32,7 @@ pub(crate) struct Story {
 }
 
 /// All of them.
-pub(crate) const STORIES: [Story; 16] = [
+pub(crate) const STORIES: [Story; 15] = [
     paid("completed", |client| confirmed(client, by_car()).boxed_local()),
     paid("completed-without-a-car", |client| confirmed(client, by_train()).boxed_local()),
     unpaid("fully-booked", |client| fully_booked(client).boxed_local()),
@@ -48,7 +48,6 @@ pub(crate) const STORIES: [Story; 16] = [
         prepare: mute_once,
         ..paid("unknown-then-found", |client| confirmed(client, by_car()).boxed_local())
     },
-    Story { prepare: mute, ..paid("in-doubt-then-found", |client| in_doubt(client).boxed_local()) },
     Story { prepare: jammed, ..paid("no-voucher", |client| left_out(client).boxed_local()) },
     Story { segment_after: CUT, ..paid("cut", |client| confirmed(client, by_car()).boxed_local()) },
     Story { segment_after: CUT, ..unpaid("cut-and-declined", |client| declined(client).boxed_local()) },
@@ -75,11 +74,6 @@ fn slow(world: &World) {
 
 fn mute_once(world: &World) {
     world.outside.mute.store(1, Ordering::SeqCst);
-}
-
-/// As often as the bank is asked before a person has to look.
-fn mute(world: &World) {
-    world.outside.mute.store(5, Ordering::SeqCst);
 }
 
 fn jammed(world: &World) {
@@ -217,14 +211,6 @@ async fn paused(client: Client) -> Instance<Trip> {
     taken(async || trip.pause("ann", "the bank is closed").await).await;
     confirms(&trip).await;
     taken(async || trip.resume("ann", "it has opened").await).await;
-    ends(trip, End::Completed).await
-}
-
-async fn in_doubt(client: Client) -> Instance<Trip> {
-    let trip = start(&client, by_car()).await;
-    confirms(&trip).await;
-    tokio::time::sleep(Duration::from_secs(8)).await;
-    taken(async || trip.retry("capture-payment", "ann", "the line is mended").await).await;
     ends(trip, End::Completed).await
 }
 
