@@ -1,13 +1,17 @@
 //! Read models of a running node: which shards of a service they follow here.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::Node;
 use crate::{
-    checkpoint::{ApplyError, ReadDb},
+    checkpoint::{ApplyError, Class, ReadDb},
     projection::{self, Projection, ReadModel, Source},
     tail::Tail,
 };
+
+/// How long a read model's database may be away when it is started, and how long to wait between two tries.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(500);
 
 impl Node {
     /// Follows a service's log with a read model that lives in this database. It stops with the node.
@@ -17,7 +21,7 @@ impl Node {
     ///
     /// # Errors
     /// When this node neither runs the service nor names it as a peer, follows it with this projection already, or the read
-    /// model's tables cannot be made.
+    /// model's tables cannot be made; a database that is away is waited for, half a minute.
     pub async fn project_into<D: ReadDb, P: Projection<D>>(
         &self,
         service: &str,
@@ -71,8 +75,27 @@ impl Node {
             let what = format!("{:?} version {} follows {:?} already", P::NAME, P::VERSION, source.service);
             return Err(ApplyError::broken(what));
         }
-        let read_model = projection::start(Arc::new(projection), source, db).await?;
+        let read_model = self.patiently(&Arc::new(projection), &source, &db).await?;
         self.board.read_models().insert(follows, read_model.clone());
         Ok(read_model)
+    }
+
+    /// Starts it; a database that is away for a moment just now does not end the process.
+    async fn patiently<D: ReadDb, P: Projection<D>>(
+        &self,
+        projection: &Arc<P>,
+        source: &Source,
+        db: &D,
+    ) -> Result<ReadModel, ApplyError> {
+        let begun = self.clock.now();
+        loop {
+            match projection::start(Arc::clone(projection), source.clone(), db.clone()).await {
+                Err(e) if e.class == Class::Outage && self.clock.now().since(begun) < PATIENCE => {
+                    tracing::warn!(projection = P::NAME, error = %e, "a read model cannot be started yet, it is tried again");
+                    self.clock.pass(PAUSE).await;
+                }
+                started => return started,
+            }
+        }
     }
 }
