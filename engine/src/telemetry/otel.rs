@@ -10,6 +10,7 @@ use super::{Fact, Levels, Observe, Span, SpanContext};
 pub mod instruments;
 mod metrics;
 mod spans;
+mod standard;
 
 pub use spans::given_ids;
 

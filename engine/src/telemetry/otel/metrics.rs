@@ -13,6 +13,7 @@ use ::opentelemetry::{
 use super::{
     super::{Fact, Instrument, InstrumentKind, Level, Levels, Measured},
     instruments as known,
+    standard::Standard,
 };
 
 /// The instruments of one meter.
@@ -34,6 +35,7 @@ pub(super) struct Metrics {
     projection_events: Counter<u64>,
     activity_duration: Histogram<f64>,
     activity_rejected: Counter<u64>,
+    standard: Standard,
     /// Those of what is above the engine, made when they are first met.
     others: RwLock<BTreeMap<&'static str, Other>>,
     sources: Arc<Sources>,
@@ -70,6 +72,7 @@ impl Metrics {
             projection_events: counter(&known::PROJECTION_EVENTS),
             activity_duration: histogram(&known::ACTIVITY_DURATION),
             activity_rejected: counter(&known::ACTIVITY_REJECTED),
+            standard: Standard::new(meter),
             meter: meter.clone(),
             others: RwLock::default(),
             sources: Arc::default(),
@@ -115,6 +118,15 @@ impl Metrics {
                 let of = of(&[("projection", projection), ("result", result)]);
                 self.projection_batch_duration.record(took.as_secs_f64(), &of);
                 self.projection_events.add(events as u64, &of);
+            }
+            Fact::Sent { system, topic, messages, outcome } => {
+                self.standard.sent(service, (system, topic), messages, outcome);
+            }
+            Fact::Processed { system, topic, took, error } => {
+                self.standard.processed(service, (system, topic), took.as_secs_f64(), error);
+            }
+            Fact::Queried { system, query, took, error } => {
+                self.standard.queried(service, system, &query, took.as_secs_f64(), error);
             }
             Fact::Measured(measured) => self.measured(service, measured),
         }
@@ -237,12 +249,12 @@ fn float(number: u64) -> f64 {
     number as f64
 }
 
-fn histogram(meter: &Meter, of: &Instrument) -> Histogram<f64> {
+pub(super) fn histogram(meter: &Meter, of: &Instrument) -> Histogram<f64> {
     let builder = meter.f64_histogram(of.name).with_unit(of.unit).with_description(of.about);
     builder.with_boundaries(of.buckets.to_vec()).build()
 }
 
-fn counter(meter: &Meter, of: &Instrument) -> Counter<u64> {
+pub(super) fn counter(meter: &Meter, of: &Instrument) -> Counter<u64> {
     meter.u64_counter(of.name).with_unit(of.unit).with_description(of.about).build()
 }
 
