@@ -18,6 +18,9 @@ pub(crate) struct Figure {
     /// The limit's, measured in turns with ours.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) limit: Vec<f64>,
+    /// Whether each of ours is to be compared with the limit's of the same place: differences that are smaller than the
+    /// machine's own from one minute to the next.
+    pub(crate) paired: bool,
     /// What is asked of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) mark: Option<Mark>,
@@ -45,7 +48,7 @@ impl Figure {
         unit: &'static str,
         ours: Vec<f64>,
     ) -> Self {
-        Self { workload, name: name.into(), unit, ours, limit: Vec::new(), mark: None }
+        Self { workload, name: name.into(), unit, ours, limit: Vec::new(), paired: false, mark: None }
     }
 
     /// Beside this limit.
@@ -54,15 +57,34 @@ impl Figure {
         self
     }
 
+    /// Beside this limit, each with its own.
+    #[cfg(feature = "telemetry")]
+    pub(crate) fn paired(self, limit: Vec<f64>) -> Self {
+        Self { paired: true, ..self.beside(limit) }
+    }
+
     /// With this mark.
     pub(crate) fn mark(mut self, mark: Mark) -> Self {
         self.mark = Some(mark);
         self
     }
 
-    /// Ours over the limit, of the medians.
+    /// Ours over the limit: of the medians, or the median of all pairs.
     pub(crate) fn ratio(&self) -> Option<f64> {
-        (!self.limit.is_empty()).then(|| median(&self.ours) / median(&self.limit))
+        let of_medians = || median(&self.ours) / median(&self.limit);
+        let ratio = || self.ratios().map_or_else(of_medians, |ratios| median(&ratios));
+        (!self.limit.is_empty()).then(ratio)
+    }
+
+    /// Of each pair.
+    fn ratios(&self) -> Option<Vec<f64>> {
+        self.paired.then(|| self.ours.iter().zip(&self.limit).map(|(ours, limit)| ours / limit).collect())
+    }
+
+    /// The ratio as it is shown, with its spread where pairs have one.
+    pub(crate) fn shown_ratio(&self) -> Option<String> {
+        let spread = self.ratios().map(|ratios| format!(" ({})", spread(&ratios))).unwrap_or_default();
+        self.ratio().map(|ratio| format!("{ratio:.2}{spread}"))
     }
 
     /// Whether the mark is met; `None` without one.
@@ -92,8 +114,8 @@ impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, unit, ours, .. } = self;
         write!(f, "{name}: {} {unit} ({})", short(median(ours)), spread(ours))?;
-        if let Some(ratio) = self.ratio() {
-            write!(f, ", limit {} ({}), ratio {ratio:.2}", short(median(&self.limit)), spread(&self.limit))?;
+        if let Some(ratio) = self.shown_ratio() {
+            write!(f, ", limit {} ({}), ratio {ratio}", short(median(&self.limit)), spread(&self.limit))?;
         }
         match (self.mark, self.met()) {
             (Some(mark), Some(true)) => write!(f, ", mark {mark}: met"),
@@ -140,5 +162,12 @@ mod tests {
             "rate: 30.0 1/s (10.0 to 90.0), limit 60.0 (50.0 to 100), ratio 0.50, mark >= 0.5 of it: met"
         );
         assert_eq!(figure.mark(Mark::AtMost(29.0)).met(), Some(false));
+    }
+
+    #[test]
+    fn pairs_are_compared_each_by_itself() {
+        let figure = Figure::new("W13", "rate", "1/s", vec![9.0, 95.0, 480.0]);
+        let figure = Figure { paired: true, ..figure.beside(vec![10.0, 100.0, 400.0]) };
+        assert_eq!(figure.shown_ratio().unwrap(), "0.95 (0.90 to 1.20)");
     }
 }

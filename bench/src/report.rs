@@ -47,7 +47,7 @@ pub(crate) fn print(host: &str, setting: &Setting, figures: &[Figure], json: boo
             [] => String::new(),
             values => format!("{} ({})", short(median(values)), spread(values)),
         };
-        let ratio = figure.ratio().map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
+        let ratio = figure.shown_ratio().unwrap_or_default();
         let mark = figure.mark.map(|mark| mark.to_string()).unwrap_or_default();
         let met = figure.met().map(|met| if met { "yes" } else { "no" }).unwrap_or_default();
         let Figure { workload, name, unit, ours, limit, .. } = figure;

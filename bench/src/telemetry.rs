@@ -1,5 +1,5 @@
 //! W13: what it costs to be seen. The same commands and sagas with nobody told, with metrics, with one trace in a hundred, with
-//! all of them, and with a collector that hangs: in turns, each beside the run with nobody told before it.
+//! all of them, and with a collector that hangs: each run in a pair with one of nobody told.
 
 mod collector;
 
@@ -16,7 +16,7 @@ use crate::{
     host,
     load::Run,
     setting::Setting,
-    workload::{STOP, at, commands, rates, sagas},
+    workload::{STOP, commands, sagas},
 };
 
 /// The only one.
@@ -30,7 +30,7 @@ const FULL: usize = 256;
 /// Pairs at least: the differences are small.
 const PAIRS: usize = 10;
 /// How long what was told may take to leave, once a run is over.
-const DRAIN: Duration = Duration::from_secs(5);
+const DRAIN: Duration = Duration::from_secs(1);
 
 /// How much is seen, and what may be left of the rate with nobody told.
 const SEEN: [(&str, Seen, Option<f64>); 4] = [
@@ -58,37 +58,47 @@ enum Work {
 pub(crate) async fn measure(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (work, name, unit) in [(Work::Commands, "W1", "commands/s"), (Work::Sagas, "W2", "sagas/s")] {
-        let mut runs: BTreeMap<&str, Vec<[Seat; 2]>> = BTreeMap::new();
-        for _ in 0..setting.repeat.max(PAIRS) {
+        let mut pairs: BTreeMap<&str, Vec<Pair>> = BTreeMap::new();
+        for n in 0..setting.repeat.max(PAIRS) {
             for (what, seen, _) in SEEN {
-                let alone = once(work, None, setting).await?;
-                let observed = once(work, Some(seen), setting).await?;
-                runs.entry(what).or_default().push([observed, alone]);
+                pairs.entry(what).or_default().push(pair(work, seen, n % 2 == 0, setting).await?);
             }
         }
         for (what, _, mark) in SEEN {
-            let pairs = runs.remove(what).unwrap_or_default();
-            let side = |n: usize| pairs.iter().filter_map(|pair| pair.get(n)).collect::<Vec<_>>();
-            let of = |n, get: fn(&[Run]) -> Vec<f64>| {
-                get(&side(n).into_iter().map(|seat| seat.run.clone()).collect::<Vec<_>>())
+            let pairs = pairs.remove(what).unwrap_or_default();
+            let figure = |name: String, unit, get: fn(&Seat) -> f64| {
+                let (seen, alone) = pairs.iter().map(|pair| (get(&pair.seen), get(&pair.alone))).unzip();
+                Figure::new("W13", name, unit, seen).paired(alone)
             };
-            let rate = Figure::new("W13", format!("{name}: {what}"), unit, of(0, rates)).beside(of(1, rates));
+            let rate = figure(format!("{name}: {what}"), unit, |seat| seat.run.rate);
             figures.push(match mark {
                 Some(mark) => rate.mark(Mark::RatioAtLeast(mark)),
                 None => rate,
             });
-            let cpu: fn(&[Run]) -> Vec<f64> = |runs| runs.iter().map(|run| run.cpu_us).collect();
-            let figure = Figure::new("W13", format!("{name}: {what}, CPU time of one"), "us", of(0, cpu));
-            figures.push(figure.beside(of(1, cpu)));
-            let p99: fn(&[Run]) -> Vec<f64> = |runs| at(runs, 0.99);
-            let figure = Figure::new("W13", format!("{name}: {what}, p99"), "ms", of(0, p99));
-            figures.push(figure.beside(of(1, p99)));
-            let memory = |n| side(n).into_iter().map(|seat| seat.memory_mb).collect();
-            let figure = Figure::new("W13", format!("{name}: {what}, resident at the end"), "MB", memory(0));
-            figures.push(figure.beside(memory(1)));
+            figures.push(figure(format!("{name}: {what}, CPU time of one"), "us", |seat| seat.run.cpu_us));
+            figures.push(figure(format!("{name}: {what}, p99"), "ms", |seat| {
+                seat.run.latency.value_at_quantile(0.99) as f64 / 1_000.0
+            }));
+            figures.push(figure(format!("{name}: {what}, resident at the end"), "MB", |seat| seat.memory_mb));
         }
     }
     Ok(figures)
+}
+
+/// Two runs, one right after the other.
+struct Pair {
+    seen: Seat,
+    alone: Seat,
+}
+
+/// One of them comes first, the next time the other.
+async fn pair(work: Work, seen: Seen, first: bool, setting: &Setting) -> anyhow::Result<Pair> {
+    Ok(if first {
+        Pair { seen: once(work, Some(seen), setting).await?, alone: once(work, None, setting).await? }
+    } else {
+        let alone = once(work, None, setting).await?;
+        Pair { alone, seen: once(work, Some(seen), setting).await? }
+    })
 }
 
 /// One run, and the memory of this process right after it.

@@ -14,7 +14,7 @@ use palinode::{Node, Service};
 #[cfg(feature = "servers")]
 pub(crate) use command::AGGREGATES;
 pub(crate) use command::commands;
-#[cfg(any(feature = "servers", feature = "telemetry"))]
+#[cfg(feature = "servers")]
 pub(crate) use command::{at, rates};
 #[cfg(feature = "servers")]
 pub(crate) use read_model::{LAST, last, shown};

@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[async_trait]
 pub trait Gate: Send + Sync + 'static {
     /// Brings a message to its owner and the owner's answer back.
-    async fn tell(&self, message: ClientMessage) -> Told;
+    async fn tell(&self, message: &ClientMessage) -> Told;
 
     /// What an entity ended with, once it has; `None` when that can no longer be learned here (the node stops).
     async fn ended(&self, entity: &Address) -> Option<Box<RawValue>>;
@@ -108,7 +108,7 @@ impl Client {
             Err(bad) => Told::Invalid(bad.into()),
             Ok(()) => tokio::select! {
                 biased;
-                told = self.ask(message) => told,
+                told = self.ask(&message) => told,
                 () = self.clock.pass(self.patience) => Told::Unknown,
             },
         };
@@ -121,16 +121,16 @@ impl Client {
         told
     }
 
-    async fn ask(&self, message: ClientMessage) -> Told {
+    async fn ask(&self, message: &ClientMessage) -> Told {
         let mut wait = Duration::from_millis(20);
-        let mut told = self.gate.tell(message.clone()).await;
+        let mut told = self.gate.tell(message).await;
         for _ in 0..5 {
             if !matches!(told, Told::Unknown) {
                 return told;
             }
             self.clock.pass(wait).await;
             wait = wait.saturating_mul(2);
-            told = match self.gate.tell(message.clone()).await {
+            told = match self.gate.tell(message).await {
                 // Nothing was done this time; what became of the time before is as unknown as it was.
                 Told::Overloaded => Told::Unknown,
                 told => told,

@@ -240,7 +240,7 @@ impl Instance {
         decision.stops = out.stops;
         decision.spans = out.spans;
         decision.measured = out.measured;
-        decision.trace = state.traced(cx);
+        decision.trace = state.traced(cx, self.state.trace.as_deref());
         self.state = state;
         self.typed = typed;
         Ok(decision)
@@ -272,7 +272,7 @@ impl Instance {
             let event = kept();
             self.state.apply(&self.definition, &event).map_err(Unfit::new)?;
             let mut decision = Decision::accepted();
-            decision.trace = self.state.traced(cx);
+            decision.trace = self.state.traced(cx, self.state.trace.as_deref());
             decision.events = vec![event.record().map_err(Unfit::new)?];
             Ok(decision)
         })
@@ -282,7 +282,7 @@ impl Instance {
         self.state.apply(&self.definition, event).map_err(Unfit::new)?;
         let refusal = Refusal { code: "parked".into(), text: Arc::clone(why), data: None };
         let mut decision = Decision::of(Outcome::Parked, to_raw_value(&refusal).ok());
-        decision.trace = self.state.traced(cx);
+        decision.trace = self.state.traced(cx, self.state.trace.as_deref());
         decision.events = vec![event.record().map_err(Unfit::new)?];
         Ok(decision)
     }

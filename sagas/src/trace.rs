@@ -127,9 +127,11 @@ impl State {
         let _ = self.follow(def, event, at);
     }
 
-    /// The root of its trace, when somebody observes.
-    pub(crate) fn traced(&self, cx: &Context) -> Option<SpanContext> {
-        self.trace.as_ref().filter(|_| cx.trace.is_on()).map(|trace| trace.root)
+    /// The root of its trace as a commit says it, when somebody observes: every commit of a trace that is kept, and of one
+    /// that is not the first, in which it began.
+    pub(crate) fn traced(&self, cx: &Context, before: Option<&Trace>) -> Option<SpanContext> {
+        let root = self.trace.as_ref().filter(|_| cx.trace.is_on()).map(|trace| trace.root);
+        root.filter(|root| root.sampled || before.is_none())
     }
 
     /// The span of the open attempt of a node: what it asks is asked for this.

@@ -79,9 +79,9 @@ struct Abroad {
 
 #[async_trait]
 impl Gate for Abroad {
-    async fn tell(&self, message: ClientMessage) -> Told {
+    async fn tell(&self, message: &ClientMessage) -> Told {
         match self.directory.locate(&message.to) {
-            Ok(shard) => self.lines.tell(&shard, &message, || false).await,
+            Ok(shard) => self.lines.tell(&shard, message, || false).await,
             Err(invalid) => Told::Invalid(invalid),
         }
     }

@@ -217,8 +217,12 @@ impl Outbox<'_> {
         let (seq, prev) = *at;
         let from = self.machine.me.clone();
         let parent = parent.or(self.handled);
-        let context = parent.map(|parent| self.machine.sending(parent, self.version, &peer, seq));
-        let traceparent = context.map_or_else(|| self.passed_on.cloned(), |own| Some(own.traceparent()));
+        let traceparent = match parent {
+            Some(parent) => {
+                self.machine.sending(parent, self.version, &peer, seq).map(|own| own.traceparent())
+            }
+            None => self.passed_on.cloned(),
+        };
         let message = Message {
             from,
             seq,

@@ -50,14 +50,20 @@ impl Machine {
         Some(Handled { came, here: came.sibling(version, role::PROCESS, branch), conversation: None })
     }
 
-    /// The context of a message of this number, sent for this span. An unsampled trace has no spans: its context is passed
-    /// on as it is.
-    pub(super) fn sending(&self, parent: SpanContext, version: u64, to: &Peer, seq: u64) -> SpanContext {
+    /// The context of a message of this number, sent for this span. A trace that is not kept has no spans, and its messages
+    /// say nothing: whether to keep it is decided already, and the bytes would cost every commit something.
+    pub(super) fn sending(
+        &self,
+        parent: SpanContext,
+        version: u64,
+        to: &Peer,
+        seq: u64,
+    ) -> Option<SpanContext> {
         if !parent.sampled {
-            return parent;
+            return None;
         }
         let Peer { service, log_id, shard } = &self.me;
         let branch = format_args!("{service}/{log_id}/{shard}/{seq}>{}/{}", to.service, to.shard).to_string();
-        parent.sibling(version, role::SEND, branch)
+        Some(parent.sibling(version, role::SEND, branch))
     }
 }

@@ -45,22 +45,24 @@ impl Doors {
 
 #[async_trait]
 impl Gate for Doors {
-    async fn tell(&self, message: ClientMessage) -> Told {
+    async fn tell(&self, message: &ClientMessage) -> Told {
         let shard = match self.directory.locate(&message.to) {
             Ok(shard) => shard,
             Err(invalid) => return Told::Invalid(invalid),
         };
         match (self.router.owner(&shard), &self.lines) {
             (Some(owner), _) => {
+                let place = match owner.calls.try_reserve() {
+                    Ok(place) => place,
+                    Err(mpsc::error::TrySendError::Full(())) => return Told::Overloaded,
+                    Err(mpsc::error::TrySendError::Closed(())) => return Told::Unknown,
+                };
                 let (reply, answer) = oneshot::channel();
-                match owner.calls.try_send(Call { message, at: self.clock.now(), reply }) {
-                    // An owner that ends drops its calls: they are asked again, by the road there is then.
-                    Ok(()) => answer.await.unwrap_or(Told::Unknown),
-                    Err(mpsc::error::TrySendError::Full(_)) => Told::Overloaded,
-                    Err(mpsc::error::TrySendError::Closed(_)) => Told::Unknown,
-                }
+                place.send(Call { message: message.clone(), at: self.clock.now(), reply });
+                // An owner that ends drops its calls: they are asked again, by the road there is then.
+                answer.await.unwrap_or(Told::Unknown)
             }
-            (None, Some(lines)) => lines.tell(&shard, &message, || self.is_here(&shard)).await,
+            (None, Some(lines)) => lines.tell(&shard, message, || self.is_here(&shard)).await,
             (None, None) => Told::Unknown,
         }
     }

@@ -9,6 +9,7 @@ use super::{Fact, Levels, Observe, Span, SpanContext};
 
 pub mod instruments;
 mod metrics;
+mod sets;
 mod spans;
 mod standard;
 

@@ -5,14 +5,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak},
 };
 
-use ::opentelemetry::{
-    Key, KeyValue,
-    metrics::{Counter, Histogram, Meter},
-};
+use ::opentelemetry::metrics::{Counter, Histogram, Meter};
 
 use super::{
     super::{Fact, Instrument, InstrumentKind, Level, Levels, Measured},
     instruments as known,
+    sets::{Sets, attributes},
     standard::Standard,
 };
 
@@ -35,6 +33,7 @@ pub(super) struct Metrics {
     projection_events: Counter<u64>,
     activity_duration: Histogram<f64>,
     activity_rejected: Counter<u64>,
+    sets: Sets,
     standard: Standard,
     /// Those of what is above the engine, made when they are first met.
     others: RwLock<BTreeMap<&'static str, Other>>,
@@ -48,6 +47,9 @@ enum Other {
     Counter(Counter<f64>),
     Histogram(Histogram<f64>),
 }
+
+/// Nothing but the service.
+const NONE: &[(&str, &str)] = &[];
 
 /// Who has levels.
 type Sources = Mutex<Vec<Weak<dyn Levels>>>;
@@ -72,6 +74,7 @@ impl Metrics {
             projection_events: counter(&known::PROJECTION_EVENTS),
             activity_duration: histogram(&known::ACTIVITY_DURATION),
             activity_rejected: counter(&known::ACTIVITY_REJECTED),
+            sets: Sets::default(),
             standard: Standard::new(meter),
             meter: meter.clone(),
             others: RwLock::default(),
@@ -86,16 +89,22 @@ impl Metrics {
         let of = |more: &[(&'static str, &str)]| attributes(service, more);
         match *fact {
             Fact::Answered { kind, answer, took } => {
-                let of = of(&[("kind", kind), ("outcome", answer.word())]);
-                self.command_duration.record(took.as_secs_f64(), &of);
+                let more = [("kind", kind), ("outcome", answer.word())];
+                self.sets.with(service, &more, |of| self.command_duration.record(took.as_secs_f64(), of));
             }
-            Fact::Waited(waited) => self.input_wait.record(waited.as_secs_f64(), &of(&[])),
-            Fact::Appended(outcome) => self.append_outcome.add(1, &of(&[("outcome", outcome.word())])),
+            Fact::Waited(waited) => {
+                self.sets.with(service, NONE, |of| self.input_wait.record(waited.as_secs_f64(), of));
+            }
+            Fact::Appended(outcome) => {
+                let more = [("outcome", outcome.word())];
+                self.sets.with(service, &more, |of| self.append_outcome.add(1, of));
+            }
             Fact::Effective { took, events, bytes } => {
-                let of = of(&[]);
-                self.commit_duration.record(took.as_secs_f64(), &of);
-                self.commit_events.record(float(events as u64), &of);
-                self.commit_bytes.record(float(bytes as u64), &of);
+                self.sets.with(service, NONE, |of| {
+                    self.commit_duration.record(took.as_secs_f64(), of);
+                    self.commit_events.record(float(events as u64), of);
+                    self.commit_bytes.record(float(bytes as u64), of);
+                });
             }
             Fact::Dead(why) => self.records_dead.add(1, &of(&[("reason", why.word())])),
             Fact::GapRead => self.gap_reads.add(1, &of(&[])),
@@ -120,13 +129,13 @@ impl Metrics {
                 self.projection_events.add(events as u64, &of);
             }
             Fact::Sent { system, topic, messages, outcome } => {
-                self.standard.sent(service, (system, topic), messages, outcome);
+                self.standard.sent((&self.sets, service), (system, topic), messages, outcome);
             }
             Fact::Processed { system, topic, took, error } => {
-                self.standard.processed(service, (system, topic), took.as_secs_f64(), error);
+                self.standard.processed((&self.sets, service), (system, topic), took.as_secs_f64(), error);
             }
             Fact::Queried { system, query, took, error } => {
-                self.standard.queried(service, system, &query, took.as_secs_f64(), error);
+                self.standard.queried((&self.sets, service), system, &query, took.as_secs_f64(), error);
             }
             Fact::Measured(measured) => self.measured(service, measured),
         }
@@ -144,12 +153,11 @@ impl Metrics {
 
     fn measured(&self, service: &str, measured: &Measured) {
         let Measured { instrument, value, attributes: more } = measured;
-        let (of, value) = (shared(service, more), *value);
-        match self.other(instrument) {
-            Some(Other::Counter(counter)) => counter.add(value, &of),
-            Some(Other::Histogram(histogram)) => histogram.record(value, &of),
-            None => {}
-        }
+        let Some(other) = self.other(instrument) else { return };
+        self.sets.with(service, more, |of| match other {
+            Other::Counter(counter) => counter.add(*value, of),
+            Other::Histogram(histogram) => histogram.record(*value, of),
+        });
     }
 
     fn other(&self, instrument: &'static Instrument) -> Option<Other> {
@@ -225,23 +233,11 @@ fn reading(
         Level::Rebuilt { projection, done } => {
             tell(&known::PROJECTION_REBUILD_PROGRESS, done, &[("projection", projection)]);
         }
-        Level::Measured(Measured { instrument, value, attributes }) if instrument.name == gauge => {
-            to.observe(*value, &shared(service, attributes));
+        Level::Measured(Measured { instrument, value, attributes: more }) if instrument.name == gauge => {
+            to.observe(*value, &attributes(service, more));
         }
         Level::Measured(_) => {}
     }
-}
-
-fn attributes(service: &str, more: &[(&'static str, &str)]) -> Vec<KeyValue> {
-    let value =
-        |(key, value): &(&'static str, &str)| KeyValue::new(Key::from_static_str(key), value.to_string());
-    std::iter::once(&("service", service)).chain(more).map(value).collect()
-}
-
-fn shared(service: &str, more: &[(&'static str, Arc<str>)]) -> Vec<KeyValue> {
-    let mut all = attributes(service, &[]);
-    all.extend(more.iter().map(|(key, value)| KeyValue::new(Key::from_static_str(key), Arc::clone(value))));
-    all
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]

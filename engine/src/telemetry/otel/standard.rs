@@ -1,10 +1,8 @@
 //! The metrics that OpenTelemetry has names for: messages and questions to databases, by its semantic conventions 1.44.
 //! Every attribute has few values: topics and tables of programs, never ids.
 
-use std::sync::Arc;
-
 use ::opentelemetry::{
-    Key, KeyValue,
+    KeyValue,
     metrics::{Counter, Histogram, Meter},
 };
 
@@ -12,6 +10,7 @@ use super::{
     super::{Appending, Query},
     instruments as known,
     metrics::{counter, histogram},
+    sets::Sets,
 };
 use crate::{
     address::Topic,
@@ -25,6 +24,9 @@ pub(super) struct Standard {
     queries: Histogram<f64>,
 }
 
+/// What carries messages, and where to or from.
+type Road<'a> = (&'static str, &'a Topic);
+
 impl Standard {
     pub(super) fn new(meter: &Meter) -> Self {
         Self {
@@ -36,68 +38,65 @@ impl Standard {
 
     pub(super) fn sent(
         &self,
-        service: &str,
-        (system, topic): (&'static str, &Topic),
+        (sets, service): (&Sets, &str),
+        road: Road<'_>,
         messages: usize,
         outcome: Appending,
     ) {
         let error = (outcome != Appending::Appended).then(|| outcome.word());
-        self.sent.add(messages as u64, &messaging(service, value::SEND, system, topic, error));
+        let tell = |of: &[KeyValue]| self.sent.add(messages as u64, of);
+        messaging((sets, service), value::SEND, road, error, tell);
     }
 
     pub(super) fn processed(
         &self,
-        service: &str,
-        (system, topic): (&'static str, &Topic),
+        (sets, service): (&Sets, &str),
+        road: Road<'_>,
         seconds: f64,
-        error: Option<&'static str>,
+        error: Option<&str>,
     ) {
-        self.processing.record(seconds, &messaging(service, value::PROCESS, system, topic, error));
+        let tell = |of: &[KeyValue]| self.processing.record(seconds, of);
+        messaging((sets, service), value::PROCESS, road, error, tell);
     }
 
     pub(super) fn queried(
         &self,
-        service: &str,
+        (sets, service): (&Sets, &str),
         system: &'static str,
         query: &Query,
         seconds: f64,
-        error: Option<&'static str>,
+        error: Option<&str>,
     ) {
-        let mut of = Vec::with_capacity(6);
-        of.extend([
-            text("service", Arc::from(service)),
-            word(key::DB_SYSTEM, system),
-            word(key::DB_OPERATION, query.operation()),
-            text(key::DB_SUMMARY, query.summary().into()),
-        ]);
-        of.extend(query.table().map(|table| word(key::DB_COLLECTION, table)));
-        of.extend(error.map(|error| word(key::ERROR_TYPE, error)));
-        self.queries.record(seconds, &of);
+        let summary = query.summary();
+        let mut more = vec![
+            (key::DB_SYSTEM, system),
+            (key::DB_OPERATION, query.operation()),
+            (key::DB_SUMMARY, summary.as_str()),
+        ];
+        more.extend(query.table().map(|table| (key::DB_COLLECTION, table)));
+        more.extend(error.map(|error| (key::ERROR_TYPE, error)));
+        sets.with(service, &more, |of| self.queries.record(seconds, of));
     }
 }
 
 fn messaging(
-    service: &str,
-    operation: &'static str,
-    system: &'static str,
-    topic: &Topic,
-    error: Option<&'static str>,
-) -> Vec<KeyValue> {
-    let mut of = Vec::with_capacity(5);
-    of.extend([
-        text("service", Arc::from(service)),
-        word(key::MESSAGING_SYSTEM, system),
-        word(key::MESSAGING_OPERATION, operation),
-        text(key::MESSAGING_DESTINATION, topic.to_string().into()),
-    ]);
-    of.extend(error.map(|error| word(key::ERROR_TYPE, error)));
-    of
-}
-
-fn word(key: &'static str, word: &'static str) -> KeyValue {
-    KeyValue::new(Key::from_static_str(key), word)
-}
-
-fn text(key: &'static str, text: Arc<str>) -> KeyValue {
-    KeyValue::new(Key::from_static_str(key), text)
+    (sets, service): (&Sets, &str),
+    operation: &str,
+    (system, topic): Road<'_>,
+    error: Option<&str>,
+    tell: impl FnOnce(&[KeyValue]),
+) {
+    let topic = topic.to_string();
+    let good = [
+        (key::MESSAGING_SYSTEM, system),
+        (key::MESSAGING_OPERATION, operation),
+        (key::MESSAGING_DESTINATION, topic.as_str()),
+    ];
+    match error {
+        None => sets.with(service, &good, tell),
+        Some(error) => {
+            let [system, operation, topic] = good;
+            sets.with(service, &[system, operation, topic, (key::ERROR_TYPE, error)], tell);
+        }
+    }
 }
