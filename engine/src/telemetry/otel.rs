@@ -11,6 +11,7 @@ pub mod instruments;
 mod metrics;
 mod sets;
 mod spans;
+mod standard;
 
 pub use spans::given_ids;
 
