@@ -1,17 +1,13 @@
 //! Read models of a running node: which shards of a service they follow here.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use super::Node;
+use super::{Node, patience::patiently};
 use crate::{
-    checkpoint::{ApplyError, Class, ReadDb},
+    checkpoint::{ApplyError, ReadDb},
     projection::{self, Projection, ReadModel, Source},
     tail::Tail,
 };
-
-/// How long a read model's database may be away when it is started, and how long to wait between two tries.
-const PATIENCE: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_millis(500);
 
 impl Node {
     /// Follows a service's log with a read model that lives in this database. It stops with the node.
@@ -75,27 +71,10 @@ impl Node {
             let what = format!("{:?} version {} follows {:?} already", P::NAME, P::VERSION, source.service);
             return Err(ApplyError::broken(what));
         }
-        let read_model = self.patiently(&Arc::new(projection), &source, &db).await?;
+        let projection = Arc::new(projection);
+        let start = async || projection::start(Arc::clone(&projection), source.clone(), db.clone()).await;
+        let read_model = patiently(&*self.clock, P::NAME, start).await?;
         self.board.read_models().insert(follows, read_model.clone());
         Ok(read_model)
-    }
-
-    /// Starts it; a database that is away for a moment just now does not end the process.
-    async fn patiently<D: ReadDb, P: Projection<D>>(
-        &self,
-        projection: &Arc<P>,
-        source: &Source,
-        db: &D,
-    ) -> Result<ReadModel, ApplyError> {
-        let begun = self.clock.now();
-        loop {
-            match projection::start(Arc::clone(projection), source.clone(), db.clone()).await {
-                Err(e) if e.class == Class::Outage && self.clock.now().since(begun) < PATIENCE => {
-                    tracing::warn!(projection = P::NAME, error = %e, "a read model cannot be started yet, it is tried again");
-                    self.clock.pass(PAUSE).await;
-                }
-                started => return started,
-            }
-        }
     }
 }
