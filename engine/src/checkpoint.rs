@@ -41,6 +41,7 @@ use crate::{
     log::{Advice, LogError},
     position::Position,
     time::Micros,
+    trace::names::value,
 };
 
 /// What may be done after an error; fixed where the error is born.
@@ -54,6 +55,19 @@ pub enum Class {
     Superseded,
     /// The database or the log cannot be trusted: stop.
     Broken,
+}
+
+impl Class {
+    /// Its name, for metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Outage => "outage",
+            Self::Poison => "poison",
+            Self::Superseded => "superseded",
+            Self::Broken => "broken",
+        }
+    }
 }
 
 /// Why something could not be read from or written to a read model.
@@ -162,6 +176,9 @@ pub struct Checkpoint {
 pub trait Db: Clone + Send + Sync + 'static {
     /// An open transaction, as a projection's SQL sees it.
     type Tx: Send;
+
+    /// What telemetry calls a database of this sort: a `db.system.name` of OpenTelemetry.
+    const SYSTEM: &'static str = value::OTHER_SQL;
 
     /// Runs this work in one transaction (C1 to C3).
     fn transact<T: Send + 'static>(&self, work: Work<Self::Tx, T>) -> BoxFuture<'static, Transacted<T>>;

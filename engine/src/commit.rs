@@ -182,6 +182,26 @@ pub enum Outcome {
     Parked,
 }
 
+impl Outcome {
+    /// Its name, as it is recorded.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Conflict => "conflict",
+            Self::Invalid => "invalid",
+            Self::Parked => "parked",
+        }
+    }
+
+    /// Its name, when it is no answer of the business: the input could not be taken.
+    #[must_use]
+    pub fn wrong(self) -> Option<&'static str> {
+        matches!(self, Self::Invalid | Self::Parked).then(|| self.word())
+    }
+}
+
 /// One event as recorded. Its id is `service/shard/pseq/index`, and so not stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EventRecord {

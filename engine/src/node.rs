@@ -38,6 +38,7 @@ mod doors;
 #[cfg(feature = "sqlite")]
 mod embedded;
 mod levels;
+mod patience;
 mod projections;
 mod reader;
 mod shard;

@@ -29,7 +29,7 @@ use crate::{
     receipt::{Receipt, Told},
     record::Record,
     snapshots::{Save, Saved},
-    telemetry::Fact,
+    telemetry::{Appending, Fact},
     time::Micros,
 };
 
@@ -342,7 +342,7 @@ impl<'a> Owner<'a> {
     }
 
     async fn reported(&mut self, batch: RangeInclusive<u64>, report: Append) -> Result<(), Exit> {
-        self.fact(|| Fact::Appended((&report).into()));
+        self.tell_appended(&batch, &report);
         match self.pipeline.report(batch, report) {
             Report::Proven(proven) => self.effective(proven),
             Report::Read { proven, upto, landed } => {

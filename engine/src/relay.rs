@@ -20,8 +20,9 @@ use crate::{
     receipt::Told,
     record::Record,
     remote::{AnswerRecord, CallRecord, WatchRecord, word},
-    telemetry::{Fact, Telemetry},
+    telemetry::{Appending, Fact, Telemetry},
     time::Micros,
+    trace::names::value,
 };
 
 /// What reaches an owner besides clients' calls.
@@ -91,12 +92,13 @@ impl Router {
     pub(crate) fn messages(&self, to: &Peer, messages: Vec<Encoded>) {
         let wall = self.clock.now();
         if let Some(owner) = self.owner(to) {
+            let count = messages.len();
             for message in messages {
                 if owner.notes.send(Note::Message(message, wall)).is_err() {
                     return;
                 }
             }
-            return;
+            return self.sent_here(to, count);
         }
         let records = messages.iter().map(|encoded| {
             let key = encoded.message().to.key();
@@ -118,12 +120,27 @@ impl Router {
     }
 
     fn inbox(&self, to: &Peer, records: Vec<Record>) {
-        let outcome = self.log.append(&Topic::inbox(Arc::clone(&to.service)), to.shard, records);
-        let (telemetry, service) = (self.telemetry.clone(), Arc::clone(&to.service));
+        self.append(Topic::inbox(Arc::clone(&to.service)), to.shard, records);
+    }
+
+    /// Appends, and tells what the log says of it.
+    fn append(&self, topic: Topic, partition: u32, records: Vec<Record>) {
+        let messages = records.len();
+        let (said, telemetry) = (self.log.append(&topic, partition, records), self.telemetry.clone());
         tokio::spawn(async move {
-            let append = outcome.await;
-            telemetry.fact(&service, || Fact::Appended((&append).into()));
+            let (outcome, system) = (Appending::from(&said.await), telemetry.carrier());
+            telemetry.fact(&topic.service, || Fact::Appended(outcome));
+            telemetry.fact(&topic.service, || Fact::Sent { system, topic: &topic, messages, outcome });
         });
+    }
+
+    /// Tells of messages that were handed over in memory.
+    fn sent_here(&self, to: &Peer, messages: usize) {
+        if self.telemetry.is_on() {
+            let (topic, outcome) = (Topic::inbox(Arc::clone(&to.service)), Appending::Appended);
+            let system = value::PALINODE;
+            self.telemetry.fact(&to.service, || Fact::Sent { system, topic: &topic, messages, outcome });
+        }
     }
 
     /// Tells a client of another process what this shard says. Losing it loses nothing: whoever waits asks again.
@@ -131,8 +148,7 @@ impl Router {
         match answer.encode() {
             Ok(value) => {
                 let record = Record::ours(answer.id.to_string().into(), value, self.clock.now());
-                let topic = Topic::replies(Arc::clone(&shard.service));
-                tokio::spawn(self.log.append(&topic, partition, vec![record]));
+                self.append(Topic::replies(Arc::clone(&shard.service)), partition, vec![record]);
             }
             Err(error) => {
                 tracing::error!(service = %shard.service, shard = shard.shard, "an answer cannot be written: {error}")

@@ -6,9 +6,14 @@ pub mod conformance;
 mod driver;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod observed;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sums;
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use observed::observed;

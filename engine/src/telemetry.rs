@@ -12,12 +12,14 @@ mod fact;
 mod level;
 #[cfg(feature = "otel")]
 pub mod otel;
+mod query;
 
 pub use crate::measure::{Instrument, InstrumentKind, Measured};
 use crate::trace::names::value;
 pub use crate::trace::{Attribute, BadTraceparent, Span, SpanContext, SpanId, SpanKind, Status, TraceId};
 pub use fact::{AnswerKind, Appending, Fact, Phase};
 pub use level::{Level, Levels};
+pub use query::Query;
 
 /// Who is told what happens in a node or a client.
 ///

@@ -7,11 +7,12 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::Either};
 use palinode::{
-    Activity, Attempt, Perform,
+    Activity, Address, Attempt, Perform,
     activity::{Performer, Traffic, performer},
     entity::{AttemptOutcome, panicked},
-    telemetry::Fact,
+    telemetry::{Fact, SpanContext},
 };
+use tracing::field;
 
 use self::turnstile::{Refused, Turnstile};
 use crate::limit::{Breaker, Limits, Rate, RetryBudget};
@@ -125,9 +126,24 @@ async fn within(
     let late = attempt.clock.pass(timeout);
     match futures_util::future::select(run, late).await {
         Either::Left((Ok(outcome), _)) => outcome,
-        Either::Left((Err(panic), _)) => AttemptOutcome::Unknown(panicked("the activity", &*panic).into()),
+        Either::Left((Err(panic), _)) => {
+            let why = panicked("the activity", &*panic);
+            say_broken(attempt, &why);
+            AttemptOutcome::Unknown(why.into())
+        }
         Either::Right(_) => {
             AttemptOutcome::Unknown(format!("no outcome within {:.3} s", timeout.as_secs_f64()).into())
         }
     }
+}
+
+/// Logs that the code of an activity broke, with the trace that its saga is seen in.
+fn say_broken(attempt: &Attempt, why: &str) {
+    let Attempt { entity: Address { service, kind, id }, key, round, attempt, traceparent, .. } = attempt;
+    let of = traceparent.as_ref().and_then(|said| said.parse::<SpanContext>().ok());
+    tracing::error!(
+        %service, saga = %kind, saga_id = %id, %key, round, attempt,
+        trace_id = of.map(|of| field::display(of.trace)), span_id = of.map(|of| field::display(of.span)),
+        why, "an activity broke"
+    );
 }

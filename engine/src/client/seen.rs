@@ -31,6 +31,8 @@ pub(super) struct Seen {
     parent: Option<SpanContext>,
     start: Micros,
     answer: Option<AnswerKind>,
+    /// Shard and number of the commit with the answer.
+    commit: Option<(u32, u64)>,
 }
 
 impl Client {
@@ -65,6 +67,7 @@ impl Client {
             parent,
             start,
             answer: None,
+            commit: None,
         })
     }
 }
@@ -73,6 +76,9 @@ impl Seen {
     /// It was answered.
     pub(super) fn answered(mut self, told: &Told) {
         self.answer = Some(told.into());
+        if let Told::Recorded { receipt, .. } = told {
+            self.commit = Some((receipt.token.shard, receipt.token.pseq));
+        }
     }
 
     fn span(&self) -> Span {
@@ -87,6 +93,10 @@ impl Seen {
             (key::MESSAGING_MESSAGE, self.id.to_string().as_str().into()),
             (key::OUTCOME, outcome.into()),
         ];
+        if let Some((shard, pseq)) = self.commit {
+            attributes.push((key::SHARD, i64::from(shard).into()));
+            attributes.push((key::PSEQ, i64::try_from(pseq).unwrap_or(i64::MAX).into()));
+        }
         if wrong {
             attributes.push((key::ERROR_TYPE, outcome.into()));
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Node, NodeBuilder, Parts, StartError, definitions};
+use super::{Node, NodeBuilder, Parts, StartError, definitions, patience::patiently};
 use crate::{
     checkpoint::ApplyError,
     clock::{Clock, Ids, SystemClock, SystemIds},
@@ -15,7 +15,10 @@ use crate::{
     },
     owner::Limits,
     service::Service,
-    store::postgres::{PgDb, PgSettings, PgStore},
+    store::{
+        observed,
+        postgres::{PgDb, PgSettings, PgStore},
+    },
     telemetry::Observe,
     trace::names::value,
 };
@@ -134,10 +137,11 @@ impl KafkaBuilder {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let log = KafkaLog::connect(kafka, Arc::clone(&clock)).await.map_err(StartError::Log)?;
         let db = PgDb::connect(postgres.name(&node.name)).await.map_err(database)?;
-        let (store, ids) = (Arc::new(PgStore::new(db.clone())), Arc::new(SystemIds));
-        let parts = Parts { log: Arc::new(log), store, clock, ids };
+        let store = observed(PgStore::new(db.clone()), value::POSTGRESQL, &clock, &node.telemetry);
+        let parts = Parts { log: Arc::new(log), store, clock, ids: Arc::new(SystemIds) };
         for (service, place) in &node.create(&parts).await?.1 {
-            let foreign = db.foreign(service, place.log_id).await.map_err(database)?;
+            let look = async || db.foreign(service, place.log_id).await;
+            let foreign = patiently(&*parts.clock, service, look).await.map_err(database)?;
             if let Some(other) = foreign {
                 return Err(StartError::Database(another_log(&db, service, place.log_id, other).into()));
             }

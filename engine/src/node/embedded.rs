@@ -15,8 +15,12 @@ use crate::{
     owner::Limits,
     projection::{Projection, ReadModel},
     service::Service,
-    store::sqlite::{SqliteDb, SqliteStore},
+    store::{
+        observed,
+        sqlite::{SqliteDb, SqliteStore},
+    },
     telemetry::Observe,
+    trace::names::value,
 };
 
 /// An embedded node to be.
@@ -91,9 +95,10 @@ impl EmbeddedBuilder {
         };
         let log = Arc::new(opened.map_err(|e| folder(&e))?.map_err(|e| folder(&e))?);
         let db = SqliteDb::open(dir.join("read.db")).await.map_err(|e| folder(&e))?;
+        let store = SqliteStore::new(db.clone());
         let parts = Parts {
             log: Arc::clone(&log) as _,
-            store: Arc::new(SqliteStore::new(db.clone())),
+            store: observed(store, value::SQLITE, &clock, &node.telemetry),
             clock,
             ids: Arc::new(SystemIds),
         };

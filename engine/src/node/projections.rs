@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Node;
+use super::{Node, patience::patiently};
 use crate::{
     checkpoint::{ApplyError, ReadDb},
     projection::{self, Projection, ReadModel, Source},
@@ -17,7 +17,7 @@ impl Node {
     ///
     /// # Errors
     /// When this node neither runs the service nor names it as a peer, follows it with this projection already, or the read
-    /// model's tables cannot be made.
+    /// model's tables cannot be made; a database that is away is waited for, half a minute.
     pub async fn project_into<D: ReadDb, P: Projection<D>>(
         &self,
         service: &str,
@@ -71,7 +71,9 @@ impl Node {
             let what = format!("{:?} version {} follows {:?} already", P::NAME, P::VERSION, source.service);
             return Err(ApplyError::broken(what));
         }
-        let read_model = projection::start(Arc::new(projection), source, db).await?;
+        let projection = Arc::new(projection);
+        let start = async || projection::start(Arc::clone(&projection), source.clone(), db.clone()).await;
+        let read_model = patiently(&*self.clock, P::NAME, start).await?;
         self.board.read_models().insert(follows, read_model.clone());
         Ok(read_model)
     }

@@ -22,6 +22,7 @@ impl Owner<'_> {
         for (flight, offset) in proven {
             let Flight { mut stepped, waiters, behind, offset: came_at, .. } = flight;
             behind.into_iter().for_each(|(waiter, told)| waiter.tell(told));
+            self.say_wrong(&stepped.commit, stepped.trace.handled.as_ref());
             self.tell_spans(&stepped.commit, &mut stepped.trace, came_at);
             stepped.trace.measured.iter().for_each(|measured| self.fact(|| Fact::Measured(measured)));
             let commit = &stepped.commit;

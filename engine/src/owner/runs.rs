@@ -71,6 +71,7 @@ impl Running {
         };
         let seen = parent.zip(own).map(|(parent, context)| Run {
             service: Arc::clone(&place.me.service),
+            shard: place.me.shard,
             activity: Arc::clone(&activity),
             entity: entity.clone(),
             context,
@@ -80,14 +81,26 @@ impl Running {
         let work = std::panic::AssertUnwindSafe(performer(request, cx)).catch_unwind();
         let task = tokio::spawn(work);
         let (service, ports, begun) = (Arc::clone(&place.me.service), ports.clone(), ports.clock.now());
+        let shard = place.me.shard;
         let abort = Abort(task.abort_handle());
         self.tasks.push(Box::pin(async move {
             let _abort = abort;
-            let outcome = match task.await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(panic)) => AttemptOutcome::Unknown(panicked("the activity", &*panic).into()),
-                Err(_) => AttemptOutcome::Unknown("the attempt was ended".into()),
+            let (outcome, panics) = match task.await {
+                Ok(Ok(outcome)) => (outcome, false),
+                Ok(Err(panic)) => {
+                    (AttemptOutcome::Unknown(panicked("the activity", &*panic).into()), true)
+                }
+                Err(_) => (AttemptOutcome::Unknown("the attempt was ended".into()), false),
             };
+            if let AttemptOutcome::Unknown(why) | AttemptOutcome::Fatal(why) = &outcome
+                && (panics || matches!(outcome, AttemptOutcome::Fatal(_)))
+            {
+                tracing::error!(
+                    %service, shard, %entity, %activity, round, attempt,
+                    trace_id = own.map(|own| field::display(own.trace)),
+                    span_id = own.map(|own| field::display(own.span)), %why, "an attempt broke, or needs a person"
+                );
+            }
             ports.telemetry.fact(&service, || Fact::Ran {
                 activity: &activity,
                 outcome: outcome.word(),

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::{
-    commit::{Cause, Outcome},
+    commit::Cause,
     entity::{ActivityResult, AttemptOutcome},
     machine::{Encoded, Handled, Seen},
     telemetry::Telemetry,
@@ -29,8 +29,7 @@ impl Owner<'_> {
             self.ports.telemetry.span(service, || span);
         }
         if let Some(handled) = &seen.handled.take() {
-            let carrier = self.ports.telemetry.carrier();
-            let span = || process(&self.place.me, commit, handled, (offset, carrier), now);
+            let span = || process(&self.place.me, commit, handled, (offset, self.came_by(offset)), now);
             self.ports.telemetry.span(service, span);
         }
     }
@@ -94,7 +93,6 @@ fn process(
     now: Micros,
 ) -> Span {
     let mut attributes = Vec::with_capacity(16);
-    let carrier = if offset.is_some() { carrier } else { value::PALINODE };
     messaging(value::PROCESS, carrier, me, &mut attributes);
     let id = match &commit.cause {
         Cause::Client { id, .. } => id.to_string(),
@@ -112,22 +110,14 @@ fn process(
         attributes.push((key::KIND, Arc::clone(&entity.kind).into()));
         attributes.push((key::ENTITY, Arc::clone(&entity.id).into()));
     }
-    let (outcome, wrong) = match commit.outcome {
-        Outcome::Accepted => ("accepted", false),
-        Outcome::Rejected => ("rejected", false),
-        Outcome::Conflict => ("conflict", false),
-        Outcome::Invalid => ("invalid", true),
-        Outcome::Parked => ("parked", true),
-    };
+    let wrong = commit.outcome.wrong();
     attributes.extend([
         (key::SERVICE, Arc::clone(&me.service).into()),
         (key::ROAD, if offset.is_some() { value::INBOX } else { value::LOCAL }.into()),
-        (key::OUTCOME, outcome.into()),
+        (key::OUTCOME, commit.outcome.word().into()),
     ]);
     attributes.extend(place(me, commit));
-    if wrong {
-        attributes.push((key::ERROR_TYPE, outcome.into()));
-    }
+    attributes.extend(wrong.map(|wrong| (key::ERROR_TYPE, wrong.into())));
     Span {
         name: span::process(&me.service).into(),
         kind: SpanKind::Consumer,
@@ -137,7 +127,7 @@ fn process(
         start: commit.time,
         end: now.max(commit.time),
         attributes,
-        status: if wrong { Status::Error(outcome.into()) } else { Status::Unset },
+        status: wrong.map_or(Status::Unset, |wrong| Status::Error(wrong.into())),
     }
 }
 
@@ -179,6 +169,7 @@ fn send(
 /// A run of an activity, from its beginning on.
 pub(super) struct Run {
     pub(super) service: Arc<str>,
+    pub(super) shard: u32,
     pub(super) activity: Arc<str>,
     pub(super) entity: EntityKey,
     pub(super) context: SpanContext,
@@ -216,6 +207,7 @@ impl Run {
         let mut attributes = vec![
             (key::ACTIVITY, Arc::clone(&self.activity).into()),
             (key::SERVICE, self.service.into()),
+            (key::SHARD, number(self.shard.into())),
             (key::KIND, self.entity.kind.into()),
             (key::ENTITY, self.entity.id.into()),
             (key::EFFECT, Arc::clone(&result.key).into()),

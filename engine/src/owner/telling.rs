@@ -1,6 +1,12 @@
 //! What an owner tells of its work: facts, with the name of its service, and how full it is.
 
 use super::*;
+use crate::{
+    commit::Cause,
+    machine::Handled,
+    message::Refusal,
+    trace::{SpanContext, names::value},
+};
 
 /// Logs something of an owner, with the names by which every line of the log is found.
 macro_rules! say {
@@ -17,13 +23,23 @@ impl Owner<'_> {
         self.ports.telemetry.fact(&self.place.me.service, fact);
     }
 
+    /// Tells what the log said of a batch of commits.
+    pub(super) fn tell_appended(&self, batch: &RangeInclusive<u64>, report: &Append) {
+        let (outcome, system) = (Appending::from(report), self.ports.telemetry.carrier());
+        self.fact(|| Fact::Appended(outcome));
+        let last = batch.end().saturating_add(1);
+        let messages = usize::try_from(last.saturating_sub(*batch.start())).unwrap_or(usize::MAX);
+        self.fact(|| Fact::Sent { system, topic: &self.topic, messages, outcome });
+    }
+
     /// Tells of commits that became effective now.
     pub(super) fn tell_effective(&self, proven: &[(Flight, u64)]) {
         if !self.ports.telemetry.is_on() {
             return;
         }
         let now = self.ports.clock.now();
-        for (Flight { sent, late, stepped, .. }, _) in proven {
+        let inbox = Topic::inbox(Arc::clone(&self.place.me.service));
+        for (Flight { sent, late, stepped, offset, .. }, _) in proven {
             if let Some(late) = *late {
                 self.fact(|| Fact::Fired(late));
             }
@@ -32,7 +48,32 @@ impl Owner<'_> {
                 events: stepped.commit.events.len(),
                 bytes: stepped.value.len(),
             });
+            let commit = &stepped.commit;
+            if matches!(commit.cause, Cause::Client { .. } | Cause::Channel { .. }) {
+                let (system, error) = (self.came_by(*offset), commit.outcome.wrong());
+                let took = now.since(commit.time);
+                self.fact(|| Fact::Processed { system, topic: &inbox, took, error });
+            }
         }
+    }
+
+    /// What brought a message that lies here in the inbox, or nowhere.
+    pub(super) fn came_by(&self, offset: Option<u64>) -> &'static str {
+        offset.map_or(value::PALINODE, |_| self.ports.telemetry.carrier())
+    }
+
+    /// Logs an input that could not be taken: a bug of somebody's code, or what waits behind one.
+    pub(super) fn say_wrong(&self, commit: &Commit, handled: Option<&Handled>) {
+        let Some(outcome) = commit.outcome.wrong() else { return };
+        let why = commit.answer.as_ref().and_then(|said| serde_json::from_str::<Refusal>(said.get()).ok());
+        let of = handled.map(|handled| handled.here);
+        let of = of.or_else(|| SpanContext::read(commit.traceparent.as_ref()));
+        tracing::error!(
+            service = %self.place.me.service, shard = self.place.me.shard, term = commit.term, pseq = commit.pseq,
+            entity = commit.entity.as_ref().map(|entity| field::display(format!("{}/{}", entity.kind, entity.id))),
+            trace_id = of.map(|of| field::display(of.trace)), span_id = of.map(|of| field::display(of.span)),
+            outcome, why = why.map(|why| field::display(why.text)), "an input could not be taken"
+        );
     }
 
     /// Tells how long something waited that is stepped through now.

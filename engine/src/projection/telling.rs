@@ -13,13 +13,25 @@ use crate::{
     address::Topic,
     checkpoint::{ApplyError, Checkpoint, Class, Key, ReadDb, State, Transacted},
     position::Position,
-    telemetry::Fact,
+    telemetry::{Fact, Query},
     time::Micros,
     trace::{
         Span, SpanContext, SpanId, SpanKind, Status, TraceId,
         names::{key, role, span, value},
     },
 };
+
+/// Checkpoint and rows, in one transaction.
+const BATCH: Query = Query::batch("palinode_checkpoint");
+
+/// What went wrong with a transaction: a word of few.
+fn wrong(end: &Transacted<()>) -> Option<&'static str> {
+    match end {
+        Transacted::Committed(()) => None,
+        Transacted::RolledBack(e) => Some(e.class.word()),
+        Transacted::Unknown(_) => Some("unknown"),
+    }
+}
 
 impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
     pub(super) async fn idle(&mut self) {
@@ -92,8 +104,15 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
             Transacted::RolledBack(_) => "refused",
             Transacted::Unknown(_) => "unknown",
         };
-        let (projection, took) = (&*self.key.projection, || clock.now().since(begun));
-        telemetry.fact(service, || Fact::Projected { projection, result, events, took: took() });
+        if !telemetry.is_on() {
+            return;
+        }
+        let (projection, took) = (&*self.key.projection, clock.now().since(begun));
+        telemetry.fact(service, || Fact::Projected { projection, result, events, took });
+        let (topic, error) = (Topic::events(Arc::clone(service)), wrong(end));
+        let system = telemetry.carrier();
+        telemetry.fact(service, || Fact::Processed { system, topic: &topic, took, error });
+        telemetry.fact(service, || Fact::Queried { system: D::SYSTEM, query: BATCH, took, error });
     }
 
     /// A batch that holds commits of traces that are kept was written: a trace of its own, linked to them.
@@ -135,6 +154,7 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
                 (key::MESSAGING_BATCH, i64::try_from(events).unwrap_or(i64::MAX).into()),
                 (key::SERVICE, Arc::clone(service).into()),
                 (key::SHARD, i64::from(*shard).into()),
+                (key::TERM, i64::try_from(to.position.term).unwrap_or(i64::MAX).into()),
                 (key::PSEQ, i64::try_from(last).unwrap_or(i64::MAX).into()),
                 (key::PROJECTION, Arc::clone(projection).into()),
                 (key::PROJECTION_VERSION, i64::from(*version).into()),

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::{log::Append, machine::fold::Dead, measure::Measured};
+use super::Query;
+use crate::{address::Topic, log::Append, machine::fold::Dead, measure::Measured};
 
 /// Something that happened in a service.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,6 +81,39 @@ pub enum Fact<'a> {
         events: usize,
         /// How long it took to write.
         took: Duration,
+    },
+    /// Messages were handed to what carries them: the log, or this process itself.
+    Sent {
+        /// What carries them.
+        system: &'static str,
+        /// Where they go.
+        topic: &'a Topic,
+        /// How many they are.
+        messages: usize,
+        /// What became of all of them.
+        outcome: Appending,
+    },
+    /// A message was handled and that is effective, or a batch of them was.
+    Processed {
+        /// What carried it.
+        system: &'static str,
+        /// Where it came from.
+        topic: &'a Topic,
+        /// How long it took.
+        took: Duration,
+        /// What went wrong: a word of few.
+        error: Option<&'static str>,
+    },
+    /// A database was asked something.
+    Queried {
+        /// Which sort of database.
+        system: &'static str,
+        /// What it was asked.
+        query: Query,
+        /// How long it took.
+        took: Duration,
+        /// What went wrong: a word of few.
+        error: Option<&'static str>,
     },
     /// What something above the engine measured.
     Measured(&'a Measured),

@@ -14,6 +14,7 @@ pub mod instruments;
 mod metrics;
 mod sets;
 mod spans;
+mod standard;
 
 pub use spans::given_ids;
 

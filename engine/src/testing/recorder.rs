@@ -153,8 +153,22 @@ fn words(fact: &Fact<'_>) -> (String, f64) {
         Fact::Projected { projection, result, events, .. } => {
             (format!("projected {projection} {result}"), f64::from(u32::try_from(events).unwrap_or(u32::MAX)))
         }
+        Fact::Sent { system, topic, messages, outcome } => (
+            format!("sent {system} {topic} {}", outcome.word()),
+            f64::from(u32::try_from(messages).unwrap_or(u32::MAX)),
+        ),
+        Fact::Processed { system, topic, took, error } => {
+            (format!("processed {system} {topic}{}", because(error)), seconds(took))
+        }
+        Fact::Queried { system, query, took, error } => {
+            (format!("queried {system} {}{}", query.summary(), because(error)), seconds(took))
+        }
         Fact::Measured(measured) => (named(measured), measured.value),
     }
+}
+
+fn because(error: Option<&str>) -> String {
+    error.map(|error| format!(" {error}")).unwrap_or_default()
 }
 
 fn named(measured: &Measured) -> String {

@@ -1,5 +1,5 @@
-//! Every name of a span and of an attribute that the engine writes, once. Those of messaging are of OpenTelemetry's
-//! [semantic conventions 1.44]; there are none for what is ours.
+//! Every name of a span and of an attribute that the engine writes, once. Those of messaging, databases and HTTP are of
+//! OpenTelemetry's [semantic conventions 1.44]; there are none for what is ours.
 //!
 //! [semantic conventions 1.44]: https://opentelemetry.io/docs/specs/semconv/
 
@@ -56,6 +56,8 @@ pub mod role {
     pub const PROJECT: &str = "project";
     /// The call of an activity.
     pub const ACTIVITY: &str = "activity";
+    /// A question to a database.
+    pub const QUERY: &str = "query";
 }
 
 /// The keys of attributes.
@@ -108,6 +110,24 @@ pub mod key {
     /// How many events a batch holds.
     pub const MESSAGING_BATCH: &str = "messaging.batch.message_count";
 
+    /// Which database.
+    pub const DB_SYSTEM: &str = "db.system.name";
+    /// What it is asked to do.
+    pub const DB_OPERATION: &str = "db.operation.name";
+    /// The table, of a statement that is about one.
+    pub const DB_COLLECTION: &str = "db.collection.name";
+    /// Operation and table, in few kinds.
+    pub const DB_SUMMARY: &str = "db.query.summary";
+
+    /// The method of a request.
+    pub const HTTP_METHOD: &str = "http.request.method";
+    /// The pattern of its path.
+    pub const HTTP_ROUTE: &str = "http.route";
+    /// The status of the answer.
+    pub const HTTP_STATUS: &str = "http.response.status_code";
+    /// `http`, or `https`.
+    pub const URL_SCHEME: &str = "url.scheme";
+
     /// Of what sort an error is: a word of few.
     pub const ERROR_TYPE: &str = "error.type";
 }
@@ -126,4 +146,12 @@ pub mod value {
     pub const SEND: &str = "send";
     /// A message is taken.
     pub const PROCESS: &str = "process";
+    /// A file of SQLite.
+    pub const SQLITE: &str = "sqlite";
+    /// A PostgreSQL.
+    pub const POSTGRESQL: &str = "postgresql";
+    /// A database without a name of its own.
+    pub const OTHER_SQL: &str = "other_sql";
+    /// Whatever is none of the known values.
+    pub const OTHER: &str = "_OTHER";
 }

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use palinode::{
     NodeBuilder,
-    projection::{ApplyError, Of, Projection, ReadModel, Recorded, State, Tables, Waited},
+    projection::{ApplyError, Class, Of, Projection, ReadModel, Recorded, State, Tables, Waited},
     receipt::Told,
-    store::memory::{MemoryDb, MemoryTx},
+    store::memory::{MemoryDb, MemoryTx, TxFault},
 };
 
 use crate::{
@@ -44,6 +44,32 @@ impl Projection<MemoryDb> for Adds {
 
 fn states(model: &ReadModel) -> Vec<State> {
     model.status().into_iter().map(|status| status.state).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_is_away_at_the_start_is_waited_for() {
+    let world = World::of_two_services(1);
+    let node = world.node("a").await;
+    let db = MemoryDb::default();
+    for _ in 0..3 {
+        db.fail_next(TxFault::Outage).await;
+    }
+    let (model, ()) = tokio::join!(node.project_into("bank", Adds, db), world.pass(Duration::from_secs(5)));
+    assert_eq!(model.unwrap().status().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_stays_away_at_the_start_is_an_error_in_the_end() {
+    let world = World::of_two_services(1);
+    let node = world.node("a").await;
+    let db = MemoryDb::default();
+    for _ in 0..1_000 {
+        db.fail_next(TxFault::Outage).await;
+    }
+    let (model, ()) = tokio::join!(node.project_into("bank", Adds, db), world.pass(Duration::from_secs(40)));
+    let error = model.err().unwrap();
+    assert_eq!(error.class, Class::Outage);
+    assert!(error.what.contains("creating the tables of projection adds"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

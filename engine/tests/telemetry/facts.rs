@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use palinode::{
     Address, Limits, Record, Topic,
+    commit::Cause,
     log::memory::{Faults, Next},
     message::ClientMessage,
     receipt::Told,
@@ -104,9 +105,21 @@ async fn every_commit_is_told_once_by_the_owner_that_proved_it() {
     let truth = world.finish(vec![a, b]).await;
     // Then what it read was told before
     for service in ["bank", "desk"] {
-        let commits: usize =
-            truth.0.iter().filter(|p| &*p.me.service == service).map(|p| p.commits.len()).sum();
-        assert_eq!(world.heard.count(service, "effective"), commits, "{service}");
+        let commits = || truth.0.iter().filter(|p| &*p.me.service == service).flat_map(|p| &p.commits);
+        assert_eq!(world.heard.count(service, "effective"), commits().count(), "{service}");
+        // And every commit was a message to the log, beside those that came too late; and every message that made one was
+        // handled
+        let sent = world.heard.values(service, &format!("sent palinode {service}.events appended"));
+        let told = world.heard.told();
+        let dead = told.iter().filter(|told| &*told.service == service && told.what.starts_with("dead "));
+        let float = |count: usize| f64::from(u32::try_from(count).unwrap());
+        let (least, most) = (float(commits().count()), float(commits().count() + dead.count()));
+        assert!((least..=most).contains(&sent.iter().sum()), "{service}: {least} to {most}, {sent:?}");
+        let messages = commits().filter(|c| matches!(c.cause, Cause::Client { .. } | Cause::Channel { .. }));
+        let handled = format!("processed palinode {service}.inbox");
+        assert_eq!(world.heard.count(service, &handled), messages.count(), "{service}");
+        let asked = world.heard.values(service, &format!("sent palinode {service}.inbox appended"));
+        assert!(asked.iter().sum::<f64>() >= 20.0, "each order, each answer: {asked:?}");
     }
     // And nothing became effective before it was sent, nor waited less than no time
     let took = world.heard.told().into_iter().filter(|told| told.value < 0.0).count();

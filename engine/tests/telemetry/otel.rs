@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
@@ -13,9 +13,10 @@ use opentelemetry_sdk::metrics::{
     data::{AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics},
 };
 use palinode::{
+    Topic,
     machine::fold::Dead,
     telemetry::{
-        AnswerKind, Appending, Fact, Instrument, Level, Levels, Observe, Phase,
+        AnswerKind, Appending, Fact, Instrument, Level, Levels, Observe, Phase, Query,
         otel::{OpenTelemetry, instruments},
     },
 };
@@ -133,7 +134,15 @@ projection.parked            gauge {key}           projection service
 projection.rebuild.progress  gauge 1               projection service
 activity.duration            histogram s           activity outcome service
 activity.rejected            counter {attempt}     activity reason service
+messaging.client.sent.messages counter {message} \
+    error.type messaging.destination.name messaging.operation.name messaging.system service
+messaging.process.duration   histogram s \
+    error.type messaging.destination.name messaging.operation.name messaging.system service
+db.client.operation.duration histogram s \
+    db.collection.name db.operation.name db.query.summary db.system.name error.type service
 ";
+
+static INBOX: LazyLock<Topic> = LazyLock::new(|| Topic::inbox("bank"));
 
 const WORDS: [&str; 3] = ["a", "b", "c"];
 
@@ -154,6 +163,11 @@ fn facts() -> Vec<Fact<'static>> {
         Fact::Ran { activity: "pay", outcome: "done", took },
         Fact::NotRun { activity: "pay", reason: "breaker" },
         Fact::Projected { projection: "trips", result: "written", events: 5, took },
+        Fact::Sent { system: "kafka", topic: &INBOX, messages: 6, outcome: Appending::Refused },
+        Fact::Sent { system: "palinode", topic: &INBOX, messages: 1, outcome: Appending::Appended },
+        Fact::Processed { system: "kafka", topic: &INBOX, took, error: Some("parked") },
+        Fact::Queried { system: "sqlite", query: Query::of("SELECT", "trip"), took, error: Some("outage") },
+        Fact::Queried { system: "sqlite", query: Query::batch("trip"), took, error: None },
     ]
 }
 
@@ -212,6 +226,7 @@ fn names_types_units_and_attributes_are_those_of_the_page() {
     let sum = |name: &str| now[name].sum;
     assert_eq!((sum("palinode.command.duration"), sum("palinode.records.dead")), (1.0, 1.0));
     assert_eq!((sum("projection.events"), sum("projection.lag.time")), (5.0, 2.0));
+    assert_eq!((sum("messaging.client.sent.messages"), sum("db.client.operation.duration")), (7.0, 2.0));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The page on metrics is whole: every metric of the rules and of the dashboard is explained there, and every alert.
+//! The pages are whole: every metric of the rules and of the dashboard is explained, and every alert; and every attribute
+//! that a span can have.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -16,12 +17,22 @@ fn explained() -> BTreeSet<String> {
     rows.map(name).collect()
 }
 
+/// How metrics begin: ours, and those that OpenTelemetry has names for, whose attributes begin alike.
+const METRICS: [&str; 8] = [
+    "palinode_",
+    "projection_",
+    "saga_",
+    "activity_",
+    "http_server_request_duration",
+    "messaging_client_sent",
+    "messaging_process_duration",
+    "db_client_operation",
+];
+
 /// The metrics that an expression asks for.
 fn asked(expression: &str) -> BTreeSet<String> {
     let names = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let of_ours = |name: &&str| {
-        ["palinode_", "projection_", "saga_", "activity_"].iter().any(|prefix| name.starts_with(prefix))
-    };
+    let of_ours = |name: &&str| METRICS.iter().any(|prefix| name.starts_with(prefix));
     let family = |name: &str| {
         let parts = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part));
         parts.filter(|_| name != "palinode_shard_count").unwrap_or(name).to_owned()
@@ -59,4 +70,19 @@ fn every_panel_asks_for_metrics_that_are_explained_and_every_metric_is_on_a_pane
     let queries = panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten();
     let shown: BTreeSet<String> = queries.flat_map(|query| asked(query["expr"].as_str().unwrap())).collect();
     assert_eq!(shown, explained);
+}
+
+#[test]
+fn every_attribute_of_a_span_is_explained() {
+    let page = text("docs/tracing.md");
+    let mut all = 0;
+    for names in ["engine/src/trace/names.rs", "sagas/src/trace/names.rs"] {
+        let names = text(names);
+        let keys = names.split("pub mod key {").nth(1).unwrap().split("\n}").next().unwrap();
+        for key in keys.split('"').skip(1).step_by(2) {
+            all += 1;
+            assert!(page.contains(&format!("\n| `{key}` |")), "{key}");
+        }
+    }
+    assert!(all > 40, "{all}");
 }

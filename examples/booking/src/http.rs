@@ -18,8 +18,10 @@ mod app;
 mod body;
 mod connections;
 pub(crate) mod form;
+mod front;
 mod health;
 mod lists;
+mod measured;
 mod openapi;
 mod patient;
 mod problem;
@@ -31,6 +33,7 @@ mod trips;
 
 use app::App;
 pub(crate) use connections::{Limits, serve as serve_connections};
+use front::Front;
 
 /// How long requests in flight may take once the server is asked to stop.
 const DRAIN: Duration = Duration::from_secs(15);
@@ -45,24 +48,28 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves these services on an address, within these limits. It answers at once; `readyz` says
-    /// when the read models have caught up.
+    /// Serves services that start on an address, within these limits. Probes are answered at once; `readyz` says
+    /// when the services have started and the read models caught up.
     ///
     /// # Errors
-    /// When the address cannot be used, or the saga rows cannot be followed.
+    /// When the address cannot be used, the services do not start, or the saga rows cannot be followed.
     pub(crate) async fn start(
-        services: Services,
+        services: impl Future<Output = anyhow::Result<Services>>,
         listener: TcpListener,
         limits: Limits,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
+        let (front, stop) = (Front::starting(), CancellationToken::new());
+        let unless_started = stop.clone().drop_guard();
+        let serving = tokio::spawn(connections::serve(listener, front.clone(), limits, stop.clone()));
+        let services = services.await?;
         let sagas_model = services.sagas_model().await?;
         let app = App::new(services, sagas_model, limits);
         let (router, description) = routes::of(app.clone());
         app.describe(description);
-        let stop = CancellationToken::new();
-        let serving = connections::serve(listener, router, limits, stop.clone());
-        let (serving, watching) = (tokio::spawn(serving), tokio::spawn(watch(app.clone(), stop.clone())));
+        front.open(router);
+        let watching = tokio::spawn(watch(app.clone(), stop.clone()));
+        unless_started.disarm();
         Ok(Self { app, address, stop, serving, watching })
     }
 

@@ -22,7 +22,7 @@ use std::{
     io::{self, BufRead, BufReader},
     net::{Shutdown, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
     thread,
     time::Duration,
 };
@@ -79,16 +79,25 @@ fn told(command: &Command, variable: &str) -> String {
     found.unwrap().to_str().unwrap().to_owned()
 }
 
-/// The way to a server, which can be shut.
+/// The way to a server, which can be shut. Whoever comes before it was ever opened waits at it.
 #[derive(Clone)]
-struct Gate(Arc<Mutex<(bool, Vec<TcpStream>)>>, u16);
+struct Gate(Arc<Mutex<(bool, Vec<TcpStream>)>>, u16, mpsc::Sender<()>);
 
 impl Gate {
     fn before(server: u16) -> Self {
+        let gate = Self::closed_before(server);
+        gate.set(true);
+        gate
+    }
+
+    fn closed_before(server: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let gate = Self(Arc::new(Mutex::new((true, Vec::new()))), listener.local_addr().unwrap().port());
+        let (open, opened) = mpsc::channel();
+        let gate =
+            Self(Arc::new(Mutex::new((false, Vec::new()))), listener.local_addr().unwrap().port(), open);
         let through = gate.clone();
         thread::spawn(move || {
+            opened.recv().unwrap();
             for client in listener.incoming().map_while(Result::ok) {
                 let mut state = through.0.lock().unwrap();
                 let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
@@ -112,6 +121,9 @@ impl Gate {
     fn set(&self, open: bool) {
         let mut state = self.0.lock().unwrap();
         state.0 = open;
+        if open {
+            self.2.send(()).unwrap();
+        }
         for stream in state.1.drain(..).filter(|_| !open) {
             let _ = stream.shutdown(Shutdown::Both);
         }
@@ -123,18 +135,51 @@ fn detail(answer: &Answer) -> &str {
     answer.body["detail"].as_str().unwrap()
 }
 
+/// A command whose database is behind a gate.
+fn gated(place: &Place, args: &[&str], gate: impl Fn(u16) -> Gate) -> (Command, Gate) {
+    let mut command = place.command(args);
+    let url = told(&command, DATABASE);
+    let (before, port) = url.split_once("@").and_then(|(_, rest)| rest.split_once(':')).unwrap();
+    let port = port.split('/').next().unwrap();
+    assert!(!before.is_empty());
+    let gate = gate(port.parse().unwrap());
+    command.env(DATABASE, url.replacen(&format!(":{port}/"), &format!(":{}/", gate.1), 1));
+    (command, gate)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka and PostgreSQL: cargo xtask test starts them"]
+async fn a_process_that_starts_lives_and_is_not_ready() {
+    // Given a process whose database does not answer yet
+    let place = Place::created().await;
+    let free = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().to_string();
+    let (mut command, gate) = gated(&place, &["run", "--listen", &free], Gate::closed_before);
+    let child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut serving = Serving { child, address: free };
+    // When somebody asks as soon as it listens, then it says that it lives, and that it starts
+    let ask = |path: &str| ask_at(&serving.address, "GET", path, &[], "");
+    let alive = loop {
+        if let Some(alive) = ask("/livez") {
+            break alive;
+        }
+        assert_eq!(serving.child.try_wait().unwrap(), None, "it ended before it listened");
+    };
+    assert_eq!((alive.status, &alive.body["status"]), (200, &"alive".into()), "{alive:?}");
+    let not_ready = ask("/readyz").unwrap();
+    assert!(detail(&not_ready).starts_with("it starts"), "{not_ready:?}");
+    assert_eq!(detail(&ask("/trips").unwrap()), detail(&not_ready));
+    // And when it has started, that it is ready
+    gate.set(true);
+    let ready = serving.until(200);
+    assert_eq!(ready.body["services"].as_array().unwrap().len(), 4, "{ready:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Kafka and PostgreSQL: cargo xtask test starts them"]
 async fn without_its_database_a_process_lives_and_is_not_ready() {
     // Given a process with a gate before its database
     let place = Place::created().await;
-    let mut command = place.command(&["run", "--listen", "127.0.0.1:0"]);
-    let url = told(&command, DATABASE);
-    let (before, port) = url.split_once("@").and_then(|(_, rest)| rest.split_once(':')).unwrap();
-    let port = port.split('/').next().unwrap();
-    assert!(!before.is_empty());
-    let gate = Gate::before(port.parse().unwrap());
-    command.env(DATABASE, url.replacen(&format!(":{port}/"), &format!(":{}/", gate.1), 1));
+    let (command, gate) = gated(&place, &["run", "--listen", "127.0.0.1:0"], Gate::before);
     let serving = Serving::start(command);
     serving.until(200);
     // When the gate is shut, then it says so

@@ -9,6 +9,7 @@ use crate::{
     digest::Digest,
     position::Position,
     time::Micros,
+    trace::names::value,
 };
 
 /// Binds whose row is meant, as `$1` to `$4`.
@@ -25,6 +26,8 @@ pub(super) use of;
 
 impl Db for PgDb {
     type Tx = PgConnection;
+
+    const SYSTEM: &'static str = value::POSTGRESQL;
 
     fn transact<T: Send + 'static>(&self, work: Work<PgConnection, T>) -> BoxFuture<'static, Transacted<T>> {
         self.run(work)

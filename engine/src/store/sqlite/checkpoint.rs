@@ -9,10 +9,13 @@ use crate::{
     digest::Digest,
     position::Position,
     time::Micros,
+    trace::names::value,
 };
 
 impl Db for SqliteDb {
     type Tx = SqliteConnection;
+
+    const SYSTEM: &'static str = value::SQLITE;
 
     fn transact<T: Send + 'static>(
         &self,

@@ -1,4 +1,5 @@
-//! The engine's instruments: names, units and buckets, each once. What they mean and what to do about them is told in
+//! The engine's instruments: names, units and buckets, each once. The last are of the semantic conventions of OpenTelemetry
+//! (their attributes in [`crate::trace::names`]), the others ours. What they mean and what to do about them is told in
 //! `docs/metrics.md`.
 
 use crate::measure::Instrument;
@@ -53,6 +54,9 @@ pub static ALL: &[&Instrument] = &[
     &PROJECTION_REBUILD_PROGRESS,
     &ACTIVITY_DURATION,
     &ACTIVITY_REJECTED,
+    &MESSAGES_SENT,
+    &MESSAGE_PROCESSING,
+    &DATABASE_OPERATION,
 ];
 
 macro_rules! instruments {
@@ -90,4 +94,7 @@ instruments! {
     PROJECTION_REBUILD_PROGRESS = gauge("projection.rebuild.progress", "1", "The part of the log that is in the tables.");
     ACTIVITY_DURATION = seconds("activity.duration", "Attempts of activities.");
     ACTIVITY_REJECTED = counter("activity.rejected", "{attempt}", "Attempts that were not begun.");
+    MESSAGES_SENT = counter("messaging.client.sent.messages", "{message}", "Messages handed to what carries them.");
+    MESSAGE_PROCESSING = seconds("messaging.process.duration", "Handling of messages, until it is durable.");
+    DATABASE_OPERATION = seconds("db.client.operation.duration", "Questions to databases.");
 }

@@ -11,6 +11,7 @@ use super::{
     super::{Fact, Instrument, InstrumentKind, Level, Levels, Measured},
     instruments as known,
     sets::{Sets, attributes},
+    standard::Standard,
 };
 
 /// The instruments of one meter.
@@ -33,6 +34,7 @@ pub(super) struct Metrics {
     activity_duration: Histogram<f64>,
     activity_rejected: Counter<u64>,
     sets: Sets,
+    standard: Standard,
     /// Those of what is above the engine, made when they are first met.
     others: RwLock<BTreeMap<&'static str, Other>>,
     sources: Arc<Sources>,
@@ -73,6 +75,7 @@ impl Metrics {
             activity_duration: histogram(&known::ACTIVITY_DURATION),
             activity_rejected: counter(&known::ACTIVITY_REJECTED),
             sets: Sets::default(),
+            standard: Standard::new(meter),
             meter: meter.clone(),
             others: RwLock::default(),
             sources: Arc::default(),
@@ -124,6 +127,15 @@ impl Metrics {
                 let of = of(&[("projection", projection), ("result", result)]);
                 self.projection_batch_duration.record(took.as_secs_f64(), &of);
                 self.projection_events.add(events as u64, &of);
+            }
+            Fact::Sent { system, topic, messages, outcome } => {
+                self.standard.sent((&self.sets, service), (system, topic), messages, outcome);
+            }
+            Fact::Processed { system, topic, took, error } => {
+                self.standard.processed((&self.sets, service), (system, topic), took.as_secs_f64(), error);
+            }
+            Fact::Queried { system, query, took, error } => {
+                self.standard.queried((&self.sets, service), system, &query, took.as_secs_f64(), error);
             }
             Fact::Measured(measured) => self.measured(service, measured),
         }
@@ -233,12 +245,12 @@ fn float(number: u64) -> f64 {
     number as f64
 }
 
-fn histogram(meter: &Meter, of: &Instrument) -> Histogram<f64> {
+pub(super) fn histogram(meter: &Meter, of: &Instrument) -> Histogram<f64> {
     let builder = meter.f64_histogram(of.name).with_unit(of.unit).with_description(of.about);
     builder.with_boundaries(of.buckets.to_vec()).build()
 }
 
-fn counter(meter: &Meter, of: &Instrument) -> Counter<u64> {
+pub(super) fn counter(meter: &Meter, of: &Instrument) -> Counter<u64> {
     meter.u64_counter(of.name).with_unit(of.unit).with_description(of.about).build()
 }
 

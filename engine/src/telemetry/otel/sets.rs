@@ -1,7 +1,7 @@
 //! Sets of attributes, made once: the same few are wanted for every commit, and each made anew would be an allocation a value.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::{PoisonError, RwLock},
 };
@@ -13,7 +13,7 @@ const MOST: usize = 4_096;
 
 /// The sets that were wanted so far, by the hash of their texts.
 #[derive(Default)]
-pub(super) struct Sets(RwLock<HashMap<u64, Vec<KeyValue>>>);
+pub(super) struct Sets(RwLock<BTreeMap<u64, Vec<KeyValue>>>);
 
 impl Sets {
     /// Does this with the set of a service and what more is said.

@@ -54,26 +54,32 @@ pub(super) async fn run(args: &RunArgs, common: &Common) -> anyhow::Result<ExitC
     };
     let names = if args.services.is_empty() { Name::ALL.to_vec() } else { args.services.clone() };
     let mut signals = Signals::listen()?;
-    let started = tokio::select! {
-        started = Services::run(&place, servers, &names, args.hold.0, Limits::default()) => started,
+    let services = async {
+        let services = Services::run(&place, servers, &names, args.hold.0, Limits::default()).await;
+        services.with_context(|| place.to_string())
+    };
+    let starting = async {
+        Ok::<_, anyhow::Error>(match listener {
+            Some(listener) => {
+                Running::Served(Server::start(services, listener, http::Limits::default()).await?)
+            }
+            None => Running::Alone(Box::new(services.await?)),
+        })
+    };
+    let running = tokio::select! {
+        started = starting => started?,
         () = signals.heard() => {
             say::aside("stopped before it ran");
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let services = started.with_context(|| place.to_string())?;
     let words = names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(",");
-    let running = match listener {
-        Some(listener) => {
-            let server = Server::start(services, listener, http::Limits::default()).await?;
+    match &running {
+        Running::Served(server) => {
             say::line(format_args!("{RUNNING} {words}, {}{}", serve::LISTENING, server.address()));
-            Running::Served(server)
         }
-        None => {
-            say::line(format_args!("{RUNNING} {words}"));
-            Running::Alone(Box::new(services))
-        }
-    };
+        Running::Alone(_) => say::line(format_args!("{RUNNING} {words}")),
+    }
     tracing::info!(services = words, place = %place, "running");
     signals.heard().await;
     tracing::info!("stopping: what is in flight is finished, shards are handed over");

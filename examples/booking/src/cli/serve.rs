@@ -98,7 +98,6 @@ async fn start(args: &ServeArgs, place: &Place, listener: TcpListener) -> anyhow
     let queue = usize::try_from(args.queue)?;
     let usual = palinode::Limits::default();
     let shards = palinode::Limits { queue, pipeline: usual.pipeline.min(queue), ..usual };
-    let services = Services::start(place, args.hold.0, shards).await?;
     let limits = Limits { connections: usize::try_from(args.connections)?, patience: args.patience.0 };
-    Server::start(services, listener, limits).await
+    Server::start(Services::start(place, args.hold.0, shards), listener, limits).await
 }

@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{patient::Patient, routes, within};
+use super::{front::Front, patient::Patient, routes, within};
 
 /// What clients may cost.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +48,13 @@ const TOLD: usize = 64;
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// Accepts until it is asked to stop, so many at a time; then closes each connection after the answer it is at.
-pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    front: impl Into<Front>,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    let front = front.into();
     let (places, told) = (Arc::new(Semaphore::new(limits.connections)), Arc::new(Semaphore::new(TOLD)));
     let (open, busy) = (TaskTracker::new(), routes::busy());
     loop {
@@ -66,7 +72,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
             }
         };
         let (place, router) = if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-            (place, router.clone())
+            (place, front.now())
         } else {
             tokio::select! {
                 () = stop.cancelled() => break,

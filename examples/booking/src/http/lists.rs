@@ -1,7 +1,7 @@
 //! The other read models as lists: rooms, seats, sagas.
 
 use axum::{Json, extract::State};
-use palinode::projection::ApplyError;
+use palinode::{projection::ApplyError, telemetry::Query};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -11,11 +11,16 @@ use super::{
     problem::{Kind, Problem},
     query::{self, Asked},
     token::After,
+    traced,
 };
 use crate::{
     domain::capacity::capacity,
     read::pages::{self, RoomRow, SagaRow, SagaStatus, SeatRow},
 };
+
+const ROOMS: Query = Query::of("SELECT", "room_night");
+const SEATS: Query = Query::of("SELECT", "seat");
+const SAGAS: Query = Query::of("SELECT", "palinode_saga");
 
 impl From<ApplyError> for Problem {
     fn from(e: ApplyError) -> Self {
@@ -69,7 +74,8 @@ pub(super) async fn rooms(
     let after = asked.after.as_deref().map(|after| after.split_once('@').ok_or_else(|| bad_after(after)));
     let after = after.transpose()?.unwrap_or_default();
     wanted.seen_by(&app.services().rooms_model).await?;
-    let rows = pages::rooms(app.tables(), asked.room.as_deref(), limit, after).await?;
+    let page = pages::rooms(app.tables(), asked.room.as_deref(), limit, after);
+    let rows = traced::asked(&app, ROOMS, page).await?;
     let next = full(&rows, limit).map(|last| format!("{}@{}", last.room, last.night));
     let nights = rows.into_iter().map(|row| Night { rooms: capacity(&row.room), row }).collect();
     Ok(Json(Rooms { nights, next }))
@@ -107,7 +113,8 @@ pub(super) async fn seats(
 ) -> Result<Json<Seats>, Problem> {
     let limit = query::limit(asked.limit)?;
     wanted.seen_by(&app.services().seats_model).await?;
-    let flights = pages::seats(app.tables(), limit, asked.after.as_deref().unwrap_or_default()).await?;
+    let page = pages::seats(app.tables(), limit, asked.after.as_deref().unwrap_or_default());
+    let flights = traced::asked(&app, SEATS, page).await?;
     let next = full(&flights, limit).map(|last| last.flight.clone());
     Ok(Json(Seats { flights, next }))
 }
@@ -147,7 +154,8 @@ pub(super) async fn sagas(
     let limit = query::limit(asked.limit)?;
     wanted.seen_by(app.sagas_model()).await?;
     let after = asked.after.as_deref().unwrap_or_default();
-    let sagas = pages::sagas(app.tables(), asked.status, limit, after).await?;
+    let page = pages::sagas(app.tables(), asked.status, limit, after);
+    let sagas = traced::asked(&app, SAGAS, page).await?;
     let next = full(&sagas, limit).map(|last| last.id.clone());
     Ok(Json(Sagas { sagas, next }))
 }

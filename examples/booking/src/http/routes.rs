@@ -14,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     app::App,
-    health, lists, openapi,
+    health, lists, measured, openapi,
     problem::{Kind, Problem},
     traced, trips,
 };
@@ -37,7 +37,11 @@ pub(super) fn of(app: App) -> (Router, Arc<str>) {
         .routes(routes!(openapi::describe))
         .merge(counted)
         .split_for_parts();
-    let router = router.fallback(no_route).method_not_allowed_fallback(no_method).with_state(app);
+    let router = router
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn_with_state(app.clone(), measured::duration))
+        .with_state(app);
     (router, api.to_json().unwrap_or_default().into())
 }
 

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use palinode::{Answer, Clock, Ids, Receipt, SystemClock, SystemIds};
+use palinode::{Answer, Clock, Ids, Receipt, SystemClock, SystemIds, telemetry::Query};
 use palinode_sagas::{
     client::{No, Signalled},
     state::Phase,
@@ -38,6 +38,8 @@ use crate::{
 const ANSWERS: Duration = Duration::from_secs(10);
 /// The longest Idempotency-Key, in bytes.
 const LONGEST_KEY: usize = 255;
+/// What is asked for trips.
+const TRIPS: Query = Query::of("SELECT", "trip_outcome");
 /// What the guest of a trip signals by: the same again is heard once.
 const GUEST: &str = "guest";
 
@@ -119,7 +121,8 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     traced::about(id);
     after.seen_by(&app.services().trips_model).await?;
-    let found = pages::trip(app.tables(), id).await?.ok_or_else(|| no_such(id))?;
+    let found =
+        traced::asked(&app, TRIPS, pages::trip(app.tables(), id)).await?.ok_or_else(|| no_such(id))?;
     let mut response = Json(found).into_response();
     response.headers_mut().extend(traced::link(&app, id));
     Ok(response)
@@ -163,7 +166,8 @@ pub(super) async fn list(
     let limit = query::limit(asked.limit)?;
     let after = asked.after.map(|id| query::trip(&id, "query after")).transpose()?;
     wanted.seen_by(&app.services().trips_model).await?;
-    let (trips, next) = pages::trips(app.tables(), asked.status, limit, after).await?;
+    let page = pages::trips(app.tables(), asked.status, limit, after);
+    let (trips, next) = traced::asked(&app, TRIPS, page).await?;
     Ok(Json(Trips { trips, next }))
 }
 

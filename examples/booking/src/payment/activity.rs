@@ -30,7 +30,7 @@ impl Activity for CapturePayment {
 
 impl Perform<CapturePayment> for Bank {
     async fn perform(&self, payment: &CapturePayment, cx: &Attempt) -> Result<Captured, Failure> {
-        self.charge(Charge::of(payment, cx)?).await.map(|reference| Captured { reference })
+        self.charge(Charge::of(payment, cx)?, Some(cx)).await.map(|reference| Captured { reference })
     }
 }
 

@@ -3,7 +3,11 @@
 
 use std::{path::Path, thread};
 
-use palinode::Failure;
+use palinode::{
+    Attempt, Clock, Failure, Micros, SystemClock,
+    telemetry::{Fact, Query, SpanContext},
+    trace::names::value,
+};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
@@ -13,6 +17,8 @@ use super::book::{self, Charge};
 const QUEUE: usize = 1_024;
 /// Charges that share one transaction at most.
 const GROUP: usize = 512;
+/// The transaction of a group.
+const SETTLE: Query = Query::batch("ledger");
 
 /// The way to the bank. Cheap to clone; the bank closes when the last one is gone.
 #[derive(Clone)]
@@ -23,6 +29,8 @@ type Answer = Result<String, Failure>;
 
 struct Job {
     charge: Charge,
+    /// Who pays, when somebody observes.
+    payer: Option<Attempt>,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -41,10 +49,12 @@ impl Bank {
         Ok(Self(jobs))
     }
 
-    /// Charges, and waits until the answer is durable.
-    pub(super) async fn charge(&self, charge: Charge) -> Answer {
+    /// Charges, and waits until the answer is durable. The transaction is told as a part of the payer's attempt, if there is
+    /// one.
+    pub(super) async fn charge(&self, charge: Charge, payer: Option<&Attempt>) -> Answer {
         let (answer, answered) = oneshot::channel();
-        if self.0.send(Job { charge, answer }).await.is_err() {
+        let payer = payer.filter(|payer| payer.telemetry.is_on()).cloned();
+        if self.0.send(Job { charge, payer, answer }).await.is_err() {
             return Err(Failure::Transient("the bank is closed".into()));
         }
         answered.await.unwrap_or_else(|_| Err(Failure::Unknown("the bank closed before it answered".into())))
@@ -55,7 +65,10 @@ fn serve(mut db: Connection, mut queue: mpsc::Receiver<Job>) {
     while let Some(first) = queue.blocking_recv() {
         let more = std::iter::from_fn(|| queue.try_recv().ok());
         let group: Vec<Job> = std::iter::once(first).chain(more).take(GROUP).collect();
-        let answers = settle(&mut db, &group).unwrap_or_else(|why| vec![Err(why); group.len()]);
+        let begun = SystemClock.now();
+        let settled = settle(&mut db, &group);
+        tell(&group, begun, settled.as_ref().err());
+        let answers = settled.unwrap_or_else(|why| vec![Err(why); group.len()]);
         for (job, answer) in group.into_iter().zip(answers) {
             // Nobody may be waiting any more; what is done is in the book.
             let _ = job.answer.send(answer);
@@ -74,8 +87,36 @@ fn settle(db: &mut Connection, group: &[Job]) -> Result<Vec<Answer>, Failure> {
     Ok(answers)
 }
 
+/// Tells of a group's transaction: once that it was, and in the trace of each payer, whose answer waited for it.
+fn tell(group: &[Job], begun: Micros, wrong: Option<&Failure>) {
+    let (system, end) = (value::SQLITE, SystemClock.now());
+    let error = wrong.map(|wrong| match wrong {
+        Failure::Unknown(_) => "unknown",
+        _ => "outage",
+    });
+    let payers = || group.iter().filter_map(|job| job.payer.as_ref());
+    if let Some(Attempt { telemetry, entity, .. }) = payers().next() {
+        let took = end.since(begun);
+        telemetry.fact(&entity.service, || Fact::Queried { system, query: SETTLE, took, error });
+    }
+    for Attempt { telemetry, entity, traceparent, .. } in payers() {
+        if let Some(attempt) = SpanContext::read(traceparent.as_ref()).filter(|attempt| attempt.sampled) {
+            telemetry.span(&entity.service, || SETTLE.span(system, attempt, "", (begun, end), error));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use palinode::{
+        Address,
+        telemetry::{SpanKind, Status, Telemetry},
+        testing::Recorder,
+    };
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
     use crate::{
         domain::TripId,
@@ -95,7 +136,7 @@ mod tests {
         let bank = Bank::open(&path).unwrap();
         let ask = |n: u64| {
             let bank = bank.clone();
-            tokio::spawn(async move { bank.charge(of(TripId(n % 300), 1, 100)).await })
+            tokio::spawn(async move { bank.charge(of(TripId(n % 300), 1, 100), None).await })
         };
         let asked: Vec<_> = (0..600).map(ask).collect();
         let mut charged = 0;
@@ -109,13 +150,54 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_transaction_is_seen_in_the_attempt_of_whoever_pays() {
+        // Given a payer whose attempt is seen, one whose trace is not kept, and somebody whom nobody observes
+        let folder = tempfile::tempdir().unwrap();
+        let bank = Bank::open(&folder.path().join("payments.db")).unwrap();
+        let recorder = Arc::new(Recorder::default());
+        let attempt = |traceparent: &str| Attempt {
+            entity: Address::new("trip", "book-trip", "1"),
+            key: "capture-payment/do".into(),
+            round: 1,
+            attempt: 1,
+            time: Micros(0),
+            begin_by: Micros(i64::MAX),
+            clock: Arc::new(SystemClock),
+            cancel: CancellationToken::new(),
+            traceparent: Some(traceparent.into()),
+            telemetry: Telemetry::to(recorder.clone()),
+        };
+        let kept = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let others = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+        // When all of them pay
+        for payer in [Some(attempt(kept)), Some(attempt(others)), None] {
+            let _ = bank.charge(of(TripId(1), 1, 100), payer.as_ref()).await;
+        }
+        // Then the first has a span, below the attempt, and two transactions were counted
+        let [(service, span)] = &recorder.spans()[..] else { panic!("{:?}", recorder.spans()) };
+        assert_eq!((&**service, &*span.name), ("trip", "BATCH ledger"));
+        assert_eq!((span.kind, span.parent), (SpanKind::Internal, Some(kept.parse().unwrap())));
+        assert!(span.start <= span.end && span.status == Status::Unset, "{span:?}");
+        assert_eq!(recorder.count("trip", "queried sqlite BATCH ledger"), 2);
+        // And a book that cannot be written is said to be out of order
+        Connection::open(folder.path().join("payments.db"))
+            .unwrap()
+            .execute_batch("drop table ledger")
+            .unwrap();
+        let answer = bank.charge(of(TripId(2), 1, 100), Some(&attempt(kept))).await;
+        assert!(matches!(answer, Err(Failure::Transient(_))), "{answer:?}");
+        assert_eq!(recorder.count("trip", "queried sqlite BATCH ledger outage"), 1);
+        assert_eq!(recorder.spans()[1].1.status, Status::Error("outage".into()));
+    }
+
+    #[tokio::test]
     async fn a_bank_opened_again_remembers() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("payments.db");
-        let before = Bank::open(&path).unwrap().charge(of(TripId(1), 1, 100)).await;
+        let before = Bank::open(&path).unwrap().charge(of(TripId(1), 1, 100), None).await;
         assert!(before.is_ok(), "{before:?}");
         let bank = Bank::open(&path).unwrap();
-        assert_eq!(bank.charge(of(TripId(1), 1, 100)).await, before);
+        assert_eq!(bank.charge(of(TripId(1), 1, 100), None).await, before);
         assert_eq!(taken(&path).0, 1);
     }
 
@@ -125,7 +207,7 @@ mod tests {
         let path = folder.path().join("payments.db");
         let bank = Bank::open(&path).unwrap();
         Connection::open(&path).unwrap().execute_batch("drop table ledger").unwrap();
-        let answer = bank.charge(of(TripId(1), 1, 100)).await;
+        let answer = bank.charge(of(TripId(1), 1, 100), None).await;
         assert!(matches!(answer, Err(Failure::Transient(_))), "{answer:?}");
     }
 }

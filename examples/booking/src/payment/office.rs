@@ -71,7 +71,7 @@ impl Office {
 }
 
 async fn charge(State(desk): State<Arc<Desk>>, Json(order): Json<Order>) -> Json<End> {
-    Json(desk.bank.charge(order.into()).await.into())
+    Json(desk.bank.charge(order.into(), None).await.into())
 }
 
 async fn read(State(desk): State<Arc<Desk>>) -> Response {

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use palinode::{Clock, SystemClock, projection::ApplyError};
+use palinode::{Clock, SystemClock, projection::ApplyError, trace::names::value};
 use sqlx::{
     Decode, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction, Type,
     postgres::PgRow,
@@ -55,6 +55,14 @@ impl Tables {
     pub(crate) fn of_folder(folder: &Path) -> Self {
         let file = SqliteConnectOptions::new().filename(folder.join("read.db")).read_only(true);
         Self::Sqlite(SqlitePoolOptions::new().max_connections(1).connect_lazy_with(file.busy_timeout(BUSY)))
+    }
+
+    /// Which sort of database it is, in OpenTelemetry's word.
+    pub(crate) fn system(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => value::SQLITE,
+            Self::Postgres(_) => value::POSTGRESQL,
+        }
     }
 
     /// All rows of a query, with its parameters `$1`, `$2`.. in order.

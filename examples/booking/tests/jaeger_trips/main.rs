@@ -116,22 +116,31 @@ fn a_request_belongs_to_its_caller_and_the_trip_is_linked_to_it() {
     let headers = [("content-type", "application/json"), ("traceparent", &*traceparent)];
     let booked = server.ask("POST", "/trips", &headers, &server::trip("GBR").to_string());
     let trip = booked.header("palinode-trace").unwrap().strip_prefix("http://pages/trace/").unwrap();
+    let id = booked.body["id"].as_str().unwrap();
+    let headers = [("palinode-token", booked.token()), ("traceparent", &*traceparent)];
+    assert_eq!(server.ask("GET", &format!("/trips/{id}"), &headers, "").status, 200);
     // when the server has stopped, which sends what is left
     server.terminate();
     assert!(server.wait().success());
 
-    // then the request hangs below its caller, the call below the request, its handling below the call
-    let request = (0..LOOKS).map(|_| jaeger.trace(&caller)).find(|spans| spans.len() == 3).unwrap();
-    let mut parent = span;
-    for (service, name) in
-        [("booking", "POST /trips"), ("booking", "execute book-trip"), ("trip", "process trip.inbox")]
-    {
-        let found = request.iter().find(|span| span.service == service && span.name == name);
-        let found = found.unwrap_or_else(|| panic!("no {name} in {request:?}"));
-        assert_eq!(found.parent, parent, "{found:?}");
-        parent = &found.id;
+    // then the request hangs below its caller, the call below the request, its handling below the call; and the question to
+    // the database below the request that asked it
+    let request = (0..LOOKS).map(|_| jaeger.trace(&caller)).find(|spans| spans.len() == 5).unwrap();
+    let written =
+        [("booking", "POST /trips"), ("booking", "execute book-trip"), ("trip", "process trip.inbox")];
+    let read = [("booking", "GET /trips/{id}"), ("booking", "SELECT trip_outcome")];
+    for road in [&written[..], &read] {
+        let mut parent = span;
+        for (service, name) in road {
+            let found = request.iter().find(|span| span.service == *service && span.name == *name);
+            let found = found.unwrap_or_else(|| panic!("no {name} in {request:?}"));
+            assert_eq!(found.parent, parent, "{found:?}");
+            parent = &found.id;
+        }
     }
-    assert!(request.iter().any(|span| span.attribute("saga.id") == booked.body["id"].as_str().unwrap()));
+    assert_eq!(request.iter().filter(|span| span.attribute("saga.id") == id).count(), 2, "both requests");
+    let asked = |span: &&spans::Span| span.attribute("db.system.name") == "sqlite";
+    assert_eq!(request.iter().filter(asked).count(), 1);
     // and the trace of the trip says which request began it
     let root = jaeger.trace(trip).into_iter().find(|span| span.name.starts_with("saga start ")).unwrap();
     assert_eq!(root.links, [caller]);
