@@ -140,7 +140,7 @@ impl KafkaBuilder {
         let store = observed(PgStore::new(db.clone()), value::POSTGRESQL, &clock, &node.telemetry);
         let parts = Parts { log: Arc::new(log), store, clock, ids: Arc::new(SystemIds) };
         for (service, place) in &node.create(&parts).await?.1 {
-            let look = async || db.foreign(service, place.log_id).await;
+            let look = || db.foreign(service, place.log_id);
             let foreign = patiently(&*parts.clock, service, look).await.map_err(database)?;
             if let Some(other) = foreign {
                 return Err(StartError::Database(another_log(&db, service, place.log_id, other).into()));

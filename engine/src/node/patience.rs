@@ -13,11 +13,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Tries again what fails because the database is away.
-pub(super) async fn patiently<T>(
+pub(super) async fn patiently<T, W>(
     clock: &dyn Clock,
     what: &str,
-    mut work: impl AsyncFnMut() -> Result<T, ApplyError>,
-) -> Result<T, ApplyError> {
+    mut work: impl FnMut() -> W,
+) -> Result<T, ApplyError>
+where
+    W: Future<Output = Result<T, ApplyError>>,
+{
     let begun = clock.now();
     loop {
         match work().await {

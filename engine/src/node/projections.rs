@@ -72,7 +72,7 @@ impl Node {
             return Err(ApplyError::broken(what));
         }
         let projection = Arc::new(projection);
-        let start = async || projection::start(Arc::clone(&projection), source.clone(), db.clone()).await;
+        let start = || projection::start(Arc::clone(&projection), source.clone(), db.clone());
         let read_model = patiently(&*self.clock, P::NAME, start).await?;
         self.board.read_models().insert(follows, read_model.clone());
         Ok(read_model)

@@ -48,7 +48,7 @@ impl Script {
     #[track_caller]
     fn check_segment(&mut self, decision: &Decision) {
         let wakes = self.last.iter().any(|e| !matches!(e, Event::Kept { .. } | Event::Parked { .. }));
-        if wakes && self.roots.first().is_some() {
+        if wakes && !self.roots.is_empty() {
             let long = self.woken.is_some_and(|before| self.now.since(before) > SEGMENT_AFTER);
             let cut = decision.spans.iter().any(|seen| seen.name.starts_with(span::RESUME));
             must(cut == long, "a trace that is cut at another time than after a long one");
