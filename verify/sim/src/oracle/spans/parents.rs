@@ -97,6 +97,10 @@ impl<'a> Parents<'a> {
             let upto = self.sends.entry((term, to)).or_default();
             *upto = (*upto).max(seq);
         }
+        // A reader of the log says how far it has read.
+        if span.attributes.iter().any(|(name, _)| *name == key::PROJECTION) {
+            return;
+        }
         let of = |name| number(span, name);
         if let (Some(shard), Some(term), Some(pseq)) = (of(key::SHARD), of(key::TERM), of(key::PSEQ)) {
             let term = (service.to_owned(), u32::try_from(shard).unwrap_or(u32::MAX), term);
