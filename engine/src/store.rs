@@ -6,7 +6,7 @@ pub mod conformance;
 mod driver;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", all(feature = "kafka", feature = "postgres")))]
 mod observed;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -15,5 +15,5 @@ pub mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sums;
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", all(feature = "kafka", feature = "postgres")))]
 pub(crate) use observed::observed;
