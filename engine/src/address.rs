@@ -133,6 +133,17 @@ pub enum Stream {
     Replies,
 }
 
+impl Stream {
+    /// Its part of the topic's name.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Inbox => "inbox",
+            Self::Replies => "replies",
+        }
+    }
+}
+
 impl Topic {
     /// The topic of the truth.
     pub fn events(service: impl Into<Arc<str>>) -> Self {
@@ -152,12 +163,7 @@ impl Topic {
 
 impl fmt::Display for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stream = match self.stream {
-            Stream::Events => "events",
-            Stream::Inbox => "inbox",
-            Stream::Replies => "replies",
-        };
-        write!(f, "{}.{stream}", self.service)
+        write!(f, "{}.{}", self.service, self.stream.word())
     }
 }
 

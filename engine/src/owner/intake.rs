@@ -57,11 +57,12 @@ impl Owner<'_> {
             // bring it first, and one batch is cheaper than two.
             tokio::task::yield_now().await;
         }
+        let now = self.ports.clock.now();
         let mut inputs = Vec::new();
         let mut passed = None;
         let mut next = Some(first);
         while let Some(came) = next {
-            self.tell_wait(came.at());
+            self.tell_wait(came.at(), now);
             match came {
                 Came::Note(note) => inputs.extend(self.note(note).await?),
                 Came::Inbox(stored, _) => {

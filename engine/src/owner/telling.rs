@@ -76,10 +76,10 @@ impl Owner<'_> {
         );
     }
 
-    /// Tells how long something waited that is stepped through now.
-    pub(super) fn tell_wait(&self, came: Option<Micros>) {
+    /// Tells how long something waited that is taken now.
+    pub(super) fn tell_wait(&self, came: Option<Micros>, now: Micros) {
         if let Some(came) = came {
-            self.fact(|| Fact::Waited(self.ports.clock.now().since(came)));
+            self.fact(|| Fact::Waited(now.since(came)));
         }
     }
 

@@ -10,15 +10,17 @@ use ::opentelemetry::{metrics::Meter, trace::TracerProvider};
 
 use super::{Fact, Levels, Observe, Span, SpanContext};
 
+mod family;
 pub mod instruments;
 mod metrics;
-mod sets;
+mod series;
 mod spans;
 mod standard;
 
 pub use spans::given_ids;
 
 use metrics::Metrics;
+use series::Binding;
 use spans::{Sink, Tracers};
 
 /// Tells OpenTelemetry what happens in nodes and clients.
@@ -77,8 +79,21 @@ impl OpenTelemetry {
 
     /// Records metrics with this meter.
     #[must_use]
-    pub fn metrics(mut self, meter: &Meter) -> Self {
-        self.metrics = Some(Arc::new(Metrics::new(meter)));
+    pub fn metrics(self, meter: &Meter) -> Self {
+        self.recording(meter, Binding::Each)
+    }
+
+    /// The same with instruments that are bound to their attributes, which halves what a value costs. Only for a meter that can
+    /// bind: that of OpenTelemetry's SDK with its feature `experimental_metrics_bound_instruments`. With any other, nothing is
+    /// recorded.
+    #[cfg(feature = "otel-bound")]
+    #[must_use]
+    pub fn bound_metrics(self, meter: &Meter) -> Self {
+        self.recording(meter, Binding::Once)
+    }
+
+    fn recording(mut self, meter: &Meter, binding: Binding) -> Self {
+        self.metrics = Some(Arc::new(Metrics::new(meter, binding)));
         self
     }
 }

@@ -50,6 +50,12 @@ impl Query {
         (!self.batch).then_some(self.table)
     }
 
+    /// The table that it is about first of all.
+    #[cfg(feature = "otel")]
+    pub(super) fn first_table(&self) -> &'static str {
+        self.table
+    }
+
     /// Operation and table.
     #[must_use]
     pub fn summary(&self) -> String {

@@ -25,7 +25,7 @@ pub(crate) fn of(
         observer = observer.segment_after(idle);
     }
     if let Some(scrape) = scrape {
-        observer = observer.metrics(&scrape.provider().meter(SCOPE));
+        observer = observer.bound_metrics(&scrape.provider().meter(SCOPE));
     }
     Some(Arc::new(observer))
 }

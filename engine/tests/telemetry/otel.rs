@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry::metrics::MeterProvider;
+use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, PeriodicReader, SdkMeterProvider,
     data::{AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics},
@@ -41,10 +41,14 @@ struct Collected {
 }
 
 fn collected() -> Collected {
+    collected_by(OpenTelemetry::metrics)
+}
+
+fn collected_by(record: impl FnOnce(OpenTelemetry, &Meter) -> OpenTelemetry) -> Collected {
     let exporter = InMemoryMetricExporter::default();
     let reader = PeriodicReader::builder(exporter.clone()).with_interval(Duration::from_secs(3_600)).build();
     let provider = SdkMeterProvider::builder().with_reader(reader).build();
-    let observer = Arc::new(OpenTelemetry::new().metrics(&provider.meter("palinode")));
+    let observer = Arc::new(record(OpenTelemetry::new(), &provider.meter("palinode")));
     Collected { provider, exporter, observer }
 }
 
@@ -227,6 +231,21 @@ fn names_types_units_and_attributes_are_those_of_the_page() {
     assert_eq!((sum("palinode.command.duration"), sum("palinode.records.dead")), (1.0, 1.0));
     assert_eq!((sum("projection.events"), sum("projection.lag.time")), (5.0, 2.0));
     assert_eq!((sum("messaging.client.sent.messages"), sum("db.client.operation.duration")), (7.0, 2.0));
+}
+
+#[cfg(feature = "otel-bound")]
+#[test]
+fn bound_instruments_show_what_others_show() {
+    let all = [collected(), collected_by(OpenTelemetry::bound_metrics)].map(|collected| {
+        for kind in WORDS {
+            facts().iter().for_each(|fact| collected.observer.fact("bank", fact));
+            collected.observer.fact("shop", &Fact::Measured(&DONE.of(2.0, [("kind", kind.into())])));
+        }
+        collected.now()
+    });
+    let [each, bound] = &all;
+    assert_eq!((each.len(), each["palinode.commit.events"].sum), (20, 3.0));
+    assert_eq!(each, bound);
 }
 
 #[test]

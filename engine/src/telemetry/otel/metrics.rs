@@ -3,37 +3,38 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak},
+    time::Duration,
 };
 
 use ::opentelemetry::metrics::{Counter, Histogram, Meter};
 
 use super::{
     super::{Fact, Instrument, InstrumentKind, Level, Levels, Measured},
+    family::{Family, attributes},
     instruments as known,
-    sets::{Sets, attributes},
+    series::Binding,
     standard::Standard,
 };
 
 /// The instruments of one meter.
 pub(super) struct Metrics {
     meter: Meter,
-    command_duration: Histogram<f64>,
-    commit_duration: Histogram<f64>,
-    commit_events: Histogram<f64>,
-    commit_bytes: Histogram<f64>,
-    input_wait: Histogram<f64>,
-    records_dead: Counter<u64>,
-    append_outcome: Counter<u64>,
-    gap_reads: Counter<u64>,
-    shard_claims: Counter<u64>,
-    takeover_duration: Histogram<f64>,
-    timer_delay: Histogram<f64>,
-    safety_violations: Counter<u64>,
-    projection_batch_duration: Histogram<f64>,
-    projection_events: Counter<u64>,
-    activity_duration: Histogram<f64>,
-    activity_rejected: Counter<u64>,
-    sets: Sets,
+    binding: Binding,
+    command_duration: Durations,
+    /// Duration, events and bytes.
+    commit: Family<[Histogram<f64>; 3]>,
+    input_wait: Durations,
+    records_dead: Counts,
+    append_outcome: Counts,
+    gap_reads: Counts,
+    shard_claims: Counts,
+    takeover_duration: Durations,
+    timer_delay: Durations,
+    safety_violations: Counts,
+    projection_batch_duration: Durations,
+    projection_events: Counts,
+    activity_duration: Durations,
+    activity_rejected: Counts,
     standard: Standard,
     /// Those of what is above the engine, made when they are first met.
     others: RwLock<BTreeMap<&'static str, Other>>,
@@ -42,10 +43,12 @@ pub(super) struct Metrics {
     gauges: Mutex<Vec<&'static str>>,
 }
 
-#[derive(Clone)]
+pub(super) type Durations = Family<Histogram<f64>>;
+pub(super) type Counts = Family<Counter<u64>>;
+
 enum Other {
-    Counter(Counter<f64>),
-    Histogram(Histogram<f64>),
+    Counter(Family<Counter<f64>>),
+    Histogram(Family<Histogram<f64>>),
 }
 
 /// Nothing but the service.
@@ -55,28 +58,28 @@ const NONE: &[(&str, &str)] = &[];
 type Sources = Mutex<Vec<Weak<dyn Levels>>>;
 
 impl Metrics {
-    pub(super) fn new(meter: &Meter) -> Self {
-        let (histogram, counter) = (|of| histogram(meter, of), |of| counter(meter, of));
+    pub(super) fn new(meter: &Meter, binding: Binding) -> Self {
+        let durations = |of| Family::new(histogram(meter, of), binding);
+        let counts = |of| Family::new(counter(meter, of), binding);
+        let commit = [&known::COMMIT_DURATION, &known::COMMIT_EVENTS, &known::COMMIT_BYTES];
         let metrics = Self {
-            command_duration: histogram(&known::COMMAND_DURATION),
-            commit_duration: histogram(&known::COMMIT_DURATION),
-            commit_events: histogram(&known::COMMIT_EVENTS),
-            commit_bytes: histogram(&known::COMMIT_BYTES),
-            input_wait: histogram(&known::INPUT_WAIT),
-            records_dead: counter(&known::RECORDS_DEAD),
-            append_outcome: counter(&known::APPEND_OUTCOME),
-            gap_reads: counter(&known::GAP_READS),
-            shard_claims: counter(&known::SHARD_CLAIMS),
-            takeover_duration: histogram(&known::TAKEOVER_DURATION),
-            timer_delay: histogram(&known::TIMER_DELAY),
-            safety_violations: counter(&known::SAFETY_VIOLATIONS),
-            projection_batch_duration: histogram(&known::PROJECTION_BATCH_DURATION),
-            projection_events: counter(&known::PROJECTION_EVENTS),
-            activity_duration: histogram(&known::ACTIVITY_DURATION),
-            activity_rejected: counter(&known::ACTIVITY_REJECTED),
-            sets: Sets::default(),
-            standard: Standard::new(meter),
+            command_duration: durations(&known::COMMAND_DURATION),
+            commit: Family::new(commit.map(|of| histogram(meter, of)), binding),
+            input_wait: durations(&known::INPUT_WAIT),
+            records_dead: counts(&known::RECORDS_DEAD),
+            append_outcome: counts(&known::APPEND_OUTCOME),
+            gap_reads: counts(&known::GAP_READS),
+            shard_claims: counts(&known::SHARD_CLAIMS),
+            takeover_duration: durations(&known::TAKEOVER_DURATION),
+            timer_delay: durations(&known::TIMER_DELAY),
+            safety_violations: counts(&known::SAFETY_VIOLATIONS),
+            projection_batch_duration: durations(&known::PROJECTION_BATCH_DURATION),
+            projection_events: counts(&known::PROJECTION_EVENTS),
+            activity_duration: durations(&known::ACTIVITY_DURATION),
+            activity_rejected: counts(&known::ACTIVITY_REJECTED),
+            standard: Standard::new(meter, binding),
             meter: meter.clone(),
+            binding,
             others: RwLock::default(),
             sources: Arc::default(),
             gauges: Mutex::default(),
@@ -86,56 +89,52 @@ impl Metrics {
     }
 
     pub(super) fn fact(&self, service: &str, fact: &Fact<'_>) {
-        let of = |more: &[(&'static str, &str)]| attributes(service, more);
+        let took = |family: &Durations, more: &[_], took: Duration| {
+            family.with(service, more, |of| of.record(took.as_secs_f64()));
+        };
+        let one = |family: &Counts, more: &[_]| family.with(service, more, |of| of.add(1));
         match *fact {
-            Fact::Answered { kind, answer, took } => {
-                let more = [("kind", kind), ("outcome", answer.word())];
-                self.sets.with(service, &more, |of| self.command_duration.record(took.as_secs_f64(), of));
+            Fact::Answered { kind, answer, took: time } => {
+                took(&self.command_duration, &[("kind", kind), ("outcome", answer.word())], time);
             }
-            Fact::Waited(waited) => {
-                self.sets.with(service, NONE, |of| self.input_wait.record(waited.as_secs_f64(), of));
-            }
-            Fact::Appended(outcome) => {
-                let more = [("outcome", outcome.word())];
-                self.sets.with(service, &more, |of| self.append_outcome.add(1, of));
-            }
+            Fact::Waited(waited) => took(&self.input_wait, NONE, waited),
+            Fact::Appended(outcome) => one(&self.append_outcome, &[("outcome", outcome.word())]),
             Fact::Effective { took, events, bytes } => {
-                self.sets.with(service, NONE, |of| {
-                    self.commit_duration.record(took.as_secs_f64(), of);
-                    self.commit_events.record(float(events as u64), of);
-                    self.commit_bytes.record(float(bytes as u64), of);
+                self.commit.with(service, NONE, |[duration, of_events, of_bytes]| {
+                    duration.record(took.as_secs_f64());
+                    of_events.record(float(events as u64));
+                    of_bytes.record(float(bytes as u64));
                 });
             }
-            Fact::Dead(why) => self.records_dead.add(1, &of(&[("reason", why.word())])),
-            Fact::GapRead => self.gap_reads.add(1, &of(&[])),
+            Fact::Dead(why) => one(&self.records_dead, &[("reason", why.word())]),
+            Fact::GapRead => one(&self.gap_reads, NONE),
             Fact::Claimed { counts } => {
-                self.shard_claims.add(1, &of(&[("result", if counts { "counted" } else { "dead" })]));
+                one(&self.shard_claims, &[("result", if counts { "counted" } else { "dead" })]);
             }
-            Fact::TakenOver { phase, took } => {
-                self.takeover_duration.record(took.as_secs_f64(), &of(&[("phase", phase.word())]));
+            Fact::TakenOver { phase, took: time } => {
+                took(&self.takeover_duration, &[("phase", phase.word())], time);
             }
-            Fact::Fired(late) => self.timer_delay.record(late.as_secs_f64(), &of(&[])),
-            Fact::Violated { invariant } => self.safety_violations.add(1, &of(&[("invariant", invariant)])),
-            Fact::Ran { activity, outcome, took } => {
-                let of = of(&[("activity", activity), ("outcome", outcome)]);
-                self.activity_duration.record(took.as_secs_f64(), &of);
+            Fact::Fired(late) => took(&self.timer_delay, NONE, late),
+            Fact::Violated { invariant } => one(&self.safety_violations, &[("invariant", invariant)]),
+            Fact::Ran { activity, outcome, took: time } => {
+                took(&self.activity_duration, &[("activity", activity), ("outcome", outcome)], time);
             }
             Fact::NotRun { activity, reason } => {
-                self.activity_rejected.add(1, &of(&[("activity", activity), ("reason", reason)]));
+                one(&self.activity_rejected, &[("activity", activity), ("reason", reason)]);
             }
-            Fact::Projected { projection, result, events, took } => {
-                let of = of(&[("projection", projection), ("result", result)]);
-                self.projection_batch_duration.record(took.as_secs_f64(), &of);
-                self.projection_events.add(events as u64, &of);
+            Fact::Projected { projection, result, events, took: time } => {
+                let more = [("projection", projection), ("result", result)];
+                took(&self.projection_batch_duration, &more, time);
+                self.projection_events.with(service, &more, |of| of.add(events as u64));
             }
             Fact::Sent { system, topic, messages, outcome } => {
-                self.standard.sent((&self.sets, service), (system, topic), messages, outcome);
+                self.standard.sent(service, (system, topic), messages, outcome);
             }
             Fact::Processed { system, topic, took, error } => {
-                self.standard.processed((&self.sets, service), (system, topic), took.as_secs_f64(), error);
+                self.standard.processed(service, (system, topic), took, error);
             }
             Fact::Queried { system, query, took, error } => {
-                self.standard.queried((&self.sets, service), system, &query, took.as_secs_f64(), error);
+                self.standard.queried(service, system, query, took, error);
             }
             Fact::Measured(measured) => self.measured(service, measured),
         }
@@ -152,28 +151,29 @@ impl Metrics {
     }
 
     fn measured(&self, service: &str, measured: &Measured) {
-        let Measured { instrument, value, attributes: more } = measured;
-        let Some(other) = self.other(instrument) else { return };
-        self.sets.with(service, more, |of| match other {
-            Other::Counter(counter) => counter.add(*value, of),
-            Other::Histogram(histogram) => histogram.record(*value, of),
-        });
+        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(other) = others.get(measured.instrument.name) {
+            return other.tell(service, measured);
+        }
+        drop(others);
+        let Some(other) = self.other(measured.instrument) else { return };
+        other.tell(service, measured);
+        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
+        others.entry(measured.instrument.name).or_insert(other);
     }
 
     fn other(&self, instrument: &'static Instrument) -> Option<Other> {
-        if let Some(other) = self.others.read().unwrap_or_else(PoisonError::into_inner).get(instrument.name) {
-            return Some(other.clone());
-        }
         let Instrument { name, unit, about, .. } = *instrument;
-        let other = match instrument.kind {
+        Some(match instrument.kind {
             InstrumentKind::Counter => {
-                Other::Counter(self.meter.f64_counter(name).with_unit(unit).with_description(about).build())
+                let counter = self.meter.f64_counter(name).with_unit(unit).with_description(about).build();
+                Other::Counter(Family::new(counter, self.binding))
             }
-            InstrumentKind::Histogram => Other::Histogram(histogram(&self.meter, instrument)),
+            InstrumentKind::Histogram => {
+                Other::Histogram(Family::new(histogram(&self.meter, instrument), self.binding))
+            }
             InstrumentKind::Gauge => return None,
-        };
-        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
-        Some(others.entry(name).or_insert(other).clone())
+        })
     }
 
     /// Asks for a level whenever metrics are collected: whoever is gone then shows nothing any more.
@@ -198,6 +198,16 @@ impl Metrics {
             .with_description(about)
             .with_callback(observe)
             .build();
+    }
+}
+
+impl Other {
+    fn tell(&self, service: &str, measured: &Measured) {
+        let Measured { value, attributes, .. } = measured;
+        match self {
+            Self::Counter(counter) => counter.with(service, attributes, |of| of.add(*value)),
+            Self::Histogram(histogram) => histogram.with(service, attributes, |of| of.record(*value)),
+        }
     }
 }
 

@@ -1,16 +1,16 @@
 //! The metrics that OpenTelemetry has names for: messages and questions to databases, by its semantic conventions 1.44.
 //! Every attribute has few values: topics and tables of programs, never ids.
 
-use ::opentelemetry::{
-    KeyValue,
-    metrics::{Counter, Histogram, Meter},
-};
+use std::time::Duration;
+
+use ::opentelemetry::metrics::Meter;
 
 use super::{
     super::{Appending, Query},
+    family::{Family, Instrument, Texts, attributes},
     instruments as known,
-    metrics::{counter, histogram},
-    sets::Sets,
+    metrics::{Counts, Durations, counter, histogram},
+    series::Binding,
 };
 use crate::{
     address::Topic,
@@ -19,84 +19,85 @@ use crate::{
 
 /// The instruments of one meter.
 pub(super) struct Standard {
-    sent: Counter<u64>,
-    processing: Histogram<f64>,
-    queries: Histogram<f64>,
+    sent: Counts,
+    processing: Durations,
+    queries: Durations,
 }
 
 /// What carries messages, and where to or from.
 type Road<'a> = (&'static str, &'a Topic);
 
+/// In place of a text that there is not.
+const NONE: &str = "";
+
 impl Standard {
-    pub(super) fn new(meter: &Meter) -> Self {
+    pub(super) fn new(meter: &Meter, binding: Binding) -> Self {
+        let durations = |of| Family::new(histogram(meter, of), binding);
         Self {
-            sent: counter(meter, &known::MESSAGES_SENT),
-            processing: histogram(meter, &known::MESSAGE_PROCESSING),
-            queries: histogram(meter, &known::DATABASE_OPERATION),
+            sent: Family::new(counter(meter, &known::MESSAGES_SENT), binding),
+            processing: durations(&known::MESSAGE_PROCESSING),
+            queries: durations(&known::DATABASE_OPERATION),
         }
     }
 
-    pub(super) fn sent(
-        &self,
-        (sets, service): (&Sets, &str),
-        road: Road<'_>,
-        messages: usize,
-        outcome: Appending,
-    ) {
+    pub(super) fn sent(&self, service: &str, road: Road<'_>, messages: usize, outcome: Appending) {
         let error = (outcome != Appending::Appended).then(|| outcome.word());
-        let tell = |of: &[KeyValue]| self.sent.add(messages as u64, of);
-        messaging((sets, service), value::SEND, road, error, tell);
+        messaging(&self.sent, service, value::SEND, road, error, |of| of.add(messages as u64));
     }
 
-    pub(super) fn processed(
-        &self,
-        (sets, service): (&Sets, &str),
-        road: Road<'_>,
-        seconds: f64,
-        error: Option<&str>,
-    ) {
-        let tell = |of: &[KeyValue]| self.processing.record(seconds, of);
-        messaging((sets, service), value::PROCESS, road, error, tell);
+    pub(super) fn processed(&self, service: &str, road: Road<'_>, took: Duration, error: Option<&str>) {
+        let seconds = took.as_secs_f64();
+        messaging(&self.processing, service, value::PROCESS, road, error, |of| of.record(seconds));
     }
 
     pub(super) fn queried(
         &self,
-        (sets, service): (&Sets, &str),
+        service: &str,
         system: &'static str,
-        query: &Query,
-        seconds: f64,
+        query: Query,
+        took: Duration,
         error: Option<&str>,
     ) {
-        let summary = query.summary();
-        let mut more = vec![
-            (key::DB_SYSTEM, system),
-            (key::DB_OPERATION, query.operation()),
-            (key::DB_SUMMARY, summary.as_str()),
-        ];
-        more.extend(query.table().map(|table| (key::DB_COLLECTION, table)));
-        more.extend(error.map(|error| (key::ERROR_TYPE, error)));
-        sets.with(service, &more, |of| self.queries.record(seconds, of));
+        let table = query.table();
+        let set = || {
+            let summary = query.summary();
+            let mut more = vec![
+                (key::DB_SYSTEM, system),
+                (key::DB_OPERATION, query.operation()),
+                (key::DB_SUMMARY, summary.as_str()),
+            ];
+            more.extend(table.map(|table| (key::DB_COLLECTION, table)));
+            more.extend(error.map(|error| (key::ERROR_TYPE, error)));
+            attributes(service, &more)
+        };
+        let mut texts = Texts::new();
+        let asked = [query.operation(), query.first_table(), table.unwrap_or(NONE)];
+        [service, system, error.unwrap_or(NONE)].iter().chain(&asked).for_each(|text| texts.add(text));
+        self.queries.find(&texts, set, |of| of.record(took.as_secs_f64()));
     }
 }
 
-fn messaging(
-    (sets, service): (&Sets, &str),
+/// The text of a topic is only put together for a new series.
+fn messaging<I: Instrument>(
+    family: &Family<I>,
+    service: &str,
     operation: &str,
     (system, topic): Road<'_>,
     error: Option<&str>,
-    tell: impl FnOnce(&[KeyValue]),
+    tell: impl FnOnce(&I::Series),
 ) {
-    let topic = topic.to_string();
-    let good = [
-        (key::MESSAGING_SYSTEM, system),
-        (key::MESSAGING_OPERATION, operation),
-        (key::MESSAGING_DESTINATION, topic.as_str()),
-    ];
-    match error {
-        None => sets.with(service, &good, tell),
-        Some(error) => {
-            let [system, operation, topic] = good;
-            sets.with(service, &[system, operation, topic, (key::ERROR_TYPE, error)], tell);
-        }
-    }
+    let set = || {
+        let topic = topic.to_string();
+        let mut more = vec![
+            (key::MESSAGING_SYSTEM, system),
+            (key::MESSAGING_OPERATION, operation),
+            (key::MESSAGING_DESTINATION, topic.as_str()),
+        ];
+        more.extend(error.map(|error| (key::ERROR_TYPE, error)));
+        attributes(service, &more)
+    };
+    let mut texts = Texts::new();
+    let all = [service, operation, error.unwrap_or(NONE), system, &topic.service, topic.stream.word()];
+    all.iter().for_each(|text| texts.add(text));
+    family.find(&texts, set, tell);
 }

@@ -1,0 +1,183 @@
+//! Instruments and their series. The same few sets of attributes are wanted for every commit: a series is made once and found
+//! again by the texts of its attributes.
+
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher as _, Hash as _, Hasher as _},
+    sync::{PoisonError, RwLock},
+};
+
+use ::opentelemetry::{
+    Key, KeyValue,
+    metrics::{Counter, Histogram},
+};
+use foldhash::quality::{FixedState, FoldHasher};
+
+use super::series::{Adder, Binding, Recorder};
+
+/// More series than this are not kept: attributes that take few values never come to so many.
+const MOST: usize = 4_096;
+
+/// What has series.
+pub(super) trait Instrument {
+    /// One of them.
+    type Series;
+
+    /// That of these attributes.
+    fn of(&self, attributes: Vec<KeyValue>, binding: Binding) -> Self::Series;
+}
+
+impl Instrument for Histogram<f64> {
+    type Series = Recorder;
+
+    fn of(&self, attributes: Vec<KeyValue>, binding: Binding) -> Recorder {
+        Recorder::new(self, attributes, binding)
+    }
+}
+
+impl<T: Clone> Instrument for Counter<T> {
+    type Series = Adder<T>;
+
+    fn of(&self, attributes: Vec<KeyValue>, binding: Binding) -> Adder<T> {
+        Adder::new(self, attributes, binding)
+    }
+}
+
+/// Some that are told together, with the same attributes.
+impl<I: Instrument, const N: usize> Instrument for [I; N] {
+    type Series = [I::Series; N];
+
+    fn of(&self, attributes: Vec<KeyValue>, binding: Binding) -> Self::Series {
+        self.each_ref().map(|one| one.of(attributes.clone(), binding))
+    }
+}
+
+/// An instrument and the series that were wanted so far, by the hash of their texts: a good one of 64 bits, which two of the few
+/// thousand series of a program share once in 10^12 programs.
+pub(super) struct Family<I: Instrument> {
+    instrument: I,
+    binding: Binding,
+    made: RwLock<BTreeMap<u64, I::Series>>,
+}
+
+impl<I: Instrument> Family<I> {
+    pub(super) fn new(instrument: I, binding: Binding) -> Self {
+        Self { instrument, binding, made: RwLock::default() }
+    }
+
+    /// Does this with the series of a service and what more is said.
+    pub(super) fn with<V: AsRef<str>>(
+        &self,
+        service: &str,
+        more: &[(&'static str, V)],
+        work: impl FnOnce(&I::Series),
+    ) {
+        let mut texts = Texts::new();
+        texts.add(service);
+        more.iter().for_each(|(_, value)| texts.add(value.as_ref()));
+        self.find(&texts, || attributes(service, more), work);
+    }
+
+    /// Does this with the series that these texts stand for: always for the same attributes.
+    pub(super) fn find(
+        &self,
+        texts: &Texts,
+        attributes: impl FnOnce() -> Vec<KeyValue>,
+        work: impl FnOnce(&I::Series),
+    ) {
+        let hash = texts.hash();
+        let made = self.made.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(series) = made.get(&hash) {
+            return work(series);
+        }
+        drop(made);
+        let series = self.instrument.of(attributes(), self.binding);
+        work(&series);
+        let mut made = self.made.write().unwrap_or_else(PoisonError::into_inner);
+        if made.len() < MOST {
+            made.entry(hash).or_insert(series);
+        }
+    }
+}
+
+/// What a series is found by.
+pub(super) struct Texts(FoldHasher<'static>);
+
+impl Texts {
+    pub(super) fn new() -> Self {
+        Self(FixedState::default().build_hasher())
+    }
+
+    pub(super) fn add(&mut self, text: &str) {
+        text.hash(&mut self.0);
+    }
+
+    fn hash(&self) -> u64 {
+        self.0.finish()
+    }
+}
+
+/// The attributes of a service and what more is said.
+pub(super) fn attributes<V: AsRef<str>>(service: &str, more: &[(&'static str, V)]) -> Vec<KeyValue> {
+    let text = |key, value: &str| KeyValue::new(Key::from_static_str(key), value.to_owned());
+    let more = more.iter().map(|(key, value)| text(key, value.as_ref()));
+    std::iter::once(text("service", service)).chain(more).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Shows which attributes a series was made for.
+    struct Shows;
+
+    impl Instrument for Shows {
+        type Series = Vec<String>;
+
+        fn of(&self, attributes: Vec<KeyValue>, _: Binding) -> Vec<String> {
+            attributes.iter().map(|of| format!("{}={}", of.key, of.value)).collect()
+        }
+    }
+
+    fn family() -> Family<Shows> {
+        Family::new(Shows, Binding::Each)
+    }
+
+    fn shown(family: &Family<Shows>, service: &str, more: &[(&'static str, &str)]) -> Vec<String> {
+        let shown = Cell::default();
+        family.with(service, more, |series| shown.set(series.clone()));
+        shown.into_inner()
+    }
+
+    #[test]
+    fn the_same_texts_are_the_same_series() {
+        let family = family();
+        for _ in 0..2 {
+            let more = [("kind", "room"), ("outcome", "accepted")];
+            assert_eq!(shown(&family, "hotel", &more), ["service=hotel", "kind=room", "outcome=accepted"]);
+            assert_eq!(shown(&family, "hotel", &[]), ["service=hotel"]);
+        }
+        assert_eq!(family.made.read().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn texts_are_not_run_together() {
+        let family = family();
+        shown(&family, "hotel", &[("kind", "room"), ("reason", "s")]);
+        shown(&family, "hotel", &[("kind", "rooms"), ("reason", "")]);
+        shown(&family, "hotel", &[("kind", "rooms")]);
+        assert_eq!(family.made.read().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn not_every_series_is_kept() {
+        let family = family();
+        for n in 0..MOST + 10 {
+            let value = n.to_string();
+            assert_eq!(shown(&family, "hotel", &[("kind", &value)]).len(), 2);
+        }
+        assert_eq!(family.made.read().unwrap().len(), MOST);
+    }
+}
