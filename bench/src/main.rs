@@ -60,6 +60,10 @@ struct Args {
     #[cfg(feature = "servers")]
     #[arg(long, hide = true, num_args = 2, value_names = ["PLACE", "NUMBER"])]
     member: Vec<String>,
+    /// Acts as the process whose instructions are counted: used by the benchmark itself.
+    #[cfg(feature = "telemetry")]
+    #[arg(long, hide = true, num_args = 3, value_names = ["WORK", "SEEN", "UNITS"])]
+    counted: Vec<String>,
 }
 
 impl Args {
@@ -92,7 +96,7 @@ impl Args {
         }
         #[cfg(feature = "telemetry")]
         if self.telemetry {
-            return telemetry::ABOUT;
+            return telemetry::about(name);
         }
         workload::about(name)
     }
@@ -105,7 +109,7 @@ impl Args {
         }
         #[cfg(feature = "telemetry")]
         if self.telemetry {
-            return telemetry::measure(setting).await;
+            return telemetry::run(name, setting).await;
         }
         workload::run(name, setting).await
     }
@@ -132,6 +136,10 @@ async fn act(args: &Args) -> anyhow::Result<()> {
     #[cfg(feature = "servers")]
     if let [place, number] = args.member.as_slice() {
         return servers::serve(place, number).await;
+    }
+    #[cfg(feature = "telemetry")]
+    if let [work, seen, units] = args.counted.as_slice() {
+        return telemetry::count(work, seen, units).await;
     }
     match args.child.as_slice() {
         [what, dir] => child::run(what, &PathBuf::from(dir)).await,

@@ -13,6 +13,8 @@ use palinode::{Node, Service};
 
 #[cfg(feature = "servers")]
 pub(crate) use command::AGGREGATES;
+#[cfg(feature = "telemetry")]
+pub(crate) use command::command;
 pub(crate) use command::commands;
 #[cfg(feature = "servers")]
 pub(crate) use command::{at, rates};

@@ -25,16 +25,19 @@ pub(crate) async fn commands(
 ) -> anyhow::Result<Run> {
     let (client, text) = (client.clone(), Arc::<str>::from(text()));
     closed(first, in_flight, time, move |n| {
-        let ask = Hotel::at((n % AGGREGATES).to_string()).ask(Command::Enter(text.to_string()));
-        let client = client.clone();
-        async move {
-            match client.execute(ask).await {
-                Answer::Accepted(_) => Ok(()),
-                other => anyhow::bail!("a command was answered {other:?}"),
-            }
-        }
+        let (client, text) = (client.clone(), Arc::clone(&text));
+        async move { command(&client, n, &text).await }
     })
     .await
+}
+
+/// One command, to its answer.
+pub(crate) async fn command(client: &Client, n: u64, text: &str) -> anyhow::Result<()> {
+    let ask = Hotel::at((n % AGGREGATES).to_string()).ask(Command::Enter(text.to_owned()));
+    match client.execute(ask).await {
+        Answer::Accepted(_) => Ok(()),
+        other => anyhow::bail!("a command was answered {other:?}"),
+    }
 }
 
 /// Rate and latency at each number in flight, in turns with the limit.

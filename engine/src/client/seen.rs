@@ -48,8 +48,7 @@ impl Client {
         }
         let start = self.clock.now();
         let call = self.ids.fresh(start);
-        let trace = || TraceId::derived(format_args!("{}\n{call}", role::EXECUTE));
-        let trace = parent.map_or_else(trace, |parent| parent.trace);
+        let trace = parent.map_or_else(|| TraceId::of_call(call), |parent| parent.trace);
         if parent.is_none() && !trace.sampled(ratio) {
             return None;
         }

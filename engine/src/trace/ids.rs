@@ -7,7 +7,8 @@
 //! span id  = first  8 bytes of SHA-256("palinode/span" trace_id version role branch)
 //! ```
 //!
-//! The parts are text, one line each. A hash and no UUID: samplers look at the low eight bytes, which must be evenly
+//! The parts are text, one line each. Only the trace of a client's call has nothing in the log to be derived from: its id is the
+//! call's own fresh one, its low half spread ([`TraceId::of_call`]). A hash and no UUID: samplers look at the low eight bytes, which must be evenly
 //! distributed. All zeros are no id ([W3C Trace Context], 3.2.2): such a hash is hashed again.
 //!
 //! [W3C Trace Context]: https://www.w3.org/TR/trace-context/
@@ -47,6 +48,15 @@ impl TraceId {
     #[must_use]
     pub fn derived(name: impl Display) -> Self {
         Self(not_zero(hash(format_args!("palinode/trace\n{name}"))))
+    }
+
+    /// The trace of a call that nobody can name afterwards, from a fresh id of its own: another id is another trace. Cheap,
+    /// because most of them are not kept.
+    #[must_use]
+    pub fn of_call(call: Uuid) -> Self {
+        let (high, low) = call.as_u64_pair();
+        let trace = u128::from(high) << 64 | u128::from(spread(low ^ spread(high)));
+        Self(trace.max(1).to_be_bytes())
     }
 
     /// Whether a sampler that keeps this share of all traces keeps this one: the rule of the SDK's `TraceIdRatioBased`, so
@@ -91,6 +101,13 @@ impl SpanContext {
     }
 }
 
+/// A bijection whose every bit depends on all bits: the last step of SplitMix64 (Steele, Lea and Flood, 2014).
+fn spread(bits: u64) -> u64 {
+    let bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ bits >> 31
+}
+
 fn hash(text: impl Display) -> [u8; 32] {
     struct Into(Sha256);
     impl Write for Into {
@@ -119,6 +136,8 @@ fn not_zero<const N: usize>(mut hash: [u8; 32]) -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn trip() -> Address {
@@ -150,8 +169,21 @@ mod tests {
     }
 
     #[test]
+    fn calls_are_traces_of_their_own() {
+        let traces = (0..20_000).map(|n| TraceId::of_call(Uuid::from_u128(n)));
+        let all: BTreeSet<[u8; 16]> = traces.map(|trace| trace.0).collect();
+        assert_eq!((all.len(), all.contains(&[0; 16])), (20_000, false));
+    }
+
+    #[test]
     fn a_ratio_keeps_about_its_share_and_the_larger_one_keeps_all_of_the_smaller() {
-        let traces: Vec<TraceId> = (0..20_000).map(TraceId::derived).collect();
+        let call = |n| TraceId::of_call(Uuid::from_u128(n));
+        for traces in [(0..20_000).map(TraceId::derived).collect(), (0..20_000).map(call).collect()] {
+            share(traces);
+        }
+    }
+
+    fn share(traces: Vec<TraceId>) {
         let mut before = 0;
         for (ratio, share) in
             [(0.0, 0), (0.01, 200), (0.25, 5_000), (0.5, 10_000), (0.9, 18_000), (1.0, 20_000)]

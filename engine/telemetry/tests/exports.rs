@@ -183,6 +183,16 @@ fn the_name_and_the_sampler_are_those_of_the_environment() {
 }
 
 #[test]
+fn traces_are_cut_only_where_that_was_asked_for() {
+    let collector = Collector::start();
+    let given = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.address)];
+    let cut = |setup: Setup| started(setup, &given).unwrap().observer().unwrap().segment_after();
+    assert_eq!(cut(Setup::new("shop").traces()), None);
+    let quarter = Duration::from_secs(900);
+    assert_eq!(cut(Setup::new("shop").traces().segment_after(quarter)), Some(quarter));
+}
+
+#[test]
 fn nobody_waits_for_a_collector_that_says_nothing() {
     // given somebody who accepts and never answers, and requests that may take for ever
     let deaf = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

@@ -135,25 +135,35 @@ fn detail(answer: &Answer) -> &str {
     answer.body["detail"].as_str().unwrap()
 }
 
-/// A command whose database is behind a gate.
-fn gated(place: &Place, args: &[&str], gate: impl Fn(u16) -> Gate) -> (Command, Gate) {
+/// A command that meets one of its servers, told to it in this variable, behind a gate.
+fn gated(place: &Place, args: &[&str], variable: &str, gate: impl Fn(u16) -> Gate) -> (Command, Gate) {
     let mut command = place.command(args);
-    let url = told(&command, DATABASE);
-    let (before, port) = url.split_once("@").and_then(|(_, rest)| rest.split_once(':')).unwrap();
-    let port = port.split('/').next().unwrap();
-    assert!(!before.is_empty());
+    let told = told(&command, variable);
+    let authority = told.rsplit_once('@').map_or(&*told, |(_, after)| after).split('/').next().unwrap();
+    let (host, port) = authority.rsplit_once(':').unwrap();
     let gate = gate(port.parse().unwrap());
-    command.env(DATABASE, url.replacen(&format!(":{port}/"), &format!(":{}/", gate.1), 1));
+    command.env(variable, told.replacen(authority, &format!("{host}:{}", gate.1), 1));
     (command, gate)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Kafka and PostgreSQL: cargo xtask test starts them"]
-async fn a_process_that_starts_lives_and_is_not_ready() {
-    // Given a process whose database does not answer yet
+async fn a_process_whose_database_does_not_answer_yet_starts() {
+    starts(DATABASE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka and PostgreSQL: cargo xtask test starts them"]
+async fn a_process_whose_broker_does_not_answer_yet_starts() {
+    starts(BROKER).await;
+}
+
+/// A process that starts lives and is not ready.
+async fn starts(without: &str) {
+    // Given a process one of whose servers does not answer yet
     let place = Place::created().await;
     let free = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().to_string();
-    let (mut command, gate) = gated(&place, &["run", "--listen", &free], Gate::closed_before);
+    let (mut command, gate) = gated(&place, &["run", "--listen", &free], without, Gate::closed_before);
     let child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut serving = Serving { child, address: free };
     // When somebody asks as soon as it listens, then it says that it lives, and that it starts
@@ -179,7 +189,7 @@ async fn a_process_that_starts_lives_and_is_not_ready() {
 async fn without_its_database_a_process_lives_and_is_not_ready() {
     // Given a process with a gate before its database
     let place = Place::created().await;
-    let (command, gate) = gated(&place, &["run", "--listen", "127.0.0.1:0"], Gate::before);
+    let (command, gate) = gated(&place, &["run", "--listen", "127.0.0.1:0"], DATABASE, Gate::before);
     let serving = Serving::start(command);
     serving.until(200);
     // When the gate is shut, then it says so
