@@ -74,7 +74,10 @@ impl<I: Instrument> Family<I> {
     ) {
         let mut texts = Texts::new();
         texts.add(service);
-        more.iter().for_each(|(_, value)| texts.add(value.as_ref()));
+        for (key, value) in more {
+            texts.add(key);
+            texts.add(value.as_ref());
+        }
         self.find(&texts, || attributes(service, more), work);
     }
 
@@ -169,6 +172,13 @@ mod tests {
         shown(&family, "hotel", &[("kind", "rooms"), ("reason", "")]);
         shown(&family, "hotel", &[("kind", "rooms")]);
         assert_eq!(family.made.read().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn the_same_value_of_another_attribute_is_another_series() {
+        let family = family();
+        assert_eq!(shown(&family, "hotel", &[("kind", "room")]), ["service=hotel", "kind=room"]);
+        assert_eq!(shown(&family, "hotel", &[("table", "room")]), ["service=hotel", "table=room"]);
     }
 
     #[test]
