@@ -3,6 +3,7 @@
 //! | from | when | to |
 //! |---|---|---|
 //! | `Starting`, `Away` | the node is given the shard | `Recovering` |
+//! | `Starting` | the group has spoken, and did not give it to the node | `Away` |
 //! | `Recovering` | it is read and claimed | `Serving` |
 //! | `Serving` | its owner must begin again: a claim is lost, an outcome is unknown | `Recovering` |
 //! | `Recovering`, `Serving` | it is to be given up, or the node stops | `Draining` |
@@ -24,7 +25,7 @@ use crate::commit::Peer;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Stage {
-    /// The node was not given it yet.
+    /// The group has not said yet who is to have it.
     #[default]
     Starting,
     /// It is read from the log and claimed; commands wait.
@@ -33,7 +34,7 @@ pub enum Stage {
     Serving,
     /// It is given up: what is in flight is finished, nothing new is taken.
     Draining,
-    /// It was given up: another node may have it.
+    /// It was given up, or not given to the node: another may have it.
     Away,
     /// It must not go on; the others do.
     Stopped {
@@ -119,6 +120,15 @@ impl Health {
             _ => {}
         }
         state.stage = stage;
+    }
+
+    /// The group has spoken: another may have it, if the node has not.
+    pub(crate) fn known(&self, shard: &Peer) {
+        let mut states = self.states();
+        let state = states.entry(shard.clone()).or_default();
+        if state.stage == Stage::Starting {
+            state.stage = Stage::Away;
+        }
     }
 
     /// Something goes wrong with it that does not end its work.

@@ -30,10 +30,13 @@ use palinode::{
     log::{
         Assignment, Confirmed, Created, Membership,
         conformance::{SERVICE, log_id},
+        kafka::GroupProtocol,
     },
 };
 
 const SHARDS: u32 = 4;
+/// How long a group may take to speak.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Says to a child that it is one, and where its topics are.
 const CHILD: &str = "PALINODE_TEST_CHILD";
 
@@ -130,6 +133,29 @@ async fn a_rebalance_waits_for_owners_when_it_shall() {
     let mut held = BTreeSet::new();
     holds(&mut *second, &mut held, 2).await;
     assert_eq!(held, given);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka: cargo xtask test starts one"]
+async fn a_member_for_which_nothing_is_left_hears_so() {
+    for protocol in [GroupProtocol::Classic, GroupProtocol::Consumer] {
+        // Given a member that holds all there is
+        let mut cluster = place(None);
+        cluster.settings.protocol = protocol;
+        cluster.creating().await.create(SERVICE, 1, log_id(1)).await;
+        let (one, two) = (cluster.connected().await, cluster.connected().await);
+        let mut first = one.join(SERVICE).await.unwrap();
+        holds(&mut *first, &mut BTreeSet::new(), 1).await;
+        // When another joins, then the group says that there is nothing for it, or it takes over
+        let mut second = two.join(SERVICE).await.unwrap();
+        let heard = tokio::time::timeout(PATIENCE, second.next())
+            .await
+            .unwrap_or_else(|_| panic!("{protocol:?}: nothing"));
+        assert!(
+            matches!(heard, Some(Assignment::Settled | Assignment::Assigned(0))),
+            "{protocol:?}: {heard:?}"
+        );
+    }
 }
 
 /// The member that is frozen: tells what it hears, and confirms what it is asked.

@@ -152,6 +152,9 @@ impl Member {
             if !matches!(change, Some(Assignment::Hindered(_) | Assignment::Lost(_))) {
                 self.of_all(|shard| self.board.health.recovered(shard, Source::Group));
             }
+            if matches!(change, Some(Assignment::Assigned(_) | Assignment::Settled)) {
+                self.of_all(|shard| self.board.health.known(shard));
+            }
             match change {
                 None => break Left::Expelled,
                 Some(Assignment::Hindered(why)) => {

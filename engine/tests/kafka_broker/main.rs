@@ -21,4 +21,5 @@ mod world;
 mod away;
 mod broker;
 mod full;
+mod returns;
 mod rights;

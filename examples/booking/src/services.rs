@@ -228,12 +228,12 @@ impl Services {
     }
 
     /// Why a shard does not take commands here, or what goes wrong with it: its log or its inbox cannot be read, its group not be
-    /// followed. What other processes have is their business.
+    /// followed. What other processes have is their business, once the group has said that they may.
     pub(crate) fn trouble(&self) -> Option<String> {
         let alone = self.shared.is_none();
         let waits = |stage: &Stage| match stage {
             Stage::Serving => false,
-            Stage::Starting | Stage::Away => alone,
+            Stage::Away => alone,
             _ => true,
         };
         let shards = self.node.iter().flat_map(Node::health);

@@ -85,8 +85,9 @@ impl Member {
         consumer.subscribe(&[&topic]).map_err(|e| passing(&what, &e))?;
         let consumer = Arc::new(consumer);
         let no_thread = |e| LogError::retry(format!("{what}: no thread: {e}"));
-        let confirmer = Confirmer::start(&consumer, Arc::clone(served), (group, topic)).map_err(no_thread)?;
-        poll::start(consumer, Arc::clone(&life), troubles).map_err(no_thread)?;
+        let confirmer =
+            Confirmer::start(&consumer, Arc::clone(served), (group, topic.clone())).map_err(no_thread)?;
+        poll::start(consumer, (topic, settings.protocol), Arc::clone(&life), troubles).map_err(no_thread)?;
         let waits = settings.hand_over.as_secs().div_ceil(WATCH.as_secs());
         let patience = STILL.saturating_add(u32::try_from(waits).unwrap_or(u32::MAX));
         Ok(Self { news, life, confirmer: Arc::new(confirmer), seen: 0, still: 0, patience })

@@ -6,7 +6,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -29,6 +29,10 @@ pub(super) struct Lane {
     pub(super) number: i32,
     /// The offset after the last record that was acknowledged to this process, read by it, or told to it.
     reached: AtomicU64,
+    /// The offset after the last record that was acknowledged to this process.
+    delivered: AtomicU64,
+    /// How often in turn nothing came though there was something.
+    silent: AtomicU32,
     /// Where the last read of this process began, plus one; zero before the first.
     asked: AtomicU64,
     /// Readings that nobody uses at the moment.
@@ -44,6 +48,8 @@ impl Lane {
             topic: Arc::clone(topic),
             number,
             reached: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
+            silent: AtomicU32::new(0),
             asked: AtomicU64::new(0),
             idle: Mutex::default(),
             doubt: Arc::clone(doubt),
@@ -65,9 +71,30 @@ impl Lane {
         self.reached.fetch_max(end, Ordering::AcqRel);
     }
 
+    /// A record of this process was acknowledged, and ends here.
+    pub(super) fn delivers(&self, end: u64) {
+        self.delivered.fetch_max(end, Ordering::Relaxed);
+        self.reaches(end);
+    }
+
+    /// Where the last record ends that was acknowledged to this process.
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered.load(Ordering::Relaxed)
+    }
+
     /// It reached further, and its leader shows only so much: late, or cut.
     pub(super) fn shows_only(&self, end: u64) {
         self.reached.store(end, Ordering::Release);
+    }
+
+    /// Records came.
+    pub(super) fn comes(&self) {
+        self.silent.store(0, Ordering::Relaxed);
+    }
+
+    /// Nothing came though there is something: so often in turn.
+    pub(super) fn comes_not(&self) -> u32 {
+        self.silent.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     }
 
     /// Somebody reads from here on.

@@ -8,11 +8,13 @@
 //! | every record was delivered | appended; an offset that is none becomes `None` |
 //! | one was not, or nothing was heard in time | unknown |
 //!
-//! A producer that failed for good is replaced by a spare that is connected already; what it had in flight is unknown.
+//! A producer that failed for good, or has lost the way to a partition (`silent`), is replaced by a spare that is connected
+//! already; what it had in flight is unknown.
 //! An offset is passed on as it was reported, however odd: only the owner can tell an old one from a log that was cut.
 
 mod batch;
 mod instance;
+mod silent;
 
 use std::{
     sync::{
@@ -24,10 +26,10 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 pub(super) use self::instance::Job;
-use self::{batch::Batch, instance::Instance};
+use self::{batch::Batch, instance::Instance, silent::Silent};
 use super::{
     lane::Lane,
     row,
@@ -133,24 +135,43 @@ impl Shared {
         self.commits.iter().chain([&self.inbox, &self.replies])
     }
 
-    /// Puts the spare in the place of one that failed for good.
+    /// The slot that holds this producer now, and the producer.
+    fn slot(&self, number: u64) -> Option<(&RwLock<Arc<Instance>>, Arc<Instance>)> {
+        let held =
+            |slot: &RwLock<Arc<Instance>>| Arc::clone(&slot.read().unwrap_or_else(PoisonError::into_inner));
+        self.slots().map(|slot| (slot, held(slot))).find(|(_, instance)| instance.number == number)
+    }
+
+    /// Replaces one that failed for good.
     fn look(&self, number: u64) {
+        let Some((slot, instance)) = self.slot(number) else { return };
+        if instance.has_failed() {
+            self.replace(slot, &instance, "it failed for good");
+        }
+    }
+
+    /// Replaces one that failed for good, or has lost the way to this partition.
+    fn late(&self, number: u64, lane: &Lane, silent: &mut Silent) {
+        let Some((slot, instance)) = self.slot(number) else { return };
+        if instance.has_failed() {
+            self.replace(slot, &instance, "it failed for good");
+        } else if silent.gives_up(lane, Instant::now(), || instance.knows_leader(lane)) {
+            self.replace(slot, &instance, &format!("{lane} has a leader and takes nothing from it"));
+        }
+    }
+
+    /// Puts the spare in the place of one that is of no use any more.
+    fn replace(&self, slot: &RwLock<Arc<Instance>>, of_no_use: &Arc<Instance>, why: &str) {
         let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        let has_failed = |slot: &RwLock<Arc<Instance>>| {
-            let instance = slot.read().unwrap_or_else(PoisonError::into_inner);
-            instance.number == number && instance.has_failed()
-        };
-        let Some(slot) = self.slots().find(|slot| has_failed(slot)) else { return };
         let fresh = || Instance::start(&self.settings, Role::Commits, &self.jobs);
+        let number = of_no_use.number;
         let next = spare().take().map_or_else(fresh, Ok);
         match next {
             Ok(next) => {
-                tracing::error!(number, "a producer failed for good and is replaced");
-                let old = std::mem::replace(&mut *slot.write().unwrap_or_else(PoisonError::into_inner), next);
-                // Everything it had in flight is reported as purged.
-                drop(old);
+                tracing::error!(number, "a producer is replaced: {why}");
+                *slot.write().unwrap_or_else(PoisonError::into_inner) = next;
             }
-            Err(e) => return tracing::error!("a producer failed for good and cannot be replaced: {e}"),
+            Err(e) => return tracing::error!(number, "a producer cannot be replaced ({why}): {e}"),
         }
         match fresh() {
             Ok(instance) => *spare() = Some(instance),
@@ -161,18 +182,17 @@ impl Shared {
 
 /// What must not be done where reports are taken.
 fn run(shared: &Weak<Shared>, jobs: &Receiver<Job>) {
+    let mut silent = Silent::default();
     while let Ok(job) = jobs.recv() {
         let Some(shared) = shared.upgrade() else { return };
         match job {
             Job::Room(number) => {
-                for slot in shared.slots() {
-                    let instance = slot.read().unwrap_or_else(PoisonError::into_inner);
-                    if instance.number == number {
-                        instance.go_on();
-                    }
+                if let Some((_, instance)) = shared.slot(number) {
+                    instance.go_on();
                 }
             }
             Job::Look(number) => shared.look(number),
+            Job::Late(number, lane) => shared.late(number, &lane, &mut silent),
         }
     }
 }

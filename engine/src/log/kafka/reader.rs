@@ -35,6 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a read at the end of an inbox lingers.
 const LINGER: Duration = Duration::from_millis(100);
 
+/// How often in turn records do not come that the leader has, before a consumer is given up. Once, a busy machine may do.
+const SILENT: u32 = 2;
+
 /// What a reading gives.
 enum Page {
     Of(Vec<Stored>),
@@ -125,6 +128,7 @@ impl Reader {
                 Ok(page) => {
                     if let Some(last) = page.last() {
                         lane.reaches(last.offset.saturating_add(1));
+                        lane.comes();
                         reading.keep(lane, limit);
                         return Ok(Page::Of(page));
                     }
@@ -154,6 +158,8 @@ impl Reader {
         lane.doubt();
         if shown <= next {
             lane.shows_only(shown);
+        } else if lane.comes_not() >= SILENT {
+            reading.give_consumer_up();
         }
         Ok(Page::End)
     }

@@ -13,7 +13,7 @@ use crate::{
 /// The largest record that is sent, with its key and headers: above the largest commit, below what topics take.
 pub(super) const MAX_RECORD: usize = 1_310_720;
 /// How long librdkafka tries to deliver a record.
-const DELIVERY: Duration = Duration::from_secs(10);
+pub(super) const DELIVERY: Duration = Duration::from_secs(10);
 
 /// How long a member may go without a poll.
 const POLLS: Duration = Duration::from_secs(30);

@@ -17,17 +17,19 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext},
     error::KafkaError,
-    types::RDKafkaRespErr,
+    types::{RDKafkaErrorCode as Code, RDKafkaRespErr},
 };
 use tokio::{
     runtime::Handle,
     sync::mpsc::{self, UnboundedSender},
+    time::Instant,
 };
 
 use super::{
     super::{
         context::{line, trouble},
         error::{NEEDED, is_missing_right, words},
+        settings::GroupProtocol,
     },
     Life,
 };
@@ -35,6 +37,11 @@ use crate::log::Assignment;
 
 /// How long a poll waits for news.
 const POLL: Duration = Duration::from_millis(100);
+/// How often a broker is looked for when none is left, and how long it has to answer.
+const BROKER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(500));
+/// After how long the broker's protocol (KIP-848) has nothing for a member: it says so by silence. It takes five seconds to
+/// join.
+const SILENCE: Duration = Duration::from_secs(10);
 /// How many polls a member that leaves waits for its last revocation.
 const LEAVING: usize = 30;
 
@@ -137,22 +144,39 @@ fn shards(list: &TopicPartitionList) -> Vec<u32> {
 /// seen to hang while it is dropped.
 pub(super) fn start(
     consumer: Arc<BaseConsumer<Rebalances>>,
+    (topic, protocol): (String, GroupProtocol),
     life: Arc<Life>,
     troubles: UnboundedSender<Assignment>,
 ) -> io::Result<()> {
     let run = move || {
+        // A member that leaves does not listen any more.
+        let tell = |change| drop(troubles.send(change));
+        let mut next_look = (protocol == GroupProtocol::Consumer).then(|| Instant::now() + SILENCE);
         while !life.stop.load(Ordering::Relaxed) {
             life.beats.fetch_add(1, Ordering::Relaxed);
+            // That a broker is back is not told.
+            if next_look.is_some_and(|at| Instant::now() >= at) {
+                let answers = consumer.fetch_metadata(Some(&topic), BROKER.1).is_ok();
+                next_look = (!answers).then(|| Instant::now() + BROKER.0);
+                if answers {
+                    tell(Assignment::Settled);
+                }
+            }
             match consumer.poll(POLL) {
                 None | Some(Ok(_)) => {}
+                Some(Err(e)) if e.rdkafka_error_code() == Some(Code::AllBrokersDown) => {
+                    if next_look.is_none() {
+                        tell(Assignment::Hindered("no broker answers".into()));
+                    }
+                    next_look.get_or_insert_with(|| Instant::now() + BROKER.0);
+                }
                 Some(Err(e @ KafkaError::MessageConsumptionFatal(_))) => {
                     tracing::error!("the member of a group is finished: {}", words(&e));
                     break;
                 }
                 Some(Err(e)) if e.rdkafka_error_code().is_some_and(is_missing_right) => {
                     let why = format!("{}: {NEEDED}", words(&e));
-                    // A member that leaves does not listen any more.
-                    drop(troubles.send(Assignment::Hindered(why.into())));
+                    tell(Assignment::Hindered(why.into()));
                 }
                 Some(Err(e)) => tracing::debug!("the member of a group: {}", words(&e)),
             }

@@ -33,7 +33,7 @@ impl Batch {
     pub(super) fn landed(&self, nth: usize, offset: i64) {
         let offset = u64::try_from(offset).ok();
         if let Some(offset) = offset {
-            self.lane.reaches(offset.saturating_add(1));
+            self.lane.delivers(offset.saturating_add(1));
         }
         let mut state = self.state();
         if let Some(place) = state.offsets.get_mut(nth) {

@@ -8,12 +8,14 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::Sender,
     },
+    time::Duration,
 };
 
 use rdkafka::{
     ClientContext, Message as _,
     config::RDKafkaLogLevel,
     error::KafkaError,
+    metadata::Metadata,
     producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer},
     types::RDKafkaErrorCode as Code,
 };
@@ -22,6 +24,7 @@ use super::{
     super::{
         context::{line, trouble},
         error::{is_doubtful, passing, undelivered, words},
+        lane::Lane,
         row,
         settings::{KafkaSettings, Role},
     },
@@ -32,6 +35,9 @@ use crate::{
     record::Record,
 };
 
+/// How long the cluster has to say who leads a partition.
+const LEADERS: Duration = Duration::from_secs(1);
+
 /// What must not be done where reports are taken.
 pub(in super::super) enum Job {
     /// The queue of this producer has room again.
@@ -39,6 +45,8 @@ pub(in super::super) enum Job {
     /// Something failed: look whether this producer has failed for good. The driver tells of that under the code of the
     /// cause, so only the producer itself knows.
     Look(u64),
+    /// This producer did not deliver a record to this partition in time: look whether it ever will.
+    Late(u64, Arc<Lane>),
 }
 
 /// Producers are numbered in a process.
@@ -106,6 +114,16 @@ impl Instance {
     /// Whether it will never send anything again.
     pub(super) fn has_failed(&self) -> bool {
         self.producer.client().fatal_error().is_some()
+    }
+
+    /// Whether the cluster says who leads this partition. Blocks for a moment.
+    pub(super) fn knows_leader(&self, lane: &Lane) -> bool {
+        let told = self.producer.client().fetch_metadata(Some(&lane.topic), LEADERS);
+        let leads = |of: &Metadata| {
+            let partitions = of.topics().iter().flat_map(|topic| topic.partitions());
+            partitions.filter(|partition| partition.id() == lane.number).any(|found| found.leader() >= 0)
+        };
+        told.is_ok_and(|of| leads(&of))
     }
 
     /// Whether something waits for room.
@@ -210,7 +228,10 @@ impl ProducerContext for Reports {
                     ticket.batch.lane.doubt();
                 }
                 ticket.batch.failed(&undelivered(error));
-                self.ask(Job::Look(self.number));
+                self.ask(match error.rdkafka_error_code() {
+                    Some(Code::MessageTimedOut) => Job::Late(self.number, Arc::clone(&ticket.batch.lane)),
+                    _ => Job::Look(self.number),
+                });
             }
         }
         if self.behind.swap(false, Ordering::AcqRel) {

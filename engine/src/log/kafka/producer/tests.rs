@@ -115,6 +115,25 @@ async fn a_producer_that_failed_for_good_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_producer_that_delivers_nothing_to_a_partition_with_a_leader_is_replaced() {
+    let world = World::new();
+    assert!(matches!(world.append(&["a"]).await, Append::Appended(_)));
+    let number = || {
+        let shared = world.pool.shared.as_ref().unwrap();
+        shared.producer(&world.lane).number
+    };
+    let before = number();
+    world.produce_fails(&vec![Fault::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 10_000]);
+    while number() == before {
+        let outcome = world.append(&["b"]).await;
+        assert!(matches!(outcome, Append::Unknown(_)), "{outcome:?}");
+    }
+    world.cluster.clear_request_errors(RDKafkaApiKey::Produce);
+    let after = world.append(&["c"]).await;
+    assert!(matches!(after, Append::Appended(_)), "{after:?}");
+}
+
+#[tokio::test]
 async fn a_record_for_which_there_is_no_partition_is_not_appended() {
     let world = World::new();
     assert!(matches!(world.append(&["a"]).await, Append::Appended(_)));

@@ -2,7 +2,8 @@
 //! any more. It never takes a record from a queue; that is the reads' own business.
 //!
 //! A consumer fetches a partition once. A second reading of it goes to another consumer of the class, or waits until an
-//! unused one has ended.
+//! unused one has ended. A consumer that has lost the way to a partition, as producers do (`producer/silent.rs`), retires: it
+//! serves the readings it has, and another opens those to come.
 
 use std::{
     collections::BTreeMap,
@@ -67,6 +68,8 @@ pub(super) enum Command {
         /// Its queue: it must live as long as the assignment.
         queue: PartitionQueue<Told>,
     },
+    /// The consumer of this reading does not get what is there.
+    Retire(Place),
 }
 
 /// A reading to be.
@@ -87,7 +90,7 @@ impl Desk {
         let slots = CONSUMERS.map(|class| Slot::start(settings, class));
         let slots = slots.into_iter().collect::<Result<Vec<Slot>, LogError>>()?;
         let (desk, commands) = channel();
-        let worker = Worker { slots, waiting: Vec::new() };
+        let worker = Worker { settings: settings.clone(), slots, retired: Vec::new(), waiting: Vec::new() };
         let spawned = thread::Builder::new().name("kafka-desk".into()).spawn(move || worker.run(&commands));
         spawned.map_err(|e| LogError::retry(format!("no thread for reading: {e}")))?;
         Ok(Self(desk))
@@ -138,7 +141,10 @@ impl Slot {
 }
 
 struct Worker {
+    settings: KafkaSettings,
     slots: Vec<Slot>,
+    /// Consumers that get no more readings.
+    retired: Vec<Slot>,
     /// Readings of partitions that every consumer of their class fetches already.
     waiting: Vec<Open>,
 }
@@ -151,6 +157,7 @@ impl Worker {
             match commands.recv_timeout(pause) {
                 Ok(Command::Open(open)) => self.open(open),
                 Ok(Command::Close { place, queue }) => self.close(&place, queue),
+                Ok(Command::Retire(place)) => self.retire(&place),
                 // Those in use are put down between two pages.
                 Err(RecvTimeoutError::Timeout) => self.waiting.iter().for_each(|open| open.lane.evict()),
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -167,12 +174,8 @@ impl Worker {
         if open.answer.is_closed() {
             return;
         }
-        let free = self
-            .slots
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, slot)| slot.class == open.class && !slot.fetches(&open.lane));
-        let Some((number, slot)) = free.min_by_key(|(_, slot)| slot.lanes.len()) else {
+        let free = self.slots.iter_mut().filter(|slot| slot.class == open.class && !slot.fetches(&open.lane));
+        let Some(slot) = free.min_by_key(|slot| slot.lanes.len()) else {
             open.lane.evict();
             return self.waiting.push(open);
         };
@@ -180,35 +183,53 @@ impl Worker {
         slot.learn(&lane.topic);
         let begun = begin(slot, &lane, from).map(|(queue, news)| {
             slot.lanes.insert((Arc::clone(&lane.topic), lane.number), Arc::clone(&lane));
-            Stream::new(Place { slot: number, lane: Arc::clone(&lane) }, queue, news, from, desk)
+            let place = Place { consumer: Arc::clone(&slot.consumer), lane: Arc::clone(&lane) };
+            Stream::new(place, queue, news, from, desk)
         });
         // Whoever gave up drops the reading, which closes it.
         drop(answer.send(begun.map_err(|e| passing(&format!("{lane}, record {from}"), &e))));
     }
 
     fn close(&mut self, place: &Place, queue: PartitionQueue<Told>) {
-        if let Some(slot) = self.slots.get_mut(place.slot) {
-            let lane = &place.lane;
+        let Place { consumer, lane } = place;
+        let mut slots = self.slots.iter_mut().chain(&mut self.retired);
+        if let Some(slot) = slots.find(|slot| Arc::ptr_eq(&slot.consumer, consumer)) {
             slot.lanes.remove(&(Arc::clone(&lane.topic), lane.number));
             let mut list = TopicPartitionList::new();
             list.add_partition(&lane.topic, lane.number);
-            if let Err(e) = slot.consumer.incremental_unassign(&list) {
+            if let Err(e) = consumer.incremental_unassign(&list) {
                 tracing::warn!(%lane, "a reading was not ended in order: {}", words(&e));
             }
         }
         drop(queue);
+        end(self.retired.extract_if(.., |slot| slot.lanes.is_empty()).collect());
         std::mem::take(&mut self.waiting).into_iter().for_each(|open| self.open(open));
     }
 
+    fn retire(&mut self, place: &Place) {
+        let mut slots = self.slots.iter_mut();
+        let Some(slot) = slots.find(|slot| Arc::ptr_eq(&slot.consumer, &place.consumer)) else { return };
+        let lane = &place.lane;
+        match Slot::start(&self.settings, slot.class) {
+            Ok(fresh) => {
+                tracing::error!(%lane, "a consumer does not get what is there, and is replaced");
+                self.retired.push(std::mem::replace(slot, fresh));
+            }
+            Err(e) => {
+                tracing::error!(%lane, "a consumer does not get what is there, and cannot be replaced: {e}");
+            }
+        }
+    }
+
     fn sweep(&mut self) {
-        for slot in &self.slots {
+        for slot in self.slots.iter().chain(&self.retired) {
             slot.lanes.values().for_each(|lane| lane.sweep(SWEEPS));
         }
     }
 
     /// Takes librdkafka's own news; nothing that was fetched comes this way.
     fn listen(&self) {
-        for slot in &self.slots {
+        for slot in self.slots.iter().chain(&self.retired) {
             while let Some(told) = slot.consumer.poll(Duration::ZERO) {
                 match told {
                     Ok(message) => {
@@ -219,6 +240,16 @@ impl Worker {
                 }
             }
         }
+    }
+}
+
+/// Ends consumers. They take their time, and must not take ours.
+fn end(consumers: Vec<Slot>) {
+    if consumers.is_empty() {
+        return;
+    }
+    if let Err(e) = thread::Builder::new().name("kafka-end".into()).spawn(move || drop(consumers)) {
+        tracing::warn!("no thread to end consumers on: {e}");
     }
 }
 

@@ -4,7 +4,10 @@
 use std::sync::{Arc, mpsc::Sender};
 
 use rdkafka::{
-    Message, consumer::base_consumer::PartitionQueue, error::KafkaError, types::RDKafkaErrorCode as Code,
+    Message,
+    consumer::{BaseConsumer, base_consumer::PartitionQueue},
+    error::KafkaError,
+    types::RDKafkaErrorCode as Code,
 };
 use tokio::sync::Notify;
 
@@ -38,7 +41,7 @@ pub(in super::super) struct Stream {
 /// Which consumer fetches which partition.
 #[derive(Clone)]
 pub(super) struct Place {
-    pub(super) slot: usize,
+    pub(super) consumer: Arc<BaseConsumer<Told>>,
     pub(super) lane: Arc<Lane>,
 }
 
@@ -87,6 +90,12 @@ impl Stream {
             self.age = 0;
             lane.put(self);
         }
+    }
+
+    /// Its consumer is to open no more readings.
+    pub(super) fn give_consumer_up(&self) {
+        // Without a desk it opens none.
+        drop(self.desk.send(Command::Retire(self.place.clone())));
     }
 
     /// What has come, at most so many records.
