@@ -146,6 +146,41 @@ fn a_request_belongs_to_its_caller_and_the_trip_is_linked_to_it() {
     assert_eq!(root.links, [caller]);
 }
 
+#[test]
+#[ignore = "needs Kafka, PostgreSQL and Jaeger: cargo xtask test starts them"]
+fn the_trace_of_a_trip_that_rested_is_cut_and_its_parts_are_linked() {
+    // given a trip that waits for its guest, where any rest is long
+    let (jaeger, data) = (Jaeger::here(), Data::new());
+    let server = Server::start(data.folder(), &["--jaeger", "http://pages", "--trace-segment", "0"]);
+    let json = [("content-type", "application/json")];
+    let booked = server.ask("POST", "/trips", &json, &server::trip("GBR").to_string());
+    let trip = booked.header("palinode-trace").unwrap().strip_prefix("http://pages/trace/").unwrap();
+    let id = booked.body["id"].as_str().unwrap();
+    server.until("GET", "/sagas", |answer| answer.body["sagas"][0]["waiting_for"] == "guest");
+    // when its guest speaks, and the server has stopped
+    server.ask("POST", &format!("/trips/{id}/confirm"), &[], "");
+    assert_eq!(server.ended(id)["status"], "completed");
+    server.terminate();
+    assert!(server.wait().success());
+
+    // then the first part has the run of the whole, which leads to the last
+    let first = (0..LOOKS).map(|_| jaeger.trace(trip)).find(|of| named(of, "saga run book-trip").is_some());
+    let first = first.unwrap();
+    let run = named(&first, "saga run book-trip").unwrap();
+    let last = run.links.first().unwrap_or_else(|| panic!("{run:?}"));
+    // and that one begins when the trip woke, and leads back
+    let last = jaeger.trace(last);
+    let resumed = named(&last, "saga resume book-trip").unwrap_or_else(|| panic!("{last:?}"));
+    assert_eq!(resumed.parent, "");
+    assert_ne!(resumed.attribute("saga.segment"), "");
+    assert!(resumed.links.iter().any(|link| link == trip), "{resumed:?}");
+    assert!(named(&first, "saga step issue-voucher").is_none(), "it was after the rest: {first:?}");
+}
+
+fn named<'a>(spans: &'a [spans::Span], name: &str) -> Option<&'a spans::Span> {
+    spans.iter().find(|span| span.name == name)
+}
+
 /// A search among all of the sagas' service for an operation that took at least so many microseconds.
 fn search(operation: &str, least: i64) -> String {
     format!(

@@ -2,7 +2,7 @@
 //! many ask at the same time is asked of the brokers at once.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -128,7 +128,9 @@ fn run(consumer: &BaseConsumer<Told>, questions: &Receiver<Question>) {
     }
 }
 
-/// Asks for all of them at once; one by one when that failed, so that one lost leader does not hide the others.
+/// Asks for all of them at once; one by one when that failed, so that one lost leader does not hide the others. A client that
+/// was told once that a partition has no leader believes it until its metadata is old, a quarter of an hour: then it has to
+/// ask.
 fn look(consumer: &BaseConsumer<Told>, asked: &mut Asked) {
     for side in [Side::Low, Side::High] {
         let keys: Vec<_> = asked.keys().filter(|(of, ..)| *of == side).cloned().collect();
@@ -149,6 +151,14 @@ fn look(consumer: &BaseConsumer<Told>, asked: &mut Asked) {
             Err(e) => vec![Err(e)],
             Ok(found) => found,
         };
+        let lost = keys.iter().zip(&found).filter(|(_, found)| found.as_ref().is_err_and(is_changing));
+        let lost: BTreeSet<&Arc<str>> = lost.map(|((_, topic, _), _)| topic).collect();
+        // When one is not told, nobody answers.
+        let told =
+            lost.into_iter().try_for_each(|topic| consumer.fetch_metadata(Some(topic), ALONE).map(drop));
+        if let Err(e) = told {
+            tracing::debug!("who leads was not told: {}", words(&e));
+        }
         for (key, found) in keys.into_iter().zip(found) {
             let place = format!("{}/{}", key.1, key.2);
             asked.insert(key, Some(found.map_err(|e| (passing(&place, &e), is_changing(&e)))));
@@ -166,6 +176,8 @@ fn is_changing(error: &KafkaError) -> bool {
                 | Code::UnknownLeaderEpoch
                 | Code::FencedLeaderEpoch
                 | Code::OffsetNotAvailable
+                // Of the driver itself: what it knows has no leader for any of them.
+                | Code::UnknownPartition
         )
     )
 }
@@ -192,4 +204,31 @@ fn query(
         }
     };
     Ok(places.iter().map(one).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+
+    use super::*;
+    use crate::{address::Stream, commit::Genesis, log::kafka::lane::Served};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_partition_that_had_no_leader_for_a_moment_is_found_again() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("hotel.inbox", 2, 1).unwrap();
+        let settings = KafkaSettings::new(cluster.bootstrap_servers());
+        let genesis =
+            Genesis { log_id: uuid::Uuid::nil(), service: "hotel".into(), partitions: 2, format: 1 };
+        let lane = Served::new(&settings, genesis).lane(Stream::Inbox, 1).unwrap().unwrap();
+        let ends = Ends::start(&settings).unwrap();
+        assert_eq!(ends.end(&lane).await, Ok(0));
+        // When it is asked about while nobody leads it
+        cluster.partition_leader("hotel.inbox", 1, None).unwrap();
+        let lost = ends.end(&lane).await.unwrap_err();
+        assert!(lost.what.contains("hotel.inbox/1"), "{lost}");
+        // Then it is not forgotten when somebody does again
+        cluster.partition_leader("hotel.inbox", 1, Some(1)).unwrap();
+        assert_eq!(ends.end(&lane).await, Ok(0));
+    }
 }
