@@ -13,16 +13,14 @@
 
 mod desk;
 mod ends;
+mod slot;
 mod stream;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use self::{
-    desk::{Class, Desk},
-    stream::Broken,
-};
+use self::{desk::Desk, slot::Class, stream::Broken};
 pub(super) use self::{ends::Ends, stream::Stream};
 use super::{lane::Lane, settings::KafkaSettings};
 use crate::{

@@ -38,9 +38,7 @@ fn problem(answer: &Answer) -> &'static str {
 
 /// Waits until every trip has ended, stops, and has everything computed again.
 fn sound(server: Server, data: &Data, trips: u64) {
-    for status in ["running", "waiting", "undoing"] {
-        server.until("GET", &format!("/trips?status={status}"), |a| a.body["trips"] == serde_json::json!([]));
-    }
+    server.rests();
     server.terminate();
     assert_eq!(server.wait().code(), Some(0));
     let verified = data.good(&["verify"]);

@@ -112,6 +112,24 @@ impl Server {
         panic!("{method} {path} is never as wanted: {last:?}")
     }
 
+    /// Asks until every trip that is shown has ended, page by page: one that is under way has some status at every moment, but
+    /// need not have the one that is asked for.
+    #[track_caller]
+    pub(crate) fn rests(&self) {
+        let mut after = String::new();
+        loop {
+            let has_ended =
+                |trip: &Value| !["running", "waiting", "undoing"].contains(&trip["status"].as_str().unwrap());
+            let page = self.until("GET", &format!("/trips?limit=500{after}"), |answer| {
+                answer.body["trips"].as_array().unwrap().iter().all(has_ended)
+            });
+            match page.body["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => return,
+            }
+        }
+    }
+
     /// Confirms the trip until it has ended, and shows how.
     #[track_caller]
     pub(crate) fn ended(&self, id: &str) -> Value {

@@ -35,6 +35,11 @@ impl World {
         self.cluster.request_errors(RDKafkaApiKey::Produce, faults);
     }
 
+    /// Which producer the lane belongs to.
+    fn number(&self) -> u64 {
+        self.pool.shared.as_ref().unwrap().producer(&self.lane).number
+    }
+
     async fn append(&self, values: &[&str]) -> Append {
         let record = |v: &&str| Record::ours("room/1".into(), v.as_bytes().to_vec(), Micros(1_000_000));
         self.pool.append(&self.lane, values.iter().map(record).collect()).await
@@ -94,11 +99,7 @@ async fn a_refusal_by_the_broker_is_unknown_and_the_producer_goes_on() {
 async fn a_producer_that_failed_for_good_is_replaced() {
     let world = World::new();
     assert!(matches!(world.append(&["a"]).await, Append::Appended(_)));
-    let number = || {
-        let shared = world.pool.shared.as_ref().unwrap();
-        shared.producer(&world.lane).number
-    };
-    let before = number();
+    let before = world.number();
     world.produce_fails(&[Fault::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER]);
     let outcome = world.append(&["b"]).await;
     assert!(matches!(outcome, Append::Unknown(_)), "{outcome:?}");
@@ -107,7 +108,7 @@ async fn a_producer_that_failed_for_good_is_replaced() {
     for _ in 0..100_000 {
         let after = world.append(&["c"]).await;
         if matches!(after, Append::Appended(_)) {
-            return assert_ne!(number(), before);
+            return assert_ne!(world.number(), before);
         }
         tokio::task::yield_now().await;
     }
@@ -118,13 +119,9 @@ async fn a_producer_that_failed_for_good_is_replaced() {
 async fn a_producer_that_delivers_nothing_to_a_partition_with_a_leader_is_replaced() {
     let world = World::new();
     assert!(matches!(world.append(&["a"]).await, Append::Appended(_)));
-    let number = || {
-        let shared = world.pool.shared.as_ref().unwrap();
-        shared.producer(&world.lane).number
-    };
-    let before = number();
+    let before = world.number();
     world.produce_fails(&vec![Fault::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 10_000]);
-    while number() == before {
+    while world.number() == before {
         let outcome = world.append(&["b"]).await;
         assert!(matches!(outcome, Append::Unknown(_)), "{outcome:?}");
     }
