@@ -156,7 +156,7 @@ fn the_trace_of_a_trip_that_rested_is_cut_and_its_parts_are_linked() {
     let booked = server.ask("POST", "/trips", &json, &server::trip("GBR").to_string());
     let trip = booked.header("palinode-trace").unwrap().strip_prefix("http://pages/trace/").unwrap();
     let id = booked.body["id"].as_str().unwrap();
-    server.until("GET", "/sagas", |answer| answer.body["sagas"][0]["waiting_for"] == "guest");
+    server.until("GET", "/sagas", |answer| answer.body["sagas"][0]["node"] == "guest");
     // when its guest speaks, and the server has stopped
     server.ask("POST", &format!("/trips/{id}/confirm"), &[], "");
     assert_eq!(server.ended(id)["status"], "completed");
