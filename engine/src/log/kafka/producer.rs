@@ -152,16 +152,15 @@ impl Shared {
 
     /// Replaces one that failed for good, or has lost the way to this partition.
     fn late(&self, number: u64, lane: &Lane, silent: &mut Silent) {
+        self.look(number);
         let Some((slot, instance)) = self.slot(number) else { return };
-        if instance.has_failed() {
-            self.replace(slot, &instance, "it failed for good");
-        } else if silent.gives_up(lane, Instant::now(), || instance.knows_leader(lane)) {
+        if silent.gives_up(lane, Instant::now(), || instance.knows_leader(lane)) {
             self.replace(slot, &instance, &format!("{lane} has a leader and takes nothing from it"));
         }
     }
 
     /// Puts the spare in the place of one that is of no use any more.
-    fn replace(&self, slot: &RwLock<Arc<Instance>>, of_no_use: &Arc<Instance>, why: &str) {
+    fn replace(&self, slot: &RwLock<Arc<Instance>>, of_no_use: &Instance, why: &str) {
         let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || Instance::start(&self.settings, Role::Commits, &self.jobs);
         let number = of_no_use.number;

@@ -151,6 +151,7 @@ pub(super) fn start(
     let run = move || {
         // A member that leaves does not listen any more.
         let tell = |change| drop(troubles.send(change));
+        let mut cut_off = false;
         let mut next_look = (protocol == GroupProtocol::Consumer).then(|| Instant::now() + SILENCE);
         while !life.stop.load(Ordering::Relaxed) {
             life.beats.fetch_add(1, Ordering::Relaxed);
@@ -159,13 +160,14 @@ pub(super) fn start(
                 let answers = consumer.fetch_metadata(Some(&topic), BROKER.1).is_ok();
                 next_look = (!answers).then(|| Instant::now() + BROKER.0);
                 if answers {
+                    cut_off = false;
                     tell(Assignment::Settled);
                 }
             }
             match consumer.poll(POLL) {
                 None | Some(Ok(_)) => {}
                 Some(Err(e)) if e.rdkafka_error_code() == Some(Code::AllBrokersDown) => {
-                    if next_look.is_none() {
+                    if !std::mem::replace(&mut cut_off, true) {
                         tell(Assignment::Hindered("no broker answers".into()));
                     }
                     next_look.get_or_insert_with(|| Instant::now() + BROKER.0);
