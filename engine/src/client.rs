@@ -102,7 +102,7 @@ impl Client {
     /// Sends an undecoded message; while the outcome is unknown it asks again with the same id, five times, as long as
     /// its patience lasts.
     pub async fn tell(&self, mut message: ClientMessage) -> Told {
-        let call = self.telling.begin(&*self.clock, &message.to);
+        let begun = self.telling.begin(&*self.clock);
         let seen = self.see(&mut message);
         let told = match check_id(&message.to.id) {
             Err(bad) => Told::Invalid(bad.into()),
@@ -115,8 +115,8 @@ impl Client {
         if let Some(seen) = seen {
             seen.answered(&told);
         }
-        if let Some(call) = call {
-            self.telling.end(&*self.clock, call, &told);
+        if let Some(begun) = begun {
+            self.telling.end(&*self.clock, begun, &message.to, &told);
         }
         told
     }

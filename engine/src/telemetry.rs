@@ -17,7 +17,7 @@ mod query;
 pub use crate::measure::{Instrument, InstrumentKind, Measured};
 use crate::trace::names::value;
 pub use crate::trace::{Attribute, BadTraceparent, Span, SpanContext, SpanId, SpanKind, Status, TraceId};
-pub use fact::{AnswerKind, Appending, Fact, Phase};
+pub use fact::{AnswerKind, Appending, Committed, Fact, Phase};
 pub use level::{Level, Levels};
 pub use query::Query;
 

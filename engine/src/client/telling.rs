@@ -2,7 +2,7 @@
 //! owner has taken it for one, so that nobody can make up values.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -24,17 +24,11 @@ pub(super) struct Telling(Option<Arc<Known>>);
 
 struct Known {
     telemetry: Telemetry,
-    kinds: RwLock<BTreeSet<Kind>>,
+    kinds: RwLock<Kinds>,
 }
 
-/// Service and kind.
-type Kind = (Arc<str>, Arc<str>);
-
-/// A call under way.
-pub(super) struct Call {
-    of: Kind,
-    begun: Micros,
-}
+/// Kinds by service.
+type Kinds = BTreeMap<Arc<str>, BTreeSet<Arc<str>>>;
 
 impl Telling {
     pub(super) fn to(telemetry: Telemetry) -> Self {
@@ -46,31 +40,31 @@ impl Telling {
         Some(&self.0.as_deref()?.telemetry)
     }
 
-    /// A call begins; nothing, when nobody is told.
-    pub(super) fn begin(&self, clock: &dyn Clock, to: &Address) -> Option<Call> {
-        let call = || Call { of: (Arc::clone(&to.service), Arc::clone(&to.kind)), begun: clock.now() };
-        self.0.is_some().then(call)
+    /// When a call begins; nothing, when nobody is told.
+    pub(super) fn begin(&self, clock: &dyn Clock) -> Option<Micros> {
+        self.0.is_some().then(|| clock.now())
     }
 
     /// It was answered.
-    pub(super) fn end(&self, clock: &dyn Clock, call: Call, told: &Told) {
+    pub(super) fn end(&self, clock: &dyn Clock, begun: Micros, to: &Address, told: &Told) {
         let Some(Known { telemetry, kinds }) = self.0.as_deref() else { return };
-        let Call { of, begun } = call;
         let confirmed = match told {
             Told::Recorded { outcome, .. } => *outcome != Outcome::Invalid,
             Told::Parked(_) => true,
             _ => false,
         };
-        let known = kinds.read().unwrap_or_else(PoisonError::into_inner).contains(&of);
+        let holds = |kinds: &Kinds| kinds.get(&to.service).is_some_and(|of| of.contains(&to.kind));
+        let known = holds(&kinds.read().unwrap_or_else(PoisonError::into_inner));
         if confirmed && !known {
-            kinds.write().unwrap_or_else(PoisonError::into_inner).insert(of.clone());
+            let mut kinds = kinds.write().unwrap_or_else(PoisonError::into_inner);
+            kinds.entry(Arc::clone(&to.service)).or_default().insert(Arc::clone(&to.kind));
         }
         let (service, kind) = match told {
-            _ if confirmed || known => (&*of.0, &*of.1),
+            _ if confirmed || known => (&*to.service, &*to.kind),
             // Not even the service need be one.
             Told::Invalid(Invalid::Name(_)) => (OTHER, OTHER),
             Told::Invalid(Invalid::NotServed { what, .. }) if **what == *"service" => (OTHER, OTHER),
-            _ => (&*of.0, OTHER),
+            _ => (&*to.service, OTHER),
         };
         let took = clock.now().since(begun);
         telemetry.fact(service, || Fact::Answered { kind, answer: told.into(), took });

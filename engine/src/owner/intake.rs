@@ -58,11 +58,11 @@ impl Owner<'_> {
             tokio::task::yield_now().await;
         }
         let now = self.ports.clock.now();
-        let mut inputs = Vec::new();
+        let (mut inputs, mut waited) = (Vec::new(), Vec::new());
         let mut passed = None;
         let mut next = Some(first);
         while let Some(came) = next {
-            self.tell_wait(came.at(), now);
+            waited.extend(came.at().filter(|_| self.ports.telemetry.is_on()).map(|at| now.since(at)));
             match came {
                 Came::Note(note) => inputs.extend(self.note(note).await?),
                 Came::Inbox(stored, _) => {
@@ -78,6 +78,7 @@ impl Owner<'_> {
             }
             next = if inputs.len() < room { intake.waiting() } else { None };
         }
+        self.fact(|| Fact::Waited(&waited));
         self.take(inputs).await?;
         // Only now: what lies before it in the inbox has become commits, or will never be one.
         if let Some(offset) = passed {

@@ -5,6 +5,7 @@ use crate::{
     commit::Cause,
     machine::Handled,
     message::Refusal,
+    telemetry::Committed,
     trace::{SpanContext, names::value},
 };
 
@@ -38,22 +39,23 @@ impl Owner<'_> {
             return;
         }
         let now = self.ports.clock.now();
-        let inbox = Topic::inbox(Arc::clone(&self.place.me.service));
+        let mut effective = Vec::with_capacity(proven.len());
+        let mut processed = BTreeMap::<_, Vec<Duration>>::new();
         for (Flight { sent, late, stepped, offset, .. }, _) in proven {
+            let (commit, bytes) = (&stepped.commit, stepped.value.len());
             if let Some(late) = *late {
                 self.fact(|| Fact::Fired(late));
             }
-            self.fact(|| Fact::Effective {
-                took: now.since(*sent),
-                events: stepped.commit.events.len(),
-                bytes: stepped.value.len(),
-            });
-            let commit = &stepped.commit;
+            effective.push(Committed { took: now.since(*sent), events: commit.events.len(), bytes });
             if matches!(commit.cause, Cause::Client { .. } | Cause::Channel { .. }) {
-                let (system, error) = (self.came_by(*offset), commit.outcome.wrong());
-                let took = now.since(commit.time);
-                self.fact(|| Fact::Processed { system, topic: &inbox, took, error });
+                let road = (self.came_by(*offset), commit.outcome.wrong());
+                processed.entry(road).or_default().push(now.since(commit.time));
             }
+        }
+        self.fact(|| Fact::Effective(&effective));
+        let topic = Topic::inbox(Arc::clone(&self.place.me.service));
+        for ((system, error), took) in &processed {
+            self.fact(|| Fact::Processed { system, topic: &topic, took, error: *error });
         }
     }
 
@@ -74,13 +76,6 @@ impl Owner<'_> {
             trace_id = of.map(|of| field::display(of.trace)), span_id = of.map(|of| field::display(of.span)),
             outcome, why = why.map(|why| field::display(why.text)), "an input could not be taken"
         );
-    }
-
-    /// Tells how long something waited that is taken now.
-    pub(super) fn tell_wait(&self, came: Option<Micros>, now: Micros) {
-        if let Some(came) = came {
-            self.fact(|| Fact::Waited(now.since(came)));
-        }
     }
 
     /// When this timer was due, if somebody is to be told how late it fires.

@@ -110,8 +110,8 @@ impl<D: ReadDb, P: Projection<D>> Runner<D, P> {
         let (projection, took) = (&*self.key.projection, clock.now().since(begun));
         telemetry.fact(service, || Fact::Projected { projection, result, events, took });
         let (topic, error) = (Topic::events(Arc::clone(service)), wrong(end));
-        let system = telemetry.carrier();
-        telemetry.fact(service, || Fact::Processed { system, topic: &topic, took, error });
+        let (system, all) = (telemetry.carrier(), [took]);
+        telemetry.fact(service, || Fact::Processed { system, topic: &topic, took: &all, error });
         telemetry.fact(service, || Fact::Queried { system: D::SYSTEM, query: BATCH, took, error });
     }
 

@@ -19,19 +19,12 @@ pub enum Fact<'a> {
         /// From the call to the answer.
         took: Duration,
     },
-    /// An input was stepped through, so long after it arrived.
-    Waited(Duration),
+    /// Inputs were stepped through, so long after they arrived.
+    Waited(&'a [Duration]),
     /// The log said what became of an append.
     Appended(Appending),
-    /// A commit became effective.
-    Effective {
-        /// Since it was sent to the log.
-        took: Duration,
-        /// How many events it holds.
-        events: usize,
-        /// How long its value is.
-        bytes: usize,
-    },
+    /// Commits became effective, together.
+    Effective(&'a [Committed]),
     /// A record was met that does not count.
     Dead(Dead),
     /// The log was read because a report could not tell whether commits count.
@@ -93,14 +86,14 @@ pub enum Fact<'a> {
         /// What became of all of them.
         outcome: Appending,
     },
-    /// A message was handled and that is effective, or a batch of them was.
+    /// Messages were handled and that is effective, or batches of them were.
     Processed {
-        /// What carried it.
+        /// What carried them.
         system: &'static str,
-        /// Where it came from.
+        /// Where they came from.
         topic: &'a Topic,
-        /// How long it took.
-        took: Duration,
+        /// How long each took.
+        took: &'a [Duration],
         /// What went wrong: a word of few.
         error: Option<&'static str>,
     },
@@ -117,6 +110,17 @@ pub enum Fact<'a> {
     },
     /// What something above the engine measured.
     Measured(&'a Measured),
+}
+
+/// A commit that became effective.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// Since it was sent to the log.
+    pub took: Duration,
+    /// How many events it holds.
+    pub events: usize,
+    /// How long its value is.
+    pub bytes: usize,
 }
 
 /// What a client's message was answered with.

@@ -124,8 +124,8 @@ impl Observe for Recorder {
     }
 
     fn fact(&self, service: &str, fact: &Fact<'_>) {
-        let (what, value) = words(fact);
-        lock(&self.facts).push(Told { service: service.into(), what, value });
+        let mut told = lock(&self.facts);
+        words(fact, &mut |what, value| told.push(Told { service: service.into(), what, value }));
     }
 
     fn levels(&self, of: Weak<dyn Levels>) {
@@ -133,37 +133,38 @@ impl Observe for Recorder {
     }
 }
 
-fn words(fact: &Fact<'_>) -> (String, f64) {
-    let seconds = |took: Duration| took.as_secs_f64();
+fn words(fact: &Fact<'_>, tell: &mut dyn FnMut(String, f64)) {
+    let seconds = |took: &Duration| took.as_secs_f64();
+    let number = |of: usize| f64::from(u32::try_from(of).unwrap_or(u32::MAX));
     match *fact {
         Fact::Answered { kind, answer, took } => {
-            (format!("answered {kind} {}", answer.word()), seconds(took))
+            tell(format!("answered {kind} {}", answer.word()), seconds(&took));
         }
-        Fact::Waited(waited) => ("waited".into(), seconds(waited)),
-        Fact::Appended(outcome) => (format!("append {}", outcome.word()), 1.0),
-        Fact::Effective { took, .. } => ("effective".into(), seconds(took)),
-        Fact::Dead(why) => (format!("dead {}", why.word()), 1.0),
-        Fact::GapRead => ("gap read".into(), 1.0),
-        Fact::Claimed { counts } => (format!("claim {}", if counts { "counted" } else { "dead" }), 1.0),
-        Fact::TakenOver { phase, took } => (format!("taken over: {}", phase.word()), seconds(took)),
-        Fact::Fired(late) => ("fired".into(), seconds(late)),
-        Fact::Violated { invariant } => (format!("violated {invariant}"), 1.0),
-        Fact::Ran { activity, outcome, took } => (format!("ran {activity} {outcome}"), seconds(took)),
-        Fact::NotRun { activity, reason } => (format!("not run {activity} {reason}"), 1.0),
+        Fact::Waited(all) => all.iter().for_each(|waited| tell("waited".into(), seconds(waited))),
+        Fact::Appended(outcome) => tell(format!("append {}", outcome.word()), 1.0),
+        Fact::Effective(all) => all.iter().for_each(|commit| tell("effective".into(), seconds(&commit.took))),
+        Fact::Dead(why) => tell(format!("dead {}", why.word()), 1.0),
+        Fact::GapRead => tell("gap read".into(), 1.0),
+        Fact::Claimed { counts } => tell(format!("claim {}", if counts { "counted" } else { "dead" }), 1.0),
+        Fact::TakenOver { phase, took } => tell(format!("taken over: {}", phase.word()), seconds(&took)),
+        Fact::Fired(late) => tell("fired".into(), seconds(&late)),
+        Fact::Violated { invariant } => tell(format!("violated {invariant}"), 1.0),
+        Fact::Ran { activity, outcome, took } => tell(format!("ran {activity} {outcome}"), seconds(&took)),
+        Fact::NotRun { activity, reason } => tell(format!("not run {activity} {reason}"), 1.0),
         Fact::Projected { projection, result, events, .. } => {
-            (format!("projected {projection} {result}"), f64::from(u32::try_from(events).unwrap_or(u32::MAX)))
+            tell(format!("projected {projection} {result}"), number(events));
         }
-        Fact::Sent { system, topic, messages, outcome } => (
-            format!("sent {system} {topic} {}", outcome.word()),
-            f64::from(u32::try_from(messages).unwrap_or(u32::MAX)),
-        ),
+        Fact::Sent { system, topic, messages, outcome } => {
+            tell(format!("sent {system} {topic} {}", outcome.word()), number(messages));
+        }
         Fact::Processed { system, topic, took, error } => {
-            (format!("processed {system} {topic}{}", because(error)), seconds(took))
+            let what = format!("processed {system} {topic}{}", because(error));
+            took.iter().for_each(|took| tell(what.clone(), seconds(took)));
         }
         Fact::Queried { system, query, took, error } => {
-            (format!("queried {system} {}{}", query.summary(), because(error)), seconds(took))
+            tell(format!("queried {system} {}{}", query.summary(), because(error)), seconds(&took));
         }
-        Fact::Measured(measured) => (named(measured), measured.value),
+        Fact::Measured(measured) => tell(named(measured), measured.value),
     }
 }
 

@@ -16,7 +16,7 @@ use palinode::{
     Topic,
     machine::fold::Dead,
     telemetry::{
-        AnswerKind, Appending, Fact, Instrument, Level, Levels, Observe, Phase, Query,
+        AnswerKind, Appending, Committed, Fact, Instrument, Level, Levels, Observe, Phase, Query,
         otel::{OpenTelemetry, instruments},
     },
 };
@@ -150,14 +150,16 @@ static INBOX: LazyLock<Topic> = LazyLock::new(|| Topic::inbox("bank"));
 
 const WORDS: [&str; 3] = ["a", "b", "c"];
 
+const TOOK: Duration = Duration::from_millis(3);
+
 /// One of each fact.
 fn facts() -> Vec<Fact<'static>> {
-    let took = Duration::from_millis(3);
+    let took = TOOK;
     vec![
         Fact::Answered { kind: "counter", answer: AnswerKind::Accepted, took },
-        Fact::Waited(took),
+        Fact::Waited(&[TOOK]),
         Fact::Appended(Appending::Unknown),
-        Fact::Effective { took, events: 2, bytes: 700 },
+        Fact::Effective(&[Committed { took: TOOK, events: 2, bytes: 700 }]),
         Fact::Dead(Dead::LateCommit),
         Fact::GapRead,
         Fact::Claimed { counts: true },
@@ -169,7 +171,7 @@ fn facts() -> Vec<Fact<'static>> {
         Fact::Projected { projection: "trips", result: "written", events: 5, took },
         Fact::Sent { system: "kafka", topic: &INBOX, messages: 6, outcome: Appending::Refused },
         Fact::Sent { system: "palinode", topic: &INBOX, messages: 1, outcome: Appending::Appended },
-        Fact::Processed { system: "kafka", topic: &INBOX, took, error: Some("parked") },
+        Fact::Processed { system: "kafka", topic: &INBOX, took: &[TOOK], error: Some("parked") },
         Fact::Queried { system: "sqlite", query: Query::of("SELECT", "trip"), took, error: Some("outage") },
         Fact::Queried { system: "sqlite", query: Query::batch("trip"), took, error: None },
     ]

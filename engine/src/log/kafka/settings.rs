@@ -308,8 +308,9 @@ const PRODUCERS: &[Kind] = &[Kind::Producer];
 const CONSUMERS: &[Kind] = &[Kind::Reader, Kind::Gap, Kind::Idle, Kind::Member];
 const READERS: &[Kind] = &[Kind::Reader, Kind::Gap];
 
-/// Every setting that is not librdkafka's default, and whose. What idempotence implies (`acks`, retries, requests in
-/// flight) is not set, or a conflict would go unnoticed.
+/// Every setting that is not librdkafka's default, and whose. What idempotence implies (`acks`, retries) is not set, or a
+/// conflict would go unnoticed; of the five requests in flight that it allows we use three, as the broker takes those of a
+/// connection one by one and what waits here fills the next.
 const TABLE: &[(&[Kind], &str, &str)] = &[
     (ALL, "socket.timeout.ms", "5000"),
     (ALL, "reconnect.backoff.max.ms", "1000"),
@@ -317,6 +318,7 @@ const TABLE: &[(&[Kind], &str, &str)] = &[
     (ALL, "enable.metrics.push", "false"),
     (ALL, "log.connection.close", "false"),
     (PRODUCERS, "enable.idempotence", "true"),
+    (PRODUCERS, "max.in.flight.requests.per.connection", "3"),
     (PRODUCERS, "linger.ms", "0"),
     (PRODUCERS, "retry.backoff.ms", "10"),
     (PRODUCERS, "retry.backoff.max.ms", "200"),

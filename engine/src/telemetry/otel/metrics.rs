@@ -97,13 +97,15 @@ impl Metrics {
             Fact::Answered { kind, answer, took: time } => {
                 took(&self.command_duration, &[("kind", kind), ("outcome", answer.word())], time);
             }
-            Fact::Waited(waited) => took(&self.input_wait, NONE, waited),
+            Fact::Waited(all) => self.input_wait.with(service, NONE, |of| of.record_all(all)),
             Fact::Appended(outcome) => one(&self.append_outcome, &[("outcome", outcome.word())]),
-            Fact::Effective { took, events, bytes } => {
+            Fact::Effective(all) => {
                 self.commit.with(service, NONE, |[duration, of_events, of_bytes]| {
-                    duration.record(took.as_secs_f64());
-                    of_events.record(float(events as u64));
-                    of_bytes.record(float(bytes as u64));
+                    for commit in all {
+                        duration.record(commit.took.as_secs_f64());
+                        of_events.record(float(commit.events as u64));
+                        of_bytes.record(float(commit.bytes as u64));
+                    }
                 });
             }
             Fact::Dead(why) => one(&self.records_dead, &[("reason", why.word())]),

@@ -1,6 +1,8 @@
 //! One series each: an instrument with its attributes. Looking for the attributes at every value is half of what a value costs,
 //! so a series is bound where the SDK can do that. It is an experiment of OpenTelemetry's API, with a feature of its own.
 
+use std::time::Duration;
+
 #[cfg(feature = "otel-bound")]
 use ::opentelemetry::metrics::{BoundCounter, BoundHistogram};
 use ::opentelemetry::{
@@ -40,6 +42,10 @@ impl Recorder {
             #[cfg(feature = "otel-bound")]
             Self::Bound(histogram) => histogram.record(value),
         }
+    }
+
+    pub(super) fn record_all(&self, all: &[Duration]) {
+        all.iter().for_each(|took| self.record(took.as_secs_f64()));
     }
 }
 

@@ -45,9 +45,8 @@ impl Standard {
         messaging(&self.sent, service, value::SEND, road, error, |of| of.add(messages as u64));
     }
 
-    pub(super) fn processed(&self, service: &str, road: Road<'_>, took: Duration, error: Option<&str>) {
-        let seconds = took.as_secs_f64();
-        messaging(&self.processing, service, value::PROCESS, road, error, |of| of.record(seconds));
+    pub(super) fn processed(&self, service: &str, road: Road<'_>, all: &[Duration], error: Option<&str>) {
+        messaging(&self.processing, service, value::PROCESS, road, error, |of| of.record_all(all));
     }
 
     pub(super) fn queried(
