@@ -13,6 +13,7 @@ use super::{Fact, Levels, Observe, Span, SpanContext};
 mod family;
 pub mod instruments;
 mod metrics;
+mod others;
 mod series;
 mod spans;
 mod standard;

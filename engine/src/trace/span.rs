@@ -3,6 +3,8 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
+use uuid::Uuid;
+
 use crate::time::Micros;
 
 /// Sixteen bytes that all spans of one tree share.
@@ -85,7 +87,7 @@ pub enum Attribute {
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+        f.write_str(Uuid::from_bytes(self.0).simple().encode_lower(&mut [0; 32]))
     }
 }
 
@@ -97,7 +99,9 @@ impl fmt::Debug for TraceId {
 
 impl fmt::Display for SpanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+        let mut digits = [0; 32];
+        let digits = Uuid::from_u64_pair(u64::from_be_bytes(self.0), 0).simple().encode_lower(&mut digits);
+        f.write_str(digits.get(..16).unwrap_or_default())
     }
 }
 

@@ -52,17 +52,20 @@ impl<I: Instrument, const N: usize> Instrument for [I; N] {
     }
 }
 
-/// An instrument and the series that were wanted so far, by the hash of their texts: a good one of 64 bits, which two of the few
-/// thousand series of a program share once in 10^12 programs.
+/// An instrument and its series.
 pub(super) struct Family<I: Instrument> {
     instrument: I,
     binding: Binding,
-    made: RwLock<BTreeMap<u64, I::Series>>,
+    made: Made<I::Series>,
 }
+
+/// The series that were wanted so far, by the hash of their texts: a good one of 64 bits, which two of the few thousand series
+/// of a program share once in 10^12 programs.
+pub(super) struct Made<S>(RwLock<BTreeMap<u64, S>>);
 
 impl<I: Instrument> Family<I> {
     pub(super) fn new(instrument: I, binding: Binding) -> Self {
-        Self { instrument, binding, made: RwLock::default() }
+        Self { instrument, binding, made: Made::default() }
     }
 
     /// Does this with the series of a service and what more is said.
@@ -72,13 +75,7 @@ impl<I: Instrument> Family<I> {
         more: &[(&'static str, V)],
         work: impl FnOnce(&I::Series),
     ) {
-        let mut texts = Texts::new();
-        texts.add(service);
-        for (key, value) in more {
-            texts.add(key);
-            texts.add(value.as_ref());
-        }
-        self.find(&texts, || attributes(service, more), work);
+        self.find(&Texts::of(service, more), || attributes(service, more), work);
     }
 
     /// Does this with the series that these texts stand for: always for the same attributes.
@@ -88,15 +85,28 @@ impl<I: Instrument> Family<I> {
         attributes: impl FnOnce() -> Vec<KeyValue>,
         work: impl FnOnce(&I::Series),
     ) {
+        self.made.with(texts, || self.instrument.of(attributes(), self.binding), work);
+    }
+}
+
+impl<S> Default for Made<S> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+impl<S> Made<S> {
+    /// Does this with the series of these texts, which is made if there is none yet.
+    pub(super) fn with(&self, texts: &Texts, make: impl FnOnce() -> S, work: impl FnOnce(&S)) {
         let hash = texts.hash();
-        let made = self.made.read().unwrap_or_else(PoisonError::into_inner);
+        let made = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(series) = made.get(&hash) {
             return work(series);
         }
         drop(made);
-        let series = self.instrument.of(attributes(), self.binding);
+        let series = make();
         work(&series);
-        let mut made = self.made.write().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if made.len() < MOST {
             made.entry(hash).or_insert(series);
         }
@@ -109,6 +119,17 @@ pub(super) struct Texts(FoldHasher<'static>);
 impl Texts {
     pub(super) fn new() -> Self {
         Self(FixedState::default().build_hasher())
+    }
+
+    /// Those of a service and what more is said.
+    pub(super) fn of<V: AsRef<str>>(service: &str, more: &[(&'static str, V)]) -> Self {
+        let mut texts = Self::new();
+        texts.add(service);
+        for (key, value) in more {
+            texts.add(key);
+            texts.add(value.as_ref());
+        }
+        texts
     }
 
     pub(super) fn add(&mut self, text: &str) {
@@ -162,7 +183,7 @@ mod tests {
             assert_eq!(shown(&family, "hotel", &more), ["service=hotel", "kind=room", "outcome=accepted"]);
             assert_eq!(shown(&family, "hotel", &[]), ["service=hotel"]);
         }
-        assert_eq!(family.made.read().unwrap().len(), 2);
+        assert_eq!(family.made.0.read().unwrap().len(), 2);
     }
 
     #[test]
@@ -171,7 +192,7 @@ mod tests {
         shown(&family, "hotel", &[("kind", "room"), ("reason", "s")]);
         shown(&family, "hotel", &[("kind", "rooms"), ("reason", "")]);
         shown(&family, "hotel", &[("kind", "rooms")]);
-        assert_eq!(family.made.read().unwrap().len(), 3);
+        assert_eq!(family.made.0.read().unwrap().len(), 3);
     }
 
     #[test]
@@ -188,6 +209,6 @@ mod tests {
             let value = n.to_string();
             assert_eq!(shown(&family, "hotel", &[("kind", &value)]).len(), 2);
         }
-        assert_eq!(family.made.read().unwrap().len(), MOST);
+        assert_eq!(family.made.0.read().unwrap().len(), MOST);
     }
 }

@@ -1,8 +1,7 @@
 //! Facts and levels as metrics: which instrument each is, and with which attributes. Every attribute has few values.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -12,6 +11,7 @@ use super::{
     super::{Fact, Instrument, InstrumentKind, Level, Levels, Measured},
     family::{Family, attributes},
     instruments as known,
+    others::Others,
     series::Binding,
     standard::Standard,
 };
@@ -19,7 +19,6 @@ use super::{
 /// The instruments of one meter.
 pub(super) struct Metrics {
     meter: Meter,
-    binding: Binding,
     command_duration: Durations,
     /// Duration, events and bytes.
     commit: Family<[Histogram<f64>; 3]>,
@@ -36,8 +35,7 @@ pub(super) struct Metrics {
     activity_duration: Durations,
     activity_rejected: Counts,
     standard: Standard,
-    /// Those of what is above the engine, made when they are first met.
-    others: RwLock<BTreeMap<&'static str, Other>>,
+    others: Others,
     sources: Arc<Sources>,
     /// The gauges that there are.
     gauges: Mutex<Vec<&'static str>>,
@@ -45,11 +43,6 @@ pub(super) struct Metrics {
 
 pub(super) type Durations = Family<Histogram<f64>>;
 pub(super) type Counts = Family<Counter<u64>>;
-
-enum Other {
-    Counter(Family<Counter<f64>>),
-    Histogram(Family<Histogram<f64>>),
-}
 
 /// Nothing but the service.
 const NONE: &[(&str, &str)] = &[];
@@ -79,8 +72,7 @@ impl Metrics {
             activity_rejected: counts(&known::ACTIVITY_REJECTED),
             standard: Standard::new(meter, binding),
             meter: meter.clone(),
-            binding,
-            others: RwLock::default(),
+            others: Others::new(meter, binding),
             sources: Arc::default(),
             gauges: Mutex::default(),
         };
@@ -138,7 +130,7 @@ impl Metrics {
             Fact::Queried { system, query, took, error } => {
                 self.standard.queried(service, system, query, took, error);
             }
-            Fact::Measured(measured) => self.measured(service, measured),
+            Fact::Measured(measured) => self.others.tell(service, measured),
         }
     }
 
@@ -150,32 +142,6 @@ impl Metrics {
         let mut sources = lock(&self.sources);
         sources.retain(|source| source.strong_count() > 0);
         sources.push(of);
-    }
-
-    fn measured(&self, service: &str, measured: &Measured) {
-        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(other) = others.get(measured.instrument.name) {
-            return other.tell(service, measured);
-        }
-        drop(others);
-        let Some(other) = self.other(measured.instrument) else { return };
-        other.tell(service, measured);
-        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
-        others.entry(measured.instrument.name).or_insert(other);
-    }
-
-    fn other(&self, instrument: &'static Instrument) -> Option<Other> {
-        let Instrument { name, unit, about, .. } = *instrument;
-        Some(match instrument.kind {
-            InstrumentKind::Counter => {
-                let counter = self.meter.f64_counter(name).with_unit(unit).with_description(about).build();
-                Other::Counter(Family::new(counter, self.binding))
-            }
-            InstrumentKind::Histogram => {
-                Other::Histogram(Family::new(histogram(&self.meter, instrument), self.binding))
-            }
-            InstrumentKind::Gauge => return None,
-        })
     }
 
     /// Asks for a level whenever metrics are collected: whoever is gone then shows nothing any more.
@@ -200,16 +166,6 @@ impl Metrics {
             .with_description(about)
             .with_callback(observe)
             .build();
-    }
-}
-
-impl Other {
-    fn tell(&self, service: &str, measured: &Measured) {
-        let Measured { value, attributes, .. } = measured;
-        match self {
-            Self::Counter(counter) => counter.with(service, attributes, |of| of.add(*value)),
-            Self::Histogram(histogram) => histogram.with(service, attributes, |of| of.record(*value)),
-        }
     }
 }
 
