@@ -10,10 +10,10 @@ use palinode_sagas::SagaService as _;
 
 pub(crate) use account::{Account, Command, Left, Right, Side};
 pub(crate) use balances::Balances;
-pub(crate) use transfer::{Go, Transfer, graphs, later, now};
+pub(crate) use transfer::{Go, Ring, Transfer, graphs, later, now};
 
 use account::Book;
-use transfer::{Bell, Ring};
+use transfer::Bell;
 
 /// Both services.
 pub(crate) const SERVICES: [&str; 2] = [Left::SERVICE, Right::SERVICE];
