@@ -1,5 +1,5 @@
 //! W14: instructions of a command and of a saga, counted by callgrind in a process of its own: of a long run less those of a
-//! short one, so that neither starting nor stopping counts. What a machine does beside it changes nothing but the time. Digests
+//! short one, so that neither starting nor stopping counts. What a machine does beside it changes little but the time. Digests
 //! are not counted: a processor has instructions for them that callgrind does not, so it would count them for too much.
 
 use std::{collections::BTreeMap, sync::Arc};
