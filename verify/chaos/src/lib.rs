@@ -15,6 +15,7 @@ mod evidence;
 mod judge;
 mod load;
 mod node;
+mod person;
 mod place;
 mod process;
 mod proxy;

@@ -4,7 +4,6 @@
 mod history;
 
 use std::{
-    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -14,8 +13,8 @@ use std::{
 
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, stream};
-use palinode::{Activity as _, Aggregate as _, Answer, Client, log::memory::Chance};
-use palinode_sagas::{Finished, Saga, SagaClient as _, Sagas, client::Instance};
+use palinode::{Aggregate as _, Answer, Client, log::memory::Chance};
+use palinode_sagas::{Saga, SagaClient as _, Sagas, client::Instance};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
@@ -23,7 +22,7 @@ use tokio::{
 
 pub(crate) use history::{Asked, End, History, Moved, Receipt, Told};
 
-use crate::domain::{Account, Command, Go, Left, Right, Ring, Side, Transfer, later, now};
+use crate::domain::{Account, Command, Go, Left, Right, Side, Transfer, later, now};
 
 /// Accounts of each service.
 pub(crate) const ACCOUNTS: u64 = 24;
@@ -35,8 +34,6 @@ const REST: Duration = Duration::from_millis(20);
 const GONE: Duration = Duration::from_millis(8);
 /// How many that are not known are asked again at the same time.
 const SIDE_BY_SIDE: usize = 16;
-/// How long a saga may last before a person looks after it.
-const LOOKED_AFTER: Duration = Duration::from_secs(15);
 /// How many at most are asked again though they were answered.
 const AGAIN: usize = 60;
 
@@ -72,6 +69,11 @@ impl Load {
             callers.spawn(sagas(Arc::clone(&shared), Chance::new(!seed ^ (n << 32)), n));
         }
         Self { shared, callers }
+    }
+
+    /// Its client.
+    pub(crate) fn client(&self) -> Client {
+        self.shared.client.clone()
     }
 
     /// How many answers there were.
@@ -243,25 +245,13 @@ async fn run(shared: &Shared, all: &Sagas<Transfer>, at: usize, id: &str, moved:
     if word && let Err(odd) = say_word(&instance).await {
         return shared.history().odd.push(format!("the word for {id} was told {odd}"));
     }
-    match end(&instance).await {
+    match instance.finished().await {
         Some(Ok(end)) => {
             if let Some(moved) = shared.history().sagas.get_mut(at) {
                 moved.end = Some(End::of(end.outcome));
             }
         }
         other => shared.history().odd.push(format!("the end of {id} was told {other:?}")),
-    }
-}
-
-/// Its end. An attempt that three owners in turn have lost waits for a person, who has it made again; any other saga refuses
-/// that.
-async fn end(instance: &Instance<Transfer>) -> Option<Result<Finished<Transfer>, serde_json::Error>> {
-    let mut finished = pin!(instance.finished());
-    loop {
-        match timeout(LOOKED_AFTER, &mut finished).await {
-            Ok(end) => return end,
-            Err(_) => drop(instance.retry(Ring::NAME, "a person", "its owners are gone").await),
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! One disaster from its beginning to its verdict: a fresh place, processes and load; the harm; rest; the judge.
 
 use std::{
+    fmt::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -14,6 +15,7 @@ use crate::{
     disaster::Disaster,
     evidence,
     judge::{Judged, judge},
+    person,
     scene::Scene,
     servers::Servers,
 };
@@ -136,7 +138,14 @@ async fn strike_and_judge(
     verdict.did.clone_from(&struck.did);
     scene.whole("when it has passed").await?;
     scene.progress(AFTER).await?;
-    let history = scene.load.stop(REST).await?;
+    let (client, mut helped) = (scene.load.client(), 0);
+    let history = tokio::select! {
+        history = scene.load.stop(REST) => history?,
+        never = person::looks_after(&scene.place, &client, &mut helped) => match never {},
+    };
+    if helped > 0 {
+        write!(verdict.did, "; steps that a person had tried again: {helped}")?;
+    }
     let Judged { wrong, folded } = judge(&scene.place, &history, REST).await?;
     let answered = history.asked.iter().filter(|asked| asked.told.is_some()).count();
     verdict.acknowledged = answered + history.sagas.iter().filter(|moved| moved.started).count();
