@@ -1,7 +1,10 @@
 //! Measured values as plain data: what an entity, or whatever stands above the engine, wants to have counted. Knows no
 //! meter and no clock.
 
-use std::sync::Arc;
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
+};
 
 /// An instrument: what is measured, in OpenTelemetry's words.
 #[derive(Debug, PartialEq)]
@@ -29,15 +32,31 @@ pub enum InstrumentKind {
     Gauge,
 }
 
+/// An instrument with attributes, of which each is measured again and again: made once, and shared.
+///
+/// ```
+/// use palinode::measure::Instrument;
+///
+/// static SOLD: Instrument = Instrument::counter("shop.sold", "{item}", "Things sold.");
+/// let books = SOLD.series([("kind", "book".into())]);
+/// let sold = books.measured(2.0);
+/// assert_eq!((sold.value, sold.series.attributes()), (2.0, &[("kind", "book".into())][..]));
+/// ```
+#[derive(Debug, PartialEq)]
+pub struct Series {
+    instrument: &'static Instrument,
+    attributes: Vec<(&'static str, Arc<str>)>,
+    /// Of its texts: what it is found by.
+    hash: u64,
+}
+
 /// A value and what it was measured with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
     /// With what.
-    pub instrument: &'static Instrument,
+    pub series: Arc<Series>,
     /// How much; of a duration the seconds.
     pub value: f64,
-    /// Names and values of attributes: few of either, and never an id.
-    pub attributes: Vec<(&'static str, Arc<str>)>,
 }
 
 impl Instrument {
@@ -64,13 +83,50 @@ impl Instrument {
         Self { name, kind: InstrumentKind::Histogram, unit, about, buckets }
     }
 
-    /// This value of it.
+    /// With these names and values of attributes: few of either, and never an id.
     #[must_use]
-    pub fn of<const N: usize>(
+    pub fn series(
+        &'static self,
+        attributes: impl IntoIterator<Item = (&'static str, Arc<str>)>,
+    ) -> Arc<Series> {
+        let attributes: Vec<_> = attributes.into_iter().collect();
+        let mut hasher = DefaultHasher::new();
+        (self.name, &attributes).hash(&mut hasher);
+        Arc::new(Series { instrument: self, attributes, hash: hasher.finish() })
+    }
+
+    /// This value of it, with attributes that are only known now.
+    #[must_use]
+    pub fn of(
         &'static self,
         value: f64,
-        attributes: [(&'static str, Arc<str>); N],
+        attributes: impl IntoIterator<Item = (&'static str, Arc<str>)>,
     ) -> Measured {
-        Measured { instrument: self, value, attributes: attributes.into() }
+        Measured { series: self.series(attributes), value }
+    }
+}
+
+impl Series {
+    /// What is measured.
+    #[must_use]
+    pub fn instrument(&self) -> &'static Instrument {
+        self.instrument
+    }
+
+    /// Names and values of its attributes.
+    #[must_use]
+    pub fn attributes(&self) -> &[(&'static str, Arc<str>)] {
+        &self.attributes
+    }
+
+    /// This value of it.
+    #[must_use]
+    pub fn measured(self: &Arc<Self>, value: f64) -> Measured {
+        Measured { series: Arc::clone(self), value }
+    }
+
+    #[cfg(feature = "otel")]
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
     }
 }

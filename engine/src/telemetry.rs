@@ -14,7 +14,7 @@ mod level;
 pub mod otel;
 mod query;
 
-pub use crate::measure::{Instrument, InstrumentKind, Measured};
+pub use crate::measure::{Instrument, InstrumentKind, Measured, Series};
 use crate::trace::names::value;
 pub use crate::trace::{Attribute, BadTraceparent, Span, SpanContext, SpanId, SpanKind, Status, TraceId};
 pub use fact::{AnswerKind, Appending, Committed, Fact, Phase};

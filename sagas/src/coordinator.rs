@@ -273,9 +273,10 @@ impl Work<'_> {
             self.state.begin_trace(self.cx, at);
         }
         let cut = self.state.cut_trace(self.cx, &event, at);
-        let passed = self.state.pass(self.def, &event, at.time);
+        let node = event.node().and_then(|path| self.def.find(path));
+        let passed = self.state.pass(node, &event, at.time);
         if self.cx.trace.counted {
-            metrics::count(self.def, &event, passed.as_ref(), &mut self.out.measured);
+            metrics::count(self.def.series(), node, &event, passed.as_ref(), &mut self.out.measured);
         }
         let ended = self.state.follow(self.def, &event, at);
         let followed = Followed { cut, brought, ended };

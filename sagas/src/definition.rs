@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     ops::Index,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -19,7 +19,7 @@ use palinode::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{event::Direction, retry::Retry};
+use crate::{event::Direction, retry::Retry, series::AllSeries};
 
 /// A node of one definition, by its place in it. Nodes are numbered so that whatever a node follows has a lower number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,6 +129,8 @@ pub struct Definition {
     deadline: Option<Duration>,
     problems: Vec<Problem>,
     pub(crate) data: DataCode,
+    /// What is counted of its instances; made when the first of them is.
+    series: OnceLock<AllSeries>,
 }
 
 /// A mistake in a definition.
@@ -184,7 +186,8 @@ impl Definition {
             .chain(check(&name, version, &nodes))
             .map(|what| Problem { saga: Arc::clone(&name), version, what })
             .collect();
-        Self { name, version, fingerprint, nodes, by_path, deadline, problems, data }
+        let series = OnceLock::new();
+        Self { name, version, fingerprint, nodes, by_path, deadline, problems, data, series }
     }
 
     /// The stable name: the kind of its instances.
@@ -220,6 +223,11 @@ impl Definition {
     #[must_use]
     pub fn find(&self, path: &str) -> Option<NodeId> {
         self.by_path.get(path).copied()
+    }
+
+    pub(crate) fn series(&self) -> &AllSeries {
+        let paths = self.nodes.iter().map(|node| &node.path);
+        self.series.get_or_init(|| AllSeries::of(&self.name, self.version, paths))
     }
 
     /// What is wrong with it.

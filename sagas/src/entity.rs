@@ -160,7 +160,7 @@ impl Entity for Instance {
         let event = Event::read(event).map_err(Unfit::new)?;
         self.typed = None;
         self.state.apply(&self.definition, &event).map_err(Unfit::new)?;
-        self.state.pass(&self.definition, &event, commit.time);
+        self.state.pass(event.node().and_then(|path| self.definition.find(path)), &event, commit.time);
         self.state.follow_recorded(&self.definition, &event, commit);
         Ok(())
     }

@@ -36,6 +36,7 @@ mod pause;
 mod reply;
 pub mod retry;
 mod saga;
+mod series;
 pub mod service;
 mod settle;
 pub mod situation;

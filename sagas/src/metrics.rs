@@ -11,35 +11,17 @@
 //! | `Skipped` | | whatever is open of the node, uncounted |
 //! | `Completed`, `Compensated`, `Killed` | | the instance |
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use palinode::{
-    Micros,
-    measure::{Instrument, Measured},
-};
+use palinode::{Micros, measure::Measured};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    definition::{Definition, Then},
+    definition::{NodeId, Then},
     event::{Direction, Event},
+    series::AllSeries,
     state::State,
 };
-
-/// The buckets of durations: those of the engine, and what lasts longer than a minute.
-const BUCKETS: &[f64] = &[
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-    30.0, 60.0, 300.0, 3_600.0, 86_400.0,
-];
-
-static STARTED: Instrument = Instrument::counter("saga.started", "{saga}", "Sagas begun.");
-static FINISHED: Instrument =
-    Instrument::counter("saga.finished", "{saga}", "Sagas that have come to their end.");
-static DURATION: Instrument =
-    Instrument::histogram("saga.duration", "s", "From the start of a saga to its end.", BUCKETS);
-static NODE_DURATION: Instrument =
-    Instrument::histogram("saga.node.duration", "s", "From the first ask to the outcome.", BUCKETS);
-static NODE_ATTEMPTS: Instrument =
-    Instrument::counter("saga.node.attempts", "{attempt}", "Attempts of nodes.");
 
 /// Since when an instance lasts, and what is open of its nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +45,16 @@ enum Work {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Passed(Duration);
 
+impl Work {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Undo => "undo",
+            Self::Wait => "wait",
+        }
+    }
+}
+
 impl Times {
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -70,8 +62,8 @@ impl Times {
 }
 
 impl State {
-    /// Follows an entry that was just taken into the state.
-    pub(crate) fn pass(&mut self, def: &Definition, event: &Event, now: Micros) -> Option<Passed> {
+    /// Follows an entry about this node that was just taken into the state.
+    pub(crate) fn pass(&mut self, node: Option<NodeId>, event: &Event, now: Micros) -> Option<Passed> {
         let times = &mut self.times;
         let lasted = |since: Micros| Passed(now.since(since));
         if matches!(event, Event::Started { .. }) {
@@ -81,7 +73,7 @@ impl State {
             times.open.clear();
             return times.began.map(lasted);
         }
-        let node = event.node().and_then(|path| def.find(path))?.0;
+        let NodeId(node) = node?;
         if matches!(event, Event::Skipped { .. }) {
             times.open.retain(|(of, ..)| *of != node);
         }
@@ -96,39 +88,28 @@ impl State {
     }
 }
 
-/// What an entry adds to the metrics; `passed` is how long what ended with it had lasted.
-pub(crate) fn count(def: &Definition, event: &Event, passed: Option<&Passed>, to: &mut Vec<Measured>) {
-    let saga = Arc::clone(def.name());
+/// What an entry about this node adds to the metrics; `passed` is how long what ended with it had lasted.
+pub(crate) fn count(
+    series: &AllSeries,
+    node: Option<NodeId>,
+    event: &Event,
+    passed: Option<&Passed>,
+    to: &mut Vec<Measured>,
+) {
     let seconds = passed.map(|Passed(lasted)| lasted.as_secs_f64());
-    if let Event::Started { version, .. } = event {
-        to.push(STARTED.of(1.0, [("saga", saga), ("version", version.to_string().into())]));
-        return;
+    if matches!(event, Event::Started { .. }) {
+        to.push(series.started());
     }
     if let Some(outcome) = end(event) {
-        let version = def.version().to_string().into();
-        let finished = [("saga", Arc::clone(&saga)), ("version", version), ("outcome", outcome.into())];
-        to.push(FINISHED.of(1.0, finished));
-        to.extend(seconds.map(|lasted| DURATION.of(lasted, [("saga", saga), ("outcome", outcome.into())])));
-        return;
+        to.extend(series.finished(outcome));
+        to.extend(seconds.and_then(|lasted| series.lasted(outcome, lasted)));
     }
-    let Some(path) = event.node().and_then(|path| def.find(path)).map(|id| Arc::clone(&def[id].path)) else {
-        return;
-    };
+    let Some(NodeId(node)) = node else { return };
     if let Some(direction) = attempt(event) {
-        to.push(NODE_ATTEMPTS.of(
-            1.0,
-            [("saga", Arc::clone(&saga)), ("node", Arc::clone(&path)), ("direction", direction.into())],
-        ));
+        to.extend(series.attempt(node, direction));
     }
     if let (Some((work, outcome)), Some(lasted)) = (outcome(event), seconds) {
-        let direction = match work {
-            Work::Forward => "forward",
-            Work::Undo => "undo",
-            Work::Wait => "wait",
-        };
-        let of =
-            [("saga", saga), ("node", path), ("direction", direction.into()), ("outcome", outcome.into())];
-        to.push(NODE_DURATION.of(lasted, of));
+        to.extend(series.node_lasted(node, (work.word(), outcome), lasted));
     }
 }
 

@@ -1,10 +1,7 @@
 //! What a client tells of its calls. The kind of a message may be anything that somebody typed; it is told only once an
 //! owner has taken it for one, so that nobody can make up values.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::{
     address::Address,
@@ -27,8 +24,8 @@ struct Known {
     kinds: RwLock<Kinds>,
 }
 
-/// Kinds by service.
-type Kinds = BTreeMap<Arc<str>, BTreeSet<Arc<str>>>;
+/// Services and their kinds: few, so that looking at all of them is the shortest way.
+type Kinds = Vec<(Arc<str>, Arc<str>)>;
 
 impl Telling {
     pub(super) fn to(telemetry: Telemetry) -> Self {
@@ -53,11 +50,13 @@ impl Telling {
             Told::Parked(_) => true,
             _ => false,
         };
-        let holds = |kinds: &Kinds| kinds.get(&to.service).is_some_and(|of| of.contains(&to.kind));
+        let holds = |kinds: &Kinds| kinds.iter().any(|(of, kind)| *kind == to.kind && *of == to.service);
         let known = holds(&kinds.read().unwrap_or_else(PoisonError::into_inner));
         if confirmed && !known {
             let mut kinds = kinds.write().unwrap_or_else(PoisonError::into_inner);
-            kinds.entry(Arc::clone(&to.service)).or_default().insert(Arc::clone(&to.kind));
+            if !holds(&kinds) {
+                kinds.push((Arc::clone(&to.service), Arc::clone(&to.kind)));
+            }
         }
         let (service, kind) = match told {
             _ if confirmed || known => (&*to.service, &*to.kind),

@@ -173,8 +173,9 @@ fn because(error: Option<&str>) -> String {
 }
 
 fn named(measured: &Measured) -> String {
-    let words = measured.attributes.iter().map(|(key, value)| format!(" {key}={value}"));
-    std::iter::once(measured.instrument.name.to_owned()).chain(words).collect()
+    let series = &measured.series;
+    let words = series.attributes().iter().map(|(key, value)| format!(" {key}={value}"));
+    std::iter::once(series.instrument().name.to_owned()).chain(words).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a level is shown")]

@@ -21,7 +21,17 @@ impl SpanContext {
     /// As it travels.
     #[must_use]
     pub fn traceparent(&self) -> Arc<str> {
-        self.to_string().into()
+        self.text().into()
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::with_capacity(LENGTH);
+        text.push_str("00-");
+        text.push_str(self.trace.hex(&mut [0; 32]));
+        text.push('-');
+        text.push_str(self.span.hex(&mut [0; 32]));
+        text.push_str(if self.sampled { "-01" } else { "-00" });
+        text
     }
 
     /// What a message says, if it says something that can be believed.
@@ -33,7 +43,7 @@ impl SpanContext {
 
 impl fmt::Display for SpanContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{}-{}-{:02x}", self.trace, self.span, u8::from(self.sampled))
+        f.write_str(&self.text())
     }
 }
 
@@ -73,7 +83,7 @@ impl FromStr for SpanContext {
 
 impl Serialize for SpanContext {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
+        s.serialize_str(&self.text())
     }
 }
 

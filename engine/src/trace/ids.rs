@@ -13,13 +13,16 @@
 //!
 //! [W3C Trace Context]: https://www.w3.org/TR/trace-context/
 
-use std::fmt::{self, Display, Write};
+use std::fmt::{Display, Write as _};
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{SpanContext, SpanId, TraceId};
 use crate::address::Address;
+
+/// What the text of an id is rarely longer than.
+const LENGTH: usize = 192;
 
 impl TraceId {
     /// The trace of an entity of this log: the same for ever, and another one in a log that was created anew.
@@ -109,17 +112,10 @@ fn spread(bits: u64) -> u64 {
 }
 
 fn hash(text: impl Display) -> [u8; 32] {
-    struct Into(Sha256);
-    impl Write for Into {
-        fn write_str(&mut self, part: &str) -> fmt::Result {
-            self.0.update(part.as_bytes());
-            Ok(())
-        }
-    }
-    let mut into = Into(Sha256::new());
-    // Hashing cannot fail, and text that cannot show itself is hashed as far as it goes.
-    let _ = write!(into, "{text}");
-    into.0.finalize().into()
+    let mut whole = String::with_capacity(LENGTH);
+    // Text that cannot show itself is hashed as far as it goes.
+    let _ = write!(whole, "{text}");
+    Sha256::digest(whole).into()
 }
 
 /// The first bytes of a hash, or of the hash of the hash, when those are all zero.

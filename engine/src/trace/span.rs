@@ -85,9 +85,24 @@ pub enum Attribute {
     Bool(bool),
 }
 
+impl TraceId {
+    /// Its digits, written here.
+    pub(super) fn hex(self, to: &mut [u8; 32]) -> &str {
+        Uuid::from_bytes(self.0).simple().encode_lower(to)
+    }
+}
+
+impl SpanId {
+    /// Its digits, written here.
+    pub(super) fn hex(self, to: &mut [u8; 32]) -> &str {
+        let digits = Uuid::from_u64_pair(u64::from_be_bytes(self.0), 0).simple().encode_lower(to);
+        digits.get(..16).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Uuid::from_bytes(self.0).simple().encode_lower(&mut [0; 32]))
+        f.write_str(self.hex(&mut [0; 32]))
     }
 }
 
@@ -99,9 +114,7 @@ impl fmt::Debug for TraceId {
 
 impl fmt::Display for SpanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0; 32];
-        let digits = Uuid::from_u64_pair(u64::from_be_bytes(self.0), 0).simple().encode_lower(&mut digits);
-        f.write_str(digits.get(..16).unwrap_or_default())
+        f.write_str(self.hex(&mut [0; 32]))
     }
 }
 

@@ -8,13 +8,14 @@ use crate::world::{Confirmed, branched, held, linear, outside, trip};
 /// In words: name, attributes, and seconds in commits of the script, of which each takes a microsecond.
 fn counted(script: &Script) -> Vec<String> {
     let words = |measured: &palinode::measure::Measured| {
+        let series = &measured.series;
         let of: Vec<String> =
-            measured.attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let value = match measured.instrument.unit {
+            series.attributes().iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let value = match series.instrument().unit {
             "s" => format!(" {}", (measured.value * 1e6).round()),
             _ => String::new(),
         };
-        format!("{} {}{value}", measured.instrument.name, of.join(" "))
+        format!("{} {}{value}", series.instrument().name, of.join(" "))
     };
     script.measured.iter().map(words).collect()
 }

@@ -2,8 +2,8 @@
 //! again by the texts of its attributes.
 
 use std::{
-    collections::BTreeMap,
-    hash::{BuildHasher as _, Hash as _, Hasher as _},
+    hash::{BuildHasher as _, Hasher as _},
+    ptr,
     sync::{PoisonError, RwLock},
 };
 
@@ -59,9 +59,9 @@ pub(super) struct Family<I: Instrument> {
     made: Made<I::Series>,
 }
 
-/// The series that were wanted so far, by the hash of their texts: a good one of 64 bits, which two of the few thousand series
-/// of a program share once in 10^12 programs.
-pub(super) struct Made<S>(RwLock<BTreeMap<u64, S>>);
+/// The series that were wanted so far, in the order of the hashes of their texts: good ones of 64 bits, which two of the few
+/// thousand series of a program share once in 10^12 programs.
+pub(super) struct Made<S>(RwLock<Vec<(u64, S)>>);
 
 impl<I: Instrument> Family<I> {
     pub(super) fn new(instrument: I, binding: Binding) -> Self {
@@ -99,21 +99,27 @@ impl<S> Made<S> {
     /// Does this with the series of these texts, which is made if there is none yet.
     pub(super) fn with(&self, texts: &Texts, make: impl FnOnce() -> S, work: impl FnOnce(&S)) {
         let hash = texts.hash();
+        let place = |made: &[(u64, S)]| made.binary_search_by_key(&hash, |(of, _)| *of);
         let made = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(series) = made.get(&hash) {
+        if let Ok(at) = place(&made)
+            && let Some((_, series)) = made.get(at)
+        {
             return work(series);
         }
         drop(made);
         let series = make();
         work(&series);
         let mut made = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if made.len() < MOST {
-            made.entry(hash).or_insert(series);
+        if made.len() < MOST
+            && let Err(at) = place(&made)
+        {
+            made.insert(at, (hash, series));
         }
     }
 }
 
-/// What a series is found by.
+/// What a series is found by: texts, and the places of names that the program is written with. A name that has two places
+/// finds two series with the same attributes, which are the same series.
 pub(super) struct Texts(FoldHasher<'static>);
 
 impl Texts {
@@ -126,14 +132,24 @@ impl Texts {
         let mut texts = Self::new();
         texts.add(service);
         for (key, value) in more {
-            texts.add(key);
+            texts.add_name(key);
             texts.add(value.as_ref());
         }
         texts
     }
 
     pub(super) fn add(&mut self, text: &str) {
-        text.hash(&mut self.0);
+        // This hash tells texts apart from one that is run together of them, without a mark between.
+        self.0.write(text.as_bytes());
+    }
+
+    fn add_name(&mut self, name: &'static str) {
+        ptr::hash(name, &mut self.0);
+    }
+
+    /// What stands for some texts.
+    pub(super) fn add_hash(&mut self, hash: u64) {
+        self.0.write_u64(hash);
     }
 
     fn hash(&self) -> u64 {

@@ -201,8 +201,8 @@ fn reading(
         Level::Rebuilt { projection, done } => {
             tell(&known::PROJECTION_REBUILD_PROGRESS, done, &[("projection", projection)]);
         }
-        Level::Measured(Measured { instrument, value, attributes: more }) if instrument.name == gauge => {
-            to.observe(*value, &attributes(service, more));
+        Level::Measured(Measured { series, value }) if series.instrument().name == gauge => {
+            to.observe(*value, &attributes(service, series.attributes()));
         }
         Level::Measured(_) => {}
     }

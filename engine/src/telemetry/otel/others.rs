@@ -42,10 +42,12 @@ impl Others {
     }
 
     pub(super) fn tell(&self, service: &str, measured: &Measured) {
-        let Measured { instrument, value, attributes: more } = measured;
-        let mut texts = Texts::of(service, more);
-        texts.add(instrument.name);
-        let make = || self.instrument(instrument).series(attributes(service, more), self.binding);
+        let Measured { series: of, value } = measured;
+        let mut texts = Texts::new();
+        texts.add(service);
+        texts.add_hash(of.hash());
+        let make =
+            || self.instrument(of.instrument()).series(attributes(service, of.attributes()), self.binding);
         self.made.with(&texts, make, |series| match series {
             Series::Counter(counter) => counter.add(*value),
             Series::Histogram(histogram) => histogram.record(*value),

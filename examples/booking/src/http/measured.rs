@@ -35,12 +35,11 @@ pub(super) async fn duration(State(app): State<App>, request: Request, next: Nex
     let took = SystemClock.now().since(begun).as_secs_f64();
     let status: Arc<str> = response.status().as_str().into();
     let wrong = response.status().is_server_error().then(|| (key::ERROR_TYPE, Arc::clone(&status)));
-    let mut measured = DURATION.of(
-        took,
-        [(key::HTTP_METHOD, method.into()), (key::URL_SCHEME, "http".into()), (key::HTTP_STATUS, status)],
-    );
-    measured.attributes.extend(route.map(|route| (key::HTTP_ROUTE, route)));
-    measured.attributes.extend(wrong);
+    let mut of =
+        vec![(key::HTTP_METHOD, method.into()), (key::URL_SCHEME, "http".into()), (key::HTTP_STATUS, status)];
+    of.extend(route.map(|route| (key::HTTP_ROUTE, route)));
+    of.extend(wrong);
+    let measured = DURATION.of(took, of);
     observer.fact(PROGRAM, &Fact::Measured(&measured));
     response
 }
