@@ -32,6 +32,7 @@ mod refuse;
 mod step;
 mod traced;
 mod unpark;
+mod written;
 
 pub use input::{Directory, Encoded, Incoming, Input, Quiet, Seen, Sent, Step, Stepped};
 pub use traced::Handled;

@@ -9,13 +9,11 @@
 
 use std::sync::Arc;
 
-use serde_json::value::{RawValue, to_raw_value};
-
 use super::{
     Input, Machine, Step,
     channels::Arrival,
     ids::Seen,
-    step::{activity_cause, refusal},
+    written::{activity_cause, refusal, stored},
 };
 use crate::{
     commit::{Cause, Outcome},
@@ -66,19 +64,4 @@ impl Machine {
             Input::Activity { .. } | Input::Barrier => false,
         }
     }
-}
-
-/// An input as it is kept in the commit of an entity that is set aside.
-pub(super) fn stored(input: &EntityInput<'_>) -> Option<Box<RawValue>> {
-    match input {
-        EntityInput::Message { name, data, .. } => {
-            to_raw_value(&serde_json::json!({ "type": name, "data": data }))
-        }
-        EntityInput::Reply { re, data } => to_raw_value(&serde_json::json!({ "re": re, "data": data })),
-        EntityInput::Timer { node, serial } => {
-            to_raw_value(&serde_json::json!({ "node": node, "serial": serial }))
-        }
-        EntityInput::Activity(result) => to_raw_value(result),
-    }
-    .ok()
 }

@@ -18,8 +18,8 @@ use super::{
     channels::Arrival,
     entities::State,
     ids::Seen,
-    refuse::stored,
     timers::TimerId,
+    written::{activity_cause, refusal, stored},
 };
 use crate::{
     address::{Address, EntityKey},
@@ -329,16 +329,7 @@ impl Machine {
     }
 }
 
-pub(super) fn refusal(code: &str, text: &str) -> Box<RawValue> {
-    let refusal = Refusal { code: code.into(), text: text.into(), data: None };
-    to_raw_value(&refusal).unwrap_or_else(|_| RawValue::NULL.to_owned())
-}
-
 fn channel_cause(incoming: &Incoming) -> Cause {
     let Incoming { message, digest, .. } = incoming;
     Cause::Channel { from: message.from.clone(), seq: message.seq, digest: *digest }
-}
-
-pub(super) fn activity_cause(result: &ActivityResult) -> Cause {
-    Cause::Activity { key: Arc::clone(&result.key), round: result.round, attempt: result.attempt }
 }

@@ -7,7 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{EventSet, Projection, Recorded, meter::Meter, poison::Poison};
+use super::{
+    EventSet, Projection, Recorded,
+    meter::Meter,
+    poison::{About, Poison, about},
+};
 use crate::{
     address::EntityKey,
     checkpoint::{ApplyError, Db, Held, Parked},
@@ -52,15 +56,6 @@ pub(super) struct Piece<B> {
     pub(super) batch: B,
     /// The event it is, when it is a single one.
     pub(super) about: Option<About>,
-}
-
-/// An event that may have to be named.
-#[derive(Debug, Clone)]
-pub(super) struct About {
-    pub(super) held: Held,
-    pub(super) name: Arc<str>,
-    /// In the words of a person.
-    pub(super) label: String,
 }
 
 /// Why a record was not taken.
@@ -211,15 +206,6 @@ impl<B: Default> Batch<B> {
     fn holds_back(&self, parked: &BTreeMap<String, Parked>, key: &str) -> bool {
         (parked.contains_key(key) || self.holds.contains_key(key)) && !zoo!("parked-key-overtaken")
     }
-}
-
-/// An event in the words of a person.
-pub(super) fn about(head: &Recorded<()>, held: Held) -> About {
-    let label = format!(
-        "{}/{}, record {}, commit {}, event {} ({} of {})",
-        head.service, head.shard, held.offset, held.pseq, held.idx, head.name, head.entity
-    );
-    About { held, name: Arc::clone(&head.name), label }
 }
 
 /// Where an event stands, without the event.

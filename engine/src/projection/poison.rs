@@ -2,11 +2,23 @@
 
 use std::sync::Arc;
 
-use super::batch::About;
-use crate::{checkpoint::Parked, time::Micros};
+use super::Recorded;
+use crate::{
+    checkpoint::{Held, Parked},
+    time::Micros,
+};
 
 /// The longest text of an error in a cause.
 const CAUSE: usize = 120;
+
+/// An event that may have to be named.
+#[derive(Debug, Clone)]
+pub(super) struct About {
+    pub(super) held: Held,
+    pub(super) name: Arc<str>,
+    /// In the words of a person.
+    pub(super) label: String,
+}
 
 /// Why an event cannot be taken.
 #[derive(Debug, Clone)]
@@ -54,6 +66,15 @@ impl Poison {
     fn error(&self, about: &About) -> String {
         format!("{}: {}", about.label, self.what)
     }
+}
+
+/// An event in the words of a person.
+pub(super) fn about(head: &Recorded<()>, held: Held) -> About {
+    let label = format!(
+        "{}/{}, record {}, commit {}, event {} ({} of {})",
+        head.service, head.shard, held.offset, held.pseq, held.idx, head.name, head.entity
+    );
+    About { held, name: Arc::clone(&head.name), label }
 }
 
 /// The text without its numbers and what stands in quotes, which differ from event to event.

@@ -5,9 +5,9 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::{
     Projection,
-    batch::{About, about, fold_one, head},
+    batch::{fold_one, head},
     footing::{Footing, settled, show_active, superseded},
-    poison::Poison,
+    poison::{About, Poison, about},
     runner::{Halt, Runner, write_piece},
 };
 use crate::{

@@ -29,11 +29,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Projection, Source,
-    batch::{About, Batch, Piece, Reading, Untaken},
+    batch::{Batch, Piece, Reading, Untaken},
     footing::{Footing, show_active, superseded},
     meter::Meter,
     parking::Asks,
-    poison::Poison,
+    poison::{About, Poison},
 };
 use crate::{
     address::Topic,

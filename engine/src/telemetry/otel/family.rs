@@ -9,11 +9,14 @@ use std::{
 
 use ::opentelemetry::{
     Key, KeyValue,
-    metrics::{Counter, Histogram},
+    metrics::{Counter, Histogram, Meter},
 };
 use foldhash::quality::{FixedState, FoldHasher};
 
-use super::series::{Adder, Binding, Recorder};
+use super::{
+    super::Instrument as Described,
+    series::{Adder, Binding, Recorder},
+};
 
 /// More series than this are not kept: attributes that take few values never come to so many.
 const MOST: usize = 4_096;
@@ -58,6 +61,9 @@ pub(super) struct Family<I: Instrument> {
     binding: Binding,
     made: Made<I::Series>,
 }
+
+pub(super) type Durations = Family<Histogram<f64>>;
+pub(super) type Counts = Family<Counter<u64>>;
 
 /// The series that were wanted so far, in the order of the hashes of their texts: good ones of 64 bits, which two of the few
 /// thousand series of a program share once in 10^12 programs.
@@ -162,6 +168,15 @@ pub(super) fn attributes<V: AsRef<str>>(service: &str, more: &[(&'static str, V)
     let text = |key, value: &str| KeyValue::new(Key::from_static_str(key), value.to_owned());
     let more = more.iter().map(|(key, value)| text(key, value.as_ref()));
     std::iter::once(text("service", service)).chain(more).collect()
+}
+
+pub(super) fn histogram(meter: &Meter, of: &Described) -> Histogram<f64> {
+    let builder = meter.f64_histogram(of.name).with_unit(of.unit).with_description(of.about);
+    builder.with_boundaries(of.buckets.to_vec()).build()
+}
+
+pub(super) fn counter(meter: &Meter, of: &Described) -> Counter<u64> {
+    meter.u64_counter(of.name).with_unit(of.unit).with_description(of.about).build()
 }
 
 #[cfg(test)]

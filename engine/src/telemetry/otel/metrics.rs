@@ -5,11 +5,11 @@ use std::{
     time::Duration,
 };
 
-use ::opentelemetry::metrics::{Counter, Histogram, Meter};
+use ::opentelemetry::metrics::{Histogram, Meter};
 
 use super::{
     super::{Fact, Instrument, InstrumentKind, Level, Levels, Measured},
-    family::{Family, attributes},
+    family::{Counts, Durations, Family, attributes, counter, histogram},
     instruments as known,
     others::Others,
     series::Binding,
@@ -40,9 +40,6 @@ pub(super) struct Metrics {
     /// The gauges that there are.
     gauges: Mutex<Vec<&'static str>>,
 }
-
-pub(super) type Durations = Family<Histogram<f64>>;
-pub(super) type Counts = Family<Counter<u64>>;
 
 /// Nothing but the service.
 const NONE: &[(&str, &str)] = &[];
@@ -211,15 +208,6 @@ fn reading(
 #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
 fn float(number: u64) -> f64 {
     number as f64
-}
-
-pub(super) fn histogram(meter: &Meter, of: &Instrument) -> Histogram<f64> {
-    let builder = meter.f64_histogram(of.name).with_unit(of.unit).with_description(of.about);
-    builder.with_boundaries(of.buckets.to_vec()).build()
-}
-
-pub(super) fn counter(meter: &Meter, of: &Instrument) -> Counter<u64> {
-    meter.u64_counter(of.name).with_unit(of.unit).with_description(of.about).build()
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -9,8 +9,7 @@ use ::opentelemetry::metrics::{Counter, Histogram, Meter};
 
 use super::{
     super::{Instrument, InstrumentKind, Measured},
-    family::{Instrument as _, Made, Texts, attributes},
-    metrics::histogram,
+    family::{Instrument as _, Made, Texts, attributes, histogram},
     series::{Adder, Binding, Recorder},
 };
 

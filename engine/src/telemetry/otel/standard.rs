@@ -7,9 +7,8 @@ use ::opentelemetry::metrics::Meter;
 
 use super::{
     super::{Appending, Query},
-    family::{Family, Instrument, Texts, attributes},
+    family::{Counts, Durations, Family, Instrument, Texts, attributes, counter, histogram},
     instruments as known,
-    metrics::{Counts, Durations, counter, histogram},
     series::Binding,
 };
 use crate::{
